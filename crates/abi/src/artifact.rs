@@ -1,0 +1,114 @@
+//! Owns what a compiler produces: machine code, relocations, and the site table that every consumer of code reads.
+//! Does not own its storage or linking (runtime) nor how it is made (tiers).
+
+use sterna_base::FuncIndex;
+use sterna_isa::{TrapCode, ValType};
+
+/// How the functions of a module call each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Convention {
+    /// The module has no tail calls: bodies follow the **reg** convention.
+    Reg,
+    /// The module has tail calls: bodies follow the **tail** convention, `FuncEntry::reg` is an adapter's stub.
+    Tail,
+}
+
+/// Machine code of one function or adapter, position independent up to its relocations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionCode {
+    /// The instructions and constants, to be placed 32-byte aligned.
+    pub bytes: Vec<u8>,
+    /// Places to patch when the code is linked.
+    pub relocs: Vec<CodeReloc>,
+    /// The site table.
+    pub sites: Sites,
+}
+
+/// One place to patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeReloc {
+    /// Byte offset in [`FunctionCode::bytes`].
+    pub offset: u32,
+    /// What to write.
+    pub kind: RelocKind,
+    /// The function of the same module to call, in the module's [`Convention`].
+    pub target: FuncIndex,
+    /// Added to the target address.
+    pub addend: i64,
+}
+
+/// How an address is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelocKind {
+    /// 32-bit displacement relative to its own address (x86-64 `call`/`jmp rel32`).
+    PcRel32,
+    /// 26-bit word displacement (AArch64 `bl`/`b`).
+    Arm64Branch26,
+    /// Absolute 64-bit address.
+    Abs64,
+}
+
+/// The site table of one function: machine pc → wasm offset, trap code, values. All offsets in bytes from the start of the
+/// function's code; lists sorted by offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sites {
+    /// Instructions that fault to raise a trap.
+    pub traps: Vec<TrapSite>,
+    /// Return addresses of calls.
+    pub calls: Vec<CallSite>,
+    /// Value locations, referred to by [`CallSite::state`].
+    pub states: Vec<FrameState>,
+    /// Where the prologue saved the caller's callee-saved registers.
+    pub saved: Vec<SavedReg>,
+}
+
+/// An instruction that may fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// Address of the faulting instruction.
+    pub code: u32,
+    /// Byte offset of the operator in the module.
+    pub wasm: u32,
+    /// The trap it stands for.
+    pub trap: TrapCode,
+}
+
+/// A call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// The return address.
+    pub code: u32,
+    /// Byte offset of the operator in the module.
+    pub wasm: u32,
+    /// Index into [`Sites::states`] if the code was compiled with state capture.
+    pub state: Option<u32>,
+}
+
+/// The wasm-level state of a frame at a call: all locals, then the operand stack below the call's arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrameState {
+    /// How many of [`FrameState::values`] are locals.
+    pub locals: u32,
+    /// Type and place of each value.
+    pub values: Vec<(ValType, ValuePlace)>,
+}
+
+/// Where a live value is while its frame is suspended in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValuePlace {
+    /// Bytes relative to the frame pointer (negative: below it).
+    Frame(i32),
+    /// In a callee-saved register: its hardware number.
+    Register(u8),
+    /// A constant, low bits first.
+    Const(u128),
+}
+
+/// A callee-saved register stored by a prologue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedReg {
+    /// Hardware number.
+    pub register: u8,
+    /// Bytes relative to the frame pointer.
+    pub offset: i32,
+}

@@ -1,0 +1,245 @@
+//! Owns the structures that generated code, interpreter and runtime share, field by field with their offsets.
+//! Does not own the per-module part of a vmctx behind the fixed header: that is `layout`.
+
+use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64};
+use sterna_sys::activation::Activation;
+
+use crate::builtins::{BuiltinBodies, BuiltinThunks};
+
+/// One 8-byte cell of the value stack. See the crate documentation for how values lie in slots.
+pub type Slot = u64;
+
+/// Slots past [`StoreCtx::value_limit`] that are still mapped: an adapter may write this many argument slots before
+/// anybody has compared with the limit (wasm allows at most 1000 parameters, of two slots each).
+pub const VALUE_STACK_SLACK: usize = 4096;
+
+/// Bytes of native stack below [`Activation::native_limit`] that stay usable: for leaf functions that do not
+/// check, thunks, builtin bodies and host functions.
+pub const NATIVE_STACK_RESERVE: usize = 512 * 1024;
+
+/// Per-store context, at a fixed address for the store's whole life. Not `Sync`; only [`StoreCtx::interrupt`] may be
+/// touched by other threads.
+#[repr(C)]
+pub struct StoreCtx {
+    /// Links between compiled code and Rust. Must stay first: thunks reach it through the first word of a vmctx.
+    pub activation: Activation,
+    /// Interruption flag: 0 = run on. Compiled loops and function entries poll it with one byte load.
+    pub interrupt: AtomicU8,
+    /// First free slot of the value stack: whoever leaves guest code (or enters the interpreter) sets it.
+    pub value_sp: *mut Slot,
+    /// One past the last slot that a frame may use ([`VALUE_STACK_SLACK`] more are mapped).
+    pub value_limit: *mut Slot,
+    /// Interpreter-owned: its current innermost frame record (null when it is not running).
+    pub interp_frame: *mut u8,
+    /// Rust bodies of the builtins, for callers that follow the C convention and check `activation.trap` themselves.
+    pub bodies: *const BuiltinBodies,
+    /// Runtime-owned: the store this context belongs to.
+    pub runtime: *mut u8,
+}
+
+impl StoreCtx {
+    /// Byte offset of the interruption flag.
+    pub const OFF_INTERRUPT: u32 = offset_of!(StoreCtx, interrupt) as u32;
+    /// Byte offset of [`StoreCtx::value_sp`].
+    pub const OFF_VALUE_SP: u32 = offset_of!(StoreCtx, value_sp) as u32;
+    /// Byte offset of [`StoreCtx::value_limit`].
+    pub const OFF_VALUE_LIMIT: u32 = offset_of!(StoreCtx, value_limit) as u32;
+}
+
+/// Shared by all instances of a module (or owned by a host function): how to enter one function. Replacing code is one
+/// release store into [`FuncEntry::reg`] or [`FuncEntry::stack`].
+#[repr(C)]
+pub struct FuncEntry {
+    /// Address in the **reg** convention. Null only if no compiler is configured.
+    pub reg: AtomicPtr<u8>,
+    /// Address in the **tail** convention. Null only if no compiler is configured.
+    pub tail: AtomicPtr<u8>,
+    /// Interpreter code to run for a call in the **stack** convention; never null once the module is loaded.
+    pub stack: AtomicPtr<u8>,
+    /// The interpreter's per-module object, passed back to it (null for host functions).
+    pub interp: *const u8,
+    /// Remaining calls and loop iterations before the interpreter reports the function as hot; interpreter-owned.
+    pub budget: AtomicU64,
+    /// Index of the function in its module.
+    pub func: u32,
+    /// Slots taken by the parameters and by the results.
+    pub param_slots: u32,
+    /// See `param_slots`.
+    pub result_slots: u32,
+}
+
+impl FuncEntry {
+    /// Byte offset of [`FuncEntry::reg`].
+    pub const OFF_REG: u32 = offset_of!(FuncEntry, reg) as u32;
+    /// Byte offset of [`FuncEntry::tail`].
+    pub const OFF_TAIL: u32 = offset_of!(FuncEntry, tail) as u32;
+    /// Size in bytes, the stride of a module's entry array.
+    pub const SIZE: u32 = size_of::<FuncEntry>() as u32;
+}
+
+// SAFETY: `interp` points to an object that is `Sync` (`InterpModule: Send + Sync`) and outlives the entry.
+unsafe impl Send for FuncEntry {}
+// SAFETY: as above; all other fields are atomic or immutable after construction.
+unsafe impl Sync for FuncEntry {}
+
+/// A callable: what a `funcref` points to, what a function import and a function table's element hold by value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct FuncRef {
+    /// How to enter the function. Null only in a null table element.
+    pub entry: *const FuncEntry,
+    /// First argument of the call: the callee's vmctx (an instance, or a host function's [`HostCtx`]).
+    pub instance: *mut VmCtx,
+    /// The canonical address of this function's reference, its identity (`ref.eq`, `table.get`). Null = null reference.
+    pub this: *const FuncRef,
+    /// Engine-wide canonical type; [`NULL_TYPE`] in a null element, so that a type check also catches null.
+    pub type_id: u32,
+    /// Unused; zero.
+    pub reserved: u32,
+}
+
+/// Type id that no function has.
+pub const NULL_TYPE: u32 = u32::MAX;
+
+impl FuncRef {
+    /// The null table element.
+    pub const NULL: FuncRef = FuncRef {
+        entry: core::ptr::null(),
+        instance: core::ptr::null_mut(),
+        this: core::ptr::null(),
+        type_id: NULL_TYPE,
+        reserved: 0,
+    };
+    /// Byte offset of [`FuncRef::entry`].
+    pub const OFF_ENTRY: u32 = offset_of!(FuncRef, entry) as u32;
+    /// Byte offset of [`FuncRef::instance`].
+    pub const OFF_INSTANCE: u32 = offset_of!(FuncRef, instance) as u32;
+    /// Byte offset of [`FuncRef::this`].
+    pub const OFF_THIS: u32 = offset_of!(FuncRef, this) as u32;
+    /// Byte offset of [`FuncRef::type_id`].
+    pub const OFF_TYPE: u32 = offset_of!(FuncRef, type_id) as u32;
+    /// log2 of the size in bytes: function tables are indexed by a shift.
+    pub const LOG2_SIZE: u32 = 5;
+}
+
+const _: () = assert!(size_of::<FuncRef>() == 1 << FuncRef::LOG2_SIZE);
+
+/// A linear memory. The base never moves for the life of the memory (address space is reserved), only `len` grows.
+#[repr(C)]
+pub struct MemoryDef {
+    /// First byte.
+    pub base: *mut u8,
+    /// Accessible bytes.
+    pub len: usize,
+}
+
+impl MemoryDef {
+    /// Byte offset of the length in bytes.
+    pub const OFF_LEN: u32 = offset_of!(MemoryDef, len) as u32;
+}
+
+/// A vmctx's view of one memory.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct MemorySlot {
+    /// Copy of [`MemoryDef::base`]: constant, so generated code may load it once per function.
+    pub base: *mut u8,
+    /// The memory itself, shared by all its importers.
+    pub def: *mut MemoryDef,
+}
+
+impl MemorySlot {
+    /// Byte offset of the base.
+    pub const OFF_BASE: u32 = offset_of!(MemorySlot, base) as u32;
+    /// Byte offset of the pointer to the [`MemoryDef`].
+    pub const OFF_DEF: u32 = offset_of!(MemorySlot, def) as u32;
+    /// Size in bytes.
+    pub const SIZE: u32 = size_of::<MemorySlot>() as u32;
+}
+
+/// A table. Elements are [`FuncRef`]s (32 bytes) for `funcref` tables, else [`Slot`]s.
+#[repr(C)]
+pub struct TableDef {
+    /// First element; moves when the table grows, so it is loaded at each use.
+    pub base: *mut u8,
+    /// Current number of elements.
+    pub len: u64,
+}
+
+impl TableDef {
+    /// Byte offset of the first-element pointer.
+    pub const OFF_BASE: u32 = offset_of!(TableDef, base) as u32;
+    /// Byte offset of the element count.
+    pub const OFF_LEN: u32 = offset_of!(TableDef, len) as u32;
+}
+
+/// Storage of a global: one or two slots.
+#[repr(C, align(16))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GlobalCell(pub [Slot; 2]);
+
+impl GlobalCell {
+    /// Size in bytes.
+    pub const SIZE: u32 = size_of::<GlobalCell>() as u32;
+}
+
+/// Fixed header of an instance's vmctx; the per-module arrays described by [`crate::InstanceLayout`] follow.
+/// A host function's [`HostCtx`] starts with the same two fields.
+#[repr(C, align(16))]
+pub struct VmCtx {
+    /// The store. Must stay first: it is also the address of the [`Activation`].
+    pub store: *mut StoreCtx,
+    /// Scratch: a lazy stub stores the index of the called function here before it jumps to an adapter.
+    pub callee_index: u32,
+    /// Unused; zero.
+    pub reserved: u32,
+    /// The module's function entries, by function index (imports included, theirs unused).
+    pub entries: *const FuncEntry,
+    /// Engine-wide type ids, by type index.
+    pub type_ids: *const u32,
+    /// Builtins as compiled code calls them.
+    pub thunks: *const BuiltinThunks,
+    /// Runtime-owned: the instance this context belongs to.
+    pub runtime: *mut u8,
+}
+
+impl VmCtx {
+    /// Byte offset of [`VmCtx::store`].
+    pub const OFF_STORE: u32 = offset_of!(VmCtx, store) as u32;
+    /// Byte offset of [`VmCtx::callee_index`].
+    pub const OFF_CALLEE_INDEX: u32 = offset_of!(VmCtx, callee_index) as u32;
+    /// Byte offset of [`VmCtx::entries`].
+    pub const OFF_ENTRIES: u32 = offset_of!(VmCtx, entries) as u32;
+    /// Byte offset of [`VmCtx::type_ids`].
+    pub const OFF_TYPE_IDS: u32 = offset_of!(VmCtx, type_ids) as u32;
+    /// Byte offset of [`VmCtx::thunks`].
+    pub const OFF_THUNKS: u32 = offset_of!(VmCtx, thunks) as u32;
+    /// Size of the header in bytes.
+    pub const SIZE: u32 = size_of::<VmCtx>() as u32;
+}
+
+/// Body of a host function in the stack convention: reads its parameters at `fp`, leaves its results there.
+/// A trap or host error is reported by setting `activation.trap` before returning.
+pub type HostBody = unsafe extern "C" fn(ctx: *mut HostCtx, fp: *mut Slot);
+
+/// The vmctx of a host function.
+#[repr(C, align(16))]
+pub struct HostCtx {
+    /// As [`VmCtx::store`].
+    pub store: *mut StoreCtx,
+    /// As [`VmCtx::callee_index`].
+    pub callee_index: u32,
+    /// Unused; zero.
+    pub reserved: u32,
+    /// Called in the stack convention.
+    pub body: HostBody,
+    /// Runtime-owned closure data.
+    pub data: *mut u8,
+}
+
+const _: () = assert!(offset_of!(HostCtx, callee_index) == offset_of!(VmCtx, callee_index));
+const _: () = assert!(offset_of!(StoreCtx, activation) == 0 && offset_of!(VmCtx, store) == 0);
+
+/// [`VmCtx::callee_index`] of a host function's lazy stub.
+pub const HOST_CALLEE: u32 = u32::MAX;
