@@ -1,6 +1,175 @@
-//! Owns the command line of `cargo x`.
-//! Does not implement the steps: one file per step.
+//! Owns the command line of `cargo x`, the one loop of development.
+//! Does not implement the steps: one file each.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod step;
+mod tidy;
+mod totals;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use step::{Steps, cargo, forward, require, root};
+use totals::Totals;
+
+/// All automation of the project. Without a command: fmt, clippy, tidy and all tests.
+#[derive(Parser)]
+#[command(name = "cargo x", bin_name = "cargo x", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Task>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Format every file of the workspace
+    Fmt,
+    /// Run clippy on everything; warnings are errors
+    Clippy,
+    /// Check layers, size budgets, safety comments and doc headers
+    #[command(
+        after_help = "The layer table is in ARCHITECTURE.md. Marks that lift a budget, with the reason beside them:
+  // tidy: flat-table   a file of more than 1000 lines
+  // tidy: dispatch     a function of more than 70 lines"
+    )]
+    Tidy,
+    /// Run unit and file tests; words after `--` go to `cargo test`
+    #[command(after_help = "Example: cargo x test -- -p sterna-isa table")]
+    Test {
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the official test suite in every tier, or only some files of it
+    #[command(after_help = "Examples:
+  cargo x spec                              everything, every tier
+  cargo x spec --tier opt wasm-v3/i32.wast  one file in one tier
+  cargo x spec simd                         every file whose path contains `simd`
+
+Known failures are in tests/spec-exceptions.toml; a listed file that passes is an error.")]
+    Spec {
+        /// Only this tier: interp or opt
+        #[arg(long)]
+        tier: Option<String>,
+        /// Only files whose path contains one of these words
+        files: Vec<String>,
+    },
+    /// Run the fuzzer: interpreter against optimizing tier
+    Fuzz {
+        /// Stop after this many seconds
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Further arguments for the fuzzer
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the benchmarks; every argument goes to the runner
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Rewrite the expected output of file tests; look at the difference before you commit it
+    Bless,
+    /// Show what a tier makes of a module
+    #[command(after_help = "Example: cargo x dump f.wat --tier opt --stage graph")]
+    Dump {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Everything a change must pass, from a clean clone: what .ci/run calls
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        None | Some(Task::Ci) => Ok(all()),
+        Some(Task::Fmt) => forward(cargo(&["fmt", "--all"])),
+        Some(Task::Clippy) => forward(clippy()),
+        Some(Task::Tidy) => Ok(tidy_alone()),
+        Some(Task::Test { arguments }) => {
+            forward(with(cargo(&["test", "--workspace"]), &arguments))
+        }
+        Some(Task::Spec { tier, files }) => forward(spec(tier.as_deref(), &files)),
+        Some(Task::Fuzz { seconds, arguments }) => fuzz(seconds, &arguments),
+        Some(Task::Bench { arguments }) => forward(with(
+            cargo(&["run", "--release", "--package", "sterna-bench", "--"]),
+            &arguments,
+        )),
+        Some(Task::Bless) => forward(bless()),
+        Some(Task::Dump { arguments }) => dump(&arguments),
+    };
+    result.unwrap_or_else(|message| {
+        eprintln!("error: {message}");
+        ExitCode::FAILURE
+    })
+}
+
+/// fmt, clippy, tidy, tests. Later steps run even when earlier ones fail.
+fn all() -> ExitCode {
+    let mut steps = Steps::start();
+    steps.run("fmt", cargo(&["fmt", "--all", "--check"]));
+    steps.check("tidy", tidy_findings);
+    steps.run("clippy", clippy());
+    let lines = steps.run("test", cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]));
+    println!("{}", Totals::of(lines.iter().map(String::as_str)));
+    steps.end()
+}
+
+fn with(mut command: Command, arguments: &[impl AsRef<std::ffi::OsStr>]) -> Command {
+    command.args(arguments);
+    command
+}
+
+fn clippy() -> Command {
+    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+}
+
+fn tidy_findings() -> (bool, Vec<String>) {
+    match tidy::run(&root()) {
+        Ok(findings) => {
+            (!tidy::is_fatal(&findings), findings.iter().map(ToString::to_string).collect())
+        }
+        Err(message) => (false, vec![message]),
+    }
+}
+
+fn tidy_alone() -> ExitCode {
+    let mut steps = Steps::start();
+    steps.check("tidy", tidy_findings);
+    steps.end()
+}
+
+/// The suite is a test of `sterna-wast`, so `cargo x` runs it too; this selects from it.
+fn spec(tier: Option<&str>, files: &[String]) -> Command {
+    let mut command = cargo(&["test", "--package", "sterna-wast", "--test", "spec", "--"]);
+    command.args(tier.map(|tier| format!("--tier={tier}")));
+    with(command, files)
+}
+
+fn fuzz(seconds: u64, arguments: &[String]) -> Result<ExitCode, String> {
+    let manifest = root().join("fuzz/Cargo.toml");
+    if !manifest.exists() {
+        return Err("not yet: there is no fuzz/Cargo.toml".into());
+    }
+    let mut command = cargo(&["run", "--release", "--manifest-path"]);
+    command.arg(manifest).args(["--", "--seconds", &seconds.to_string()]);
+    forward(with(command, arguments))
+}
+
+/// Runs the tests with `STERNA_BLESS` set: a file test then writes what it got instead of comparing.
+fn bless() -> Command {
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command.env("STERNA_BLESS", "1");
+    command
+}
+
+fn dump(arguments: &[String]) -> Result<ExitCode, String> {
+    require(cargo(&["build", "--quiet", "--package", "sterna-cli"]))?;
+    forward(with(Command::new(sterna()), &[&["dump".to_owned()], arguments].concat()))
+}
+
+/// The `sterna` binary of the profile this xtask was built in: they share a target folder.
+fn sterna() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.with_file_name(format!("sterna{}", std::env::consts::EXE_SUFFIX))
+}
