@@ -47,15 +47,15 @@ mod simd;
 /// All rows of class `Pure`: scalar ones, then vectors.
 #[macro_export]
 macro_rules! for_each_pure {
-    ($cb:path $([ $($prefix:tt)* ])?) => {
-        $crate::for_each_pure_scalar! { $crate::chain_rows [ (for_each_pure_simd) ($cb $([ $($prefix)* ])?) ] }
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => {
+        $crate::for_each_pure_scalar! { $crate::chain_rows [ (for_each_pure_simd) ($($cb)::+ $([ $($prefix)* ])?) ] }
     };
 }
 
 /// All rows of the table, class by class.
 #[macro_export]
 macro_rules! for_each_op {
-    ($cb:path $([ $($prefix:tt)* ])?) => {
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => {
         $crate::for_each_pure_scalar! { $crate::chain_rows [
             (for_each_pure_simd for_each_lane for_each_wide for_each_trapping
              for_each_load for_each_store for_each_load_lane for_each_store_lane
@@ -64,7 +64,7 @@ macro_rules! for_each_op {
              for_each_const for_each_local for_each_global for_each_parametric
              for_each_control for_each_call for_each_builtin
              for_each_ref for_each_gc for_each_exception)
-            ($cb $([ $($prefix)* ])?)
+            ($($cb)::+ $([ $($prefix)* ])?)
         ] }
     };
 }
@@ -73,8 +73,8 @@ macro_rules! for_each_op {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! chain_rows {
-    (() ($cb:path $([ $($prefix:tt)* ])?) $($rows:tt)*) => {
-        $cb! { $($($prefix)*)? $($rows)* }
+    (() ($($cb:tt)::+ $([ $($prefix:tt)* ])?) $($rows:tt)*) => {
+        $($cb)::+! { $($($prefix)*)? $($rows)* }
     };
     (($next:ident $($rest:ident)*) $cb:tt $($rows:tt)*) => {
         $crate::$next! { $crate::chain_rows [ ($($rest)*) $cb $($rows)* ] }

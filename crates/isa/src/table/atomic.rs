@@ -5,7 +5,7 @@
 /// Rows of class AtomicLoad(raw): always zero-extends.
 #[macro_export]
 macro_rules! for_each_atomic_load {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32AtomicLoad, i32_atomic_load, (0xfe, 0x10), "i32.atomic.load", AtomicLoad(u32), [Addr] -> [I32], MemArg, Threads;
         I64AtomicLoad, i64_atomic_load, (0xfe, 0x11), "i64.atomic.load", AtomicLoad(u64), [Addr] -> [I64], MemArg, Threads;
         I32AtomicLoad8U, i32_atomic_load8_u, (0xfe, 0x12), "i32.atomic.load8_u", AtomicLoad(u8), [Addr] -> [I32], MemArg, Threads;
@@ -19,7 +19,7 @@ macro_rules! for_each_atomic_load {
 /// Rows of class AtomicStore(raw): wraps the value to `raw`.
 #[macro_export]
 macro_rules! for_each_atomic_store {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32AtomicStore, i32_atomic_store, (0xfe, 0x17), "i32.atomic.store", AtomicStore(u32), [Addr I32] -> [], MemArg, Threads;
         I64AtomicStore, i64_atomic_store, (0xfe, 0x18), "i64.atomic.store", AtomicStore(u64), [Addr I64] -> [], MemArg, Threads;
         I32AtomicStore8, i32_atomic_store8, (0xfe, 0x19), "i32.atomic.store8", AtomicStore(u8), [Addr I32] -> [], MemArg, Threads;
@@ -33,7 +33,7 @@ macro_rules! for_each_atomic_store {
 /// Rows of class AtomicRmw(raw, function): the result is the old value, zero-extended.
 #[macro_export]
 macro_rules! for_each_atomic_rmw {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32AtomicRmwAdd, i32_atomic_rmw_add, (0xfe, 0x1e), "i32.atomic.rmw.add", AtomicRmw(u32, Add), [Addr I32] -> [I32], MemArg, Threads;
         I64AtomicRmwAdd, i64_atomic_rmw_add, (0xfe, 0x1f), "i64.atomic.rmw.add", AtomicRmw(u64, Add), [Addr I64] -> [I64], MemArg, Threads;
         I32AtomicRmw8AddU, i32_atomic_rmw8_add_u, (0xfe, 0x20), "i32.atomic.rmw8.add_u", AtomicRmw(u8, Add), [Addr I32] -> [I32], MemArg, Threads;
@@ -82,7 +82,7 @@ macro_rules! for_each_atomic_rmw {
 /// Rows of class AtomicCmpxchg(raw): expected, then replacement; the result is the old value.
 #[macro_export]
 macro_rules! for_each_atomic_cmpxchg {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32AtomicRmwCmpxchg, i32_atomic_rmw_cmpxchg, (0xfe, 0x48), "i32.atomic.rmw.cmpxchg", AtomicCmpxchg(u32), [Addr I32 I32] -> [I32], MemArg, Threads;
         I64AtomicRmwCmpxchg, i64_atomic_rmw_cmpxchg, (0xfe, 0x49), "i64.atomic.rmw.cmpxchg", AtomicCmpxchg(u64), [Addr I64 I64] -> [I64], MemArg, Threads;
         I32AtomicRmw8CmpxchgU, i32_atomic_rmw8_cmpxchg_u, (0xfe, 0x4a), "i32.atomic.rmw8.cmpxchg_u", AtomicCmpxchg(u8), [Addr I32 I32] -> [I32], MemArg, Threads;
@@ -96,7 +96,7 @@ macro_rules! for_each_atomic_cmpxchg {
 /// Rows of class AtomicWait: wait, notify and fence, which are calls of the runtime.
 #[macro_export]
 macro_rules! for_each_atomic_wait {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         MemoryAtomicNotify, memory_atomic_notify, (0xfe, 0x00), "memory.atomic.notify", AtomicWait, [Addr I32] -> [I32], MemArg, Threads;
         MemoryAtomicWait32, memory_atomic_wait32, (0xfe, 0x01), "memory.atomic.wait32", AtomicWait, [Addr I32 I64] -> [I32], MemArg, Threads;
         MemoryAtomicWait64, memory_atomic_wait64, (0xfe, 0x02), "memory.atomic.wait64", AtomicWait, [Addr I64 I64] -> [I32], MemArg, Threads;

@@ -5,7 +5,7 @@
 /// Rows of class Builtin: one function of the runtime each.
 #[macro_export]
 macro_rules! for_each_builtin {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         TableGet, table_get, (0x00, 0x25), "table.get", Builtin, Special, Table, ReferenceTypes;
         TableSet, table_set, (0x00, 0x26), "table.set", Builtin, Special, Table, ReferenceTypes;
         MemorySize, memory_size, (0x00, 0x3f), "memory.size", Builtin, [] -> [Addr], Memory, Mvp;

@@ -5,7 +5,7 @@
 /// Rows of class Const: the value is the immediate.
 #[macro_export]
 macro_rules! for_each_const {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32Const, i32_const, (0x00, 0x41), "i32.const", Const, [] -> [I32], I32Imm, Mvp;
         I64Const, i64_const, (0x00, 0x42), "i64.const", Const, [] -> [I64], I64Imm, Mvp;
         F32Const, f32_const, (0x00, 0x43), "f32.const", Const, [] -> [F32], F32Imm, Mvp;
@@ -17,7 +17,7 @@ macro_rules! for_each_const {
 /// Rows of class Local: read and write locals.
 #[macro_export]
 macro_rules! for_each_local {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         LocalGet, local_get, (0x00, 0x20), "local.get", Local, Special, Local, Mvp;
         LocalSet, local_set, (0x00, 0x21), "local.set", Local, Special, Local, Mvp;
         LocalTee, local_tee, (0x00, 0x22), "local.tee", Local, Special, Local, Mvp;
@@ -27,7 +27,7 @@ macro_rules! for_each_local {
 /// Rows of class Global: read and write globals.
 #[macro_export]
 macro_rules! for_each_global {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         GlobalGet, global_get, (0x00, 0x23), "global.get", Global, Special, Global, Mvp;
         GlobalSet, global_set, (0x00, 0x24), "global.set", Global, Special, Global, Mvp;
     }};
@@ -36,7 +36,7 @@ macro_rules! for_each_global {
 /// Rows of class Parametric: any type, no effect beyond the operand stack.
 #[macro_export]
 macro_rules! for_each_parametric {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         Nop, nop, (0x00, 0x01), "nop", Parametric, [] -> [], NoImm, Mvp;
         Drop, drop, (0x00, 0x1a), "drop", Parametric, Special, NoImm, Mvp;
         Select, select, (0x00, 0x1b), "select", Parametric, Special, NoImm, Mvp;
@@ -47,7 +47,7 @@ macro_rules! for_each_parametric {
 /// Rows of class Control: structure, branches, return and unreachable.
 #[macro_export]
 macro_rules! for_each_control {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         Unreachable, unreachable, (0x00, 0x00), "unreachable", Control, Special, NoImm, Mvp;
         Block, block, (0x00, 0x02), "block", Control, Special, Block, Mvp;
         Loop, loop_, (0x00, 0x03), "loop", Control, Special, Block, Mvp;
@@ -64,7 +64,7 @@ macro_rules! for_each_control {
 /// Rows of class Call: calls and tail calls.
 #[macro_export]
 macro_rules! for_each_call {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         Call, call, (0x00, 0x10), "call", Call, Special, Func, Mvp;
         CallIndirect, call_indirect, (0x00, 0x11), "call_indirect", Call, Special, TypeTable, Mvp;
         ReturnCall, return_call, (0x00, 0x12), "return_call", Call, Special, Func, TailCall;

@@ -5,7 +5,7 @@
 /// Rows of class Load(raw): read a little-endian `raw`, then convert; a signed `raw` sign-extends.
 #[macro_export]
 macro_rules! for_each_load {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32Load, i32_load, (0x00, 0x28), "i32.load", Load(i32), [Addr] -> [I32], MemArg, Mvp;
         I64Load, i64_load, (0x00, 0x29), "i64.load", Load(i64), [Addr] -> [I64], MemArg, Mvp;
         F32Load, f32_load, (0x00, 0x2a), "f32.load", Load(f32), [Addr] -> [F32], MemArg, Mvp;
@@ -39,7 +39,7 @@ macro_rules! for_each_load {
 /// Rows of class Store(raw): convert to `raw`, then write it little-endian.
 #[macro_export]
 macro_rules! for_each_store {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32Store, i32_store, (0x00, 0x36), "i32.store", Store(i32), [Addr I32] -> [], MemArg, Mvp;
         I64Store, i64_store, (0x00, 0x37), "i64.store", Store(i64), [Addr I64] -> [], MemArg, Mvp;
         F32Store, f32_store, (0x00, 0x38), "f32.store", Store(f32), [Addr F32] -> [], MemArg, Mvp;
@@ -56,7 +56,7 @@ macro_rules! for_each_store {
 /// Rows of class LoadLane(raw): replace one lane by a `raw` from memory.
 #[macro_export]
 macro_rules! for_each_load_lane {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         V128Load8Lane, v128_load8_lane, (0xfd, 0x54), "v128.load8_lane", LoadLane(u8), [Addr V128] -> [V128], MemArgLane, Simd;
         V128Load16Lane, v128_load16_lane, (0xfd, 0x55), "v128.load16_lane", LoadLane(u16), [Addr V128] -> [V128], MemArgLane, Simd;
         V128Load32Lane, v128_load32_lane, (0xfd, 0x56), "v128.load32_lane", LoadLane(u32), [Addr V128] -> [V128], MemArgLane, Simd;
@@ -67,7 +67,7 @@ macro_rules! for_each_load_lane {
 /// Rows of class StoreLane(raw): write one lane as a `raw`.
 #[macro_export]
 macro_rules! for_each_store_lane {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         V128Store8Lane, v128_store8_lane, (0xfd, 0x58), "v128.store8_lane", StoreLane(u8), [Addr V128] -> [], MemArgLane, Simd;
         V128Store16Lane, v128_store16_lane, (0xfd, 0x59), "v128.store16_lane", StoreLane(u16), [Addr V128] -> [], MemArgLane, Simd;
         V128Store32Lane, v128_store32_lane, (0xfd, 0x5a), "v128.store32_lane", StoreLane(u32), [Addr V128] -> [], MemArgLane, Simd;

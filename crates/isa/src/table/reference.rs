@@ -5,7 +5,7 @@
 /// Rows of class Ref: function references and null tests.
 #[macro_export]
 macro_rules! for_each_ref {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         RefNull, ref_null, (0x00, 0xd0), "ref.null", Ref, Special, HeapType, ReferenceTypes;
         RefIsNull, ref_is_null, (0x00, 0xd1), "ref.is_null", Ref, Special, NoImm, ReferenceTypes;
         RefFunc, ref_func, (0x00, 0xd2), "ref.func", Ref, Special, Func, ReferenceTypes;
@@ -19,7 +19,7 @@ macro_rules! for_each_ref {
 /// Rows of class Gc: structs, arrays, i31 and casts.
 #[macro_export]
 macro_rules! for_each_gc {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         StructNew, struct_new, (0xfb, 0x00), "struct.new", Gc, Special, Type, Gc;
         StructNewDefault, struct_new_default, (0xfb, 0x01), "struct.new_default", Gc, Special, Type, Gc;
         StructGet, struct_get, (0xfb, 0x02), "struct.get", Gc, Special, TypeField, Gc;
@@ -57,7 +57,7 @@ macro_rules! for_each_gc {
 /// Rows of class Exception: throwing and catching.
 #[macro_export]
 macro_rules! for_each_exception {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         Throw, throw, (0x00, 0x08), "throw", Exception, Special, Tag, Exceptions;
         ThrowRef, throw_ref, (0x00, 0x0a), "throw_ref", Exception, Special, NoImm, Exceptions;
         TryTable, try_table, (0x00, 0x1f), "try_table", Exception, Special, TryTable, Exceptions;

@@ -5,7 +5,7 @@
 /// Rows of class Pure, one result: total functions.
 #[macro_export]
 macro_rules! for_each_pure_scalar {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32Eqz, i32_eqz, (0x00, 0x45), "i32.eqz", Pure, [I32] -> [I32], NoImm, Mvp;
         I32Eq, i32_eq, (0x00, 0x46), "i32.eq", Pure, [I32 I32] -> [I32], NoImm, Mvp;
         I32Ne, i32_ne, (0x00, 0x47), "i32.ne", Pure, [I32 I32] -> [I32], NoImm, Mvp;
@@ -132,7 +132,7 @@ macro_rules! for_each_pure_scalar {
 /// Rows of class Trapping: pure functions that may trap instead of giving their one result.
 #[macro_export]
 macro_rules! for_each_trapping {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I32DivS, i32_div_s, (0x00, 0x6d), "i32.div_s", Trapping, [I32 I32] -> [I32], NoImm, Mvp;
         I32DivU, i32_div_u, (0x00, 0x6e), "i32.div_u", Trapping, [I32 I32] -> [I32], NoImm, Mvp;
         I32RemS, i32_rem_s, (0x00, 0x6f), "i32.rem_s", Trapping, [I32 I32] -> [I32], NoImm, Mvp;
@@ -155,7 +155,7 @@ macro_rules! for_each_trapping {
 /// Rows of class Wide: pure functions with two results (wide arithmetic; low half first).
 #[macro_export]
 macro_rules! for_each_wide {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I64Add128, i64_add128, (0xfc, 0x13), "i64.add128", Wide, [I64 I64 I64 I64] -> [I64 I64], NoImm, WideArithmetic;
         I64Sub128, i64_sub128, (0xfc, 0x14), "i64.sub128", Wide, [I64 I64 I64 I64] -> [I64 I64], NoImm, WideArithmetic;
         I64MulWideS, i64_mul_wide_s, (0xfc, 0x15), "i64.mul_wide_s", Wide, [I64 I64] -> [I64 I64], NoImm, WideArithmetic;

@@ -5,7 +5,7 @@
 /// Rows of class Pure, one result, at least one vector.
 #[macro_export]
 macro_rules! for_each_pure_simd {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I8x16Swizzle, i8x16_swizzle, (0xfd, 0x0e), "i8x16.swizzle", Pure, [V128 V128] -> [V128], NoImm, Simd;
         I8x16Splat, i8x16_splat, (0xfd, 0x0f), "i8x16.splat", Pure, [I32] -> [V128], NoImm, Simd;
         I16x8Splat, i16x8_splat, (0xfd, 0x10), "i16x8.splat", Pure, [I32] -> [V128], NoImm, Simd;
@@ -230,7 +230,7 @@ macro_rules! for_each_pure_simd {
 /// Rows of class Lane: pure, with a lane immediate (extract, replace) or sixteen of them (shuffle).
 #[macro_export]
 macro_rules! for_each_lane {
-    ($cb:path $([ $($prefix:tt)* ])?) => { $cb! { $($($prefix)*)?
+    ($($cb:tt)::+ $([ $($prefix:tt)* ])?) => { $($cb)::+! { $($($prefix)*)?
         I8x16Shuffle, i8x16_shuffle, (0xfd, 0x0d), "i8x16.shuffle", Lane, [V128 V128] -> [V128], Shuffle, Simd;
         I8x16ExtractLaneS, i8x16_extract_lane_s, (0xfd, 0x15), "i8x16.extract_lane_s", Lane, [V128] -> [I32], Lane, Simd;
         I8x16ExtractLaneU, i8x16_extract_lane_u, (0xfd, 0x16), "i8x16.extract_lane_u", Lane, [V128] -> [I32], Lane, Simd;
