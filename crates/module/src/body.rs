@@ -1,0 +1,167 @@
+//! Owns reading a validated function body: declared locals, then operators with decoded immediates.
+//! Does not validate and does not track types or control structure; each tier keeps the stack it needs.
+
+use sterna_base::TypeIndex;
+use sterna_isa::{HeapType, Op, ValType};
+use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};
+
+use crate::convert;
+
+/// The body of a defined function.
+pub struct Body<'a> {
+    pub(crate) inner: FunctionBody<'a>,
+}
+
+impl<'a> Body<'a> {
+    pub(crate) fn new(bytes: &'a [u8], offset: u32) -> Body<'a> {
+        Body { inner: FunctionBody::new(BinaryReader::new(bytes, u64::from(offset))) }
+    }
+
+    /// Byte offset of the body (its local declarations) in the module.
+    pub fn offset(&self) -> u32 {
+        self.inner.range().start as u32
+    }
+
+    /// Size of the body in bytes.
+    pub fn size(&self) -> u32 {
+        (self.inner.range().end - self.inner.range().start) as u32
+    }
+
+    /// The declared locals as runs of equal type, parameters not included. At most 50,000 locals in all (validated).
+    pub fn local_groups(&self) -> impl Iterator<Item = (u32, ValType)> + use<'a> {
+        let reader = self.inner.get_locals_reader().expect("validated");
+        reader.into_iter().map(|group| {
+            let (count, ty) = group.expect("validated");
+            (count, convert::val_type(ty))
+        })
+    }
+
+    /// The declared locals one by one, parameters not included.
+    pub fn locals(&self) -> impl Iterator<Item = ValType> + use<'a> {
+        self.local_groups().flat_map(|(count, ty)| std::iter::repeat_n(ty, count as usize))
+    }
+
+    /// The operators, the function's final `end` included.
+    pub fn operators(&self) -> Operators<'a> {
+        Operators { reader: self.inner.get_operators_reader().expect("validated") }
+    }
+}
+
+/// Iterator over the operators of a body.
+#[derive(Clone)]
+pub struct Operators<'a> {
+    reader: OperatorsReader<'a>,
+}
+
+impl<'a> Iterator for Operators<'a> {
+    type Item = Operator<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Operator<'a>> {
+        if self.reader.eof() {
+            return None;
+        }
+        let offset = self.reader.original_position() as u32;
+        let (op, imm) = convert::operator(self.reader.read().expect("validated"));
+        Some(Operator { offset, op, imm })
+    }
+}
+
+/// An operator with its immediates.
+#[derive(Clone, Debug)]
+pub struct Operator<'a> {
+    /// Byte offset in the module.
+    pub offset: u32,
+    /// Which operator.
+    pub op: Op,
+    /// Its immediates.
+    pub imm: Imm<'a>,
+}
+
+/// Immediates of an operator, in the order of its fields in the binary format's description in `wasmparser`.
+#[derive(Clone, Debug)]
+pub enum Imm<'a> {
+    /// None.
+    None,
+    /// Type of a block, loop or if.
+    Block(BlockType),
+    /// A label, or an index into the index space that the operator implies.
+    Index(u32),
+    /// Two indices: `call_indirect` (type, table), `memory.init` (data, memory), `table.init` (elem, table), `memory.copy`
+    /// and `table.copy` (destination, source).
+    Index2(u32, u32),
+    /// Targets of a `br_table`.
+    BrTable(BrTable<'a>),
+    /// Memory access.
+    MemArg(MemArg),
+    /// Memory access of one lane.
+    MemArgLane(MemArg, u8),
+    /// A lane.
+    Lane(u8),
+    /// Lanes of `i8x16.shuffle`.
+    Shuffle([u8; 16]),
+    /// `i32.const`.
+    I32(i32),
+    /// `i64.const`.
+    I64(i64),
+    /// `f32.const`, as bits.
+    F32(u32),
+    /// `f64.const`, as bits.
+    F64(u64),
+    /// `v128.const`.
+    V128(u128),
+    /// Type of a typed `select`.
+    Select(ValType),
+    /// Type of a `ref.null`.
+    HeapType(HeapType),
+    /// Immediates of an operator of a proposal that no tier implements yet.
+    Other,
+}
+
+/// Type of a block, loop or if.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockType {
+    /// No parameters, no results.
+    Empty,
+    /// No parameters, one result.
+    Value(ValType),
+    /// A function type.
+    Func(TypeIndex),
+}
+
+/// Immediate of a memory access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemArg {
+    /// Static offset in bytes.
+    pub offset: u64,
+    /// Index of the memory.
+    pub memory: u32,
+    /// log2 of the alignment hint in bytes.
+    pub align_log2: u8,
+}
+
+/// Targets of a `br_table`.
+#[derive(Clone, Debug)]
+pub struct BrTable<'a>(pub(crate) wasmparser::BrTable<'a>);
+
+impl BrTable<'_> {
+    /// Number of targets without the default.
+    pub fn len(&self) -> usize {
+        self.0.len() as usize
+    }
+
+    /// Whether only the default is there.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Label for indices out of range.
+    pub fn default(&self) -> u32 {
+        self.0.default()
+    }
+
+    /// Labels in order, without the default.
+    pub fn targets(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.targets().map(|target| target.expect("validated"))
+    }
+}

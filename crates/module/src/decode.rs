@@ -1,0 +1,273 @@
+//! Owns the walk over a binary's sections that fills a [`Module`].
+//! Does not check anything itself: each payload goes through `wasmparser`'s validator first.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+use sterna_isa::FeatureSet;
+use wasmparser::{
+    CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser, Payload, TableInit, TypeRef,
+    ValidPayload, Validator,
+};
+
+use crate::bytes::ModuleBytes;
+use crate::const_expr::{ConstExpr, ConstOp};
+use crate::convert;
+use crate::error::ModuleError;
+use crate::features;
+use crate::items::{
+    DataSegment, ElemItems, ElemSegment, Export, ExternIndex, FuncDecl, GlobalDecl, Import, SegmentMode,
+};
+use crate::module::Module;
+use crate::validate::{self, Pending};
+
+type Result<T> = std::result::Result<T, ModuleError>;
+
+pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) -> Result<Module> {
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(ModuleError::new(0, "module is larger than 4 GiB"));
+    }
+    let mut module = empty(bytes.clone());
+    let mut validator = Validator::new_with_features(features::to_validator(features));
+    let mut bodies: Vec<Pending<'_>> = Vec::new();
+    let mut next_body = 0;
+    for payload in Parser::new(0).parse_all(&bytes) {
+        let payload = payload?;
+        if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
+            return Err(ModuleError::new(range.start, "this is a component; a core module is expected here"));
+        }
+        if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
+            let index = module.num_imported_funcs + next_body;
+            module.funcs[index].body = range32(body.range());
+            next_body += 1;
+            bodies.push((func, body));
+            continue;
+        }
+        section(&mut module, payload)?;
+    }
+    let facts = validate::validate_bodies(&bytes, bodies, threads)?;
+    module.has_tail_calls = facts.has_tail_calls;
+    module.escaping = escaping(&module);
+    Ok(module)
+}
+
+fn empty(bytes: ModuleBytes) -> Module {
+    Module {
+        bytes,
+        types: Vec::new(),
+        imports: Vec::new(),
+        exports: Vec::new(),
+        funcs: Vec::new(),
+        num_imported_funcs: 0,
+        tables: Vec::new(),
+        num_imported_tables: 0,
+        memories: Vec::new(),
+        num_imported_memories: 0,
+        globals: Vec::new(),
+        num_imported_globals: 0,
+        start: None,
+        elems: Vec::new(),
+        data: Vec::new(),
+        customs: Vec::new(),
+        escaping: Vec::new(),
+        code_range: 0..0,
+        has_tail_calls: false,
+        names: OnceLock::new(),
+    }
+}
+
+fn range32(range: Range<u64>) -> Range<u32> {
+    // Modules are below 4 GiB (checked first).
+    range.start as u32..range.end as u32
+}
+
+fn section(module: &mut Module, payload: Payload<'_>) -> Result<()> {
+    match payload {
+        Payload::TypeSection(reader) => types(module, reader),
+        Payload::ImportSection(reader) => imports(module, reader),
+        Payload::FunctionSection(reader) => {
+            for ty in reader {
+                module.funcs.push(FuncDecl { ty: TypeIndex::from_u32(ty?), body: 0..0 });
+            }
+            Ok(())
+        }
+        Payload::TableSection(reader) => {
+            for table in reader {
+                let table = table?;
+                let mut ty = convert::table_type(&table.ty);
+                if let TableInit::Expr(expr) = table.init {
+                    ty.init = Some(ConstExpr::decode(&expr)?);
+                }
+                module.tables.push(ty);
+            }
+            Ok(())
+        }
+        Payload::MemorySection(reader) => {
+            for memory in reader {
+                module.memories.push(convert::memory_type(memory?));
+            }
+            Ok(())
+        }
+        Payload::GlobalSection(reader) => {
+            for global in reader {
+                let global = global?;
+                let init = Some(ConstExpr::decode(&global.init_expr)?);
+                module.globals.push(GlobalDecl { ty: convert::global_type(global.ty), init });
+            }
+            Ok(())
+        }
+        Payload::ExportSection(reader) => exports(module, reader),
+        Payload::StartSection { func, .. } => {
+            module.start = Some(FuncIndex::from_u32(func));
+            Ok(())
+        }
+        Payload::ElementSection(reader) => elements(module, reader),
+        Payload::CodeSectionStart { unchecked_range, .. } => {
+            module.code_range = range32(unchecked_range);
+            Ok(())
+        }
+        Payload::DataSection(reader) => data(module, reader),
+        Payload::CustomSection(reader) => {
+            let start = reader.data_offset();
+            let range = range32(start..start + reader.data().len() as u64);
+            module.customs.push((reader.name().into(), range));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn types(module: &mut Module, reader: wasmparser::TypeSectionReader<'_>) -> Result<()> {
+    for group in reader {
+        for ty in group?.into_types() {
+            match &ty.composite_type.inner {
+                CompositeInnerType::Func(ty) => module.types.push(convert::func_type(ty)),
+                other => {
+                    let message = format!("type {other:?} is not supported yet");
+                    return Err(ModuleError::new(0, message));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn imports(module: &mut Module, reader: wasmparser::ImportSectionReader<'_>) -> Result<()> {
+    for import in reader.into_imports() {
+        let import = import?;
+        let index = match import.ty {
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                module.funcs.push(FuncDecl { ty: TypeIndex::from_u32(ty), body: 0..0 });
+                module.num_imported_funcs += 1;
+                ExternIndex::Func(FuncIndex::from_u32(module.funcs.len() as u32 - 1))
+            }
+            TypeRef::Table(ty) => {
+                module.tables.push(convert::table_type(&ty));
+                module.num_imported_tables += 1;
+                ExternIndex::Table(TableIndex::from_u32(module.tables.len() as u32 - 1))
+            }
+            TypeRef::Memory(ty) => {
+                module.memories.push(convert::memory_type(ty));
+                module.num_imported_memories += 1;
+                ExternIndex::Memory(MemoryIndex::from_u32(module.memories.len() as u32 - 1))
+            }
+            TypeRef::Global(ty) => {
+                module.globals.push(GlobalDecl { ty: convert::global_type(ty), init: None });
+                module.num_imported_globals += 1;
+                ExternIndex::Global(GlobalIndex::from_u32(module.globals.len() as u32 - 1))
+            }
+            TypeRef::Tag(_) => return Err(ModuleError::new(0, "exception tags are not supported yet")),
+        };
+        module.imports.push(Import { module: import.module.into(), name: import.name.into(), index });
+    }
+    Ok(())
+}
+
+fn exports(module: &mut Module, reader: wasmparser::ExportSectionReader<'_>) -> Result<()> {
+    for export in reader {
+        let export = export?;
+        let index = match export.kind {
+            ExternalKind::Func | ExternalKind::FuncExact => ExternIndex::Func(FuncIndex::from_u32(export.index)),
+            ExternalKind::Table => ExternIndex::Table(TableIndex::from_u32(export.index)),
+            ExternalKind::Memory => ExternIndex::Memory(MemoryIndex::from_u32(export.index)),
+            ExternalKind::Global => ExternIndex::Global(GlobalIndex::from_u32(export.index)),
+            ExternalKind::Tag => return Err(ModuleError::new(0, "exception tags are not supported yet")),
+        };
+        module.exports.push(Export { name: export.name.into(), index });
+    }
+    Ok(())
+}
+
+fn elements(module: &mut Module, reader: wasmparser::ElementSectionReader<'_>) -> Result<()> {
+    for element in reader {
+        let element = element?;
+        let mode = match element.kind {
+            ElementKind::Passive => SegmentMode::Passive,
+            ElementKind::Declared => SegmentMode::Declared,
+            ElementKind::Active { table_index, offset_expr } => {
+                let table = TableIndex::from_u32(table_index.unwrap_or(0));
+                SegmentMode::Active(table, ConstExpr::decode(&offset_expr)?)
+            }
+        };
+        let (ty, items) = match element.items {
+            ElementItems::Functions(reader) => {
+                let funcs = reader.into_iter().map(|func| Ok(FuncIndex::from_u32(func?)));
+                (sterna_isa::RefType::FUNCREF, ElemItems::Funcs(funcs.collect::<Result<_>>()?))
+            }
+            ElementItems::Expressions(ty, reader) => {
+                let exprs = reader.into_iter().map(|expr| ConstExpr::decode(&expr?));
+                (convert::ref_type(ty), ElemItems::Exprs(exprs.collect::<Result<_>>()?))
+            }
+        };
+        module.elems.push(ElemSegment { mode, ty, items });
+    }
+    Ok(())
+}
+
+fn data(module: &mut Module, reader: wasmparser::DataSectionReader<'_>) -> Result<()> {
+    for segment in reader {
+        let segment = segment?;
+        let mode = match segment.kind {
+            DataKind::Passive => SegmentMode::Passive,
+            DataKind::Active { memory_index, offset_expr } => {
+                SegmentMode::Active(MemoryIndex::from_u32(memory_index), ConstExpr::decode(&offset_expr)?)
+            }
+        };
+        let end = segment.range.end;
+        let range = range32(end - segment.data.len() as u64..end);
+        module.data.push(DataSegment { mode, range });
+    }
+    Ok(())
+}
+
+/// See [`Module::escaping_funcs`].
+fn escaping(module: &Module) -> Vec<FuncIndex> {
+    let mut found: Vec<FuncIndex> = Vec::new();
+    let mut in_expr = |expr: &ConstExpr| {
+        found.extend(expr.ops.iter().filter_map(|op| match op {
+            ConstOp::RefFunc(func) => Some(*func),
+            _ => None,
+        }));
+    };
+    module.globals.iter().filter_map(|global| global.init.as_ref()).for_each(&mut in_expr);
+    module.tables.iter().filter_map(|table| table.init.as_ref()).for_each(&mut in_expr);
+    for elem in &module.elems {
+        if let ElemItems::Exprs(exprs) = &elem.items {
+            exprs.iter().for_each(&mut in_expr);
+        }
+    }
+    for elem in &module.elems {
+        if let ElemItems::Funcs(funcs) = &elem.items {
+            found.extend_from_slice(funcs);
+        }
+    }
+    found.extend(module.exports.iter().filter_map(|export| match export.index {
+        ExternIndex::Func(func) => Some(func),
+        _ => None,
+    }));
+    found.extend(module.start);
+    found.sort_unstable();
+    found.dedup();
+    found
+}

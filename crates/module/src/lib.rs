@@ -1,0 +1,26 @@
+//! Owns decoding and validation: bytes in, an immutable [`Module`] out, function bodies readable operator by operator.
+//! Does not execute or compile; parsing and validation rules themselves are `wasmparser`'s.
+#![forbid(unsafe_code)]
+
+mod body;
+mod bytes;
+mod const_expr;
+mod convert;
+mod decode;
+mod error;
+mod features;
+mod items;
+mod module;
+mod names;
+mod validate;
+
+pub use body::{BlockType, Body, BrTable, Imm, MemArg, Operator, Operators};
+pub use bytes::ModuleBytes;
+pub use const_expr::{ConstExpr, ConstOp};
+pub use error::ModuleError;
+pub use items::{
+    DataSegment, ElemItems, ElemSegment, Export, ExternIndex, ExternType, GlobalType, Import, MemoryType, SegmentMode,
+    TableType,
+};
+pub use module::Module;
+pub use names::Names;

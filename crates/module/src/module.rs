@@ -1,0 +1,247 @@
+//! Owns `Module`, the decoded and validated form that everything downstream reads.
+//! Does not own how it is made (`decode`, `validate`).
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
+use sterna_isa::{FeatureSet, FuncType, ValType};
+
+use crate::body::{BlockType, Body};
+use crate::bytes::ModuleBytes;
+use crate::const_expr::ConstExpr;
+use crate::error::ModuleError;
+use crate::items::{
+    DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType, Import, MemoryType,
+    TableType,
+};
+use crate::names::Names;
+
+/// A valid module. Immutable; share it behind an `Arc`.
+pub struct Module {
+    pub(crate) bytes: ModuleBytes,
+    pub(crate) types: Vec<FuncType>,
+    pub(crate) imports: Vec<Import>,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) funcs: Vec<FuncDecl>,
+    pub(crate) num_imported_funcs: usize,
+    pub(crate) tables: Vec<TableType>,
+    pub(crate) num_imported_tables: usize,
+    pub(crate) memories: Vec<MemoryType>,
+    pub(crate) num_imported_memories: usize,
+    pub(crate) globals: Vec<GlobalDecl>,
+    pub(crate) num_imported_globals: usize,
+    pub(crate) start: Option<FuncIndex>,
+    pub(crate) elems: Vec<ElemSegment>,
+    pub(crate) data: Vec<DataSegment>,
+    pub(crate) customs: Vec<(Box<str>, Range<u32>)>,
+    pub(crate) escaping: Vec<FuncIndex>,
+    pub(crate) code_range: Range<u32>,
+    pub(crate) has_tail_calls: bool,
+    pub(crate) names: OnceLock<Names>,
+}
+
+impl Module {
+    /// Decodes and validates a binary module, using up to `threads` threads for large ones.
+    ///
+    /// # Errors
+    /// Malformed or invalid input, or input that uses a feature not in `features`, with its byte offset.
+    pub fn decode(
+        bytes: impl Into<ModuleBytes>,
+        features: &FeatureSet,
+        threads: usize,
+    ) -> Result<Module, ModuleError> {
+        crate::decode::decode(bytes.into(), features, threads)
+    }
+
+    /// The binary.
+    pub fn bytes(&self) -> &ModuleBytes {
+        &self.bytes
+    }
+
+    /// Function types by type index.
+    pub fn types(&self) -> &[FuncType] {
+        &self.types
+    }
+
+    /// Imports in order.
+    pub fn imports(&self) -> &[Import] {
+        &self.imports
+    }
+
+    /// Exports in order.
+    pub fn exports(&self) -> &[Export] {
+        &self.exports
+    }
+
+    /// Number of functions, imported ones included.
+    pub fn num_funcs(&self) -> usize {
+        self.funcs.len()
+    }
+
+    /// Number of imported functions; their indices come first.
+    pub fn num_imported_funcs(&self) -> usize {
+        self.num_imported_funcs
+    }
+
+    /// Number of imported tables.
+    pub fn num_imported_tables(&self) -> usize {
+        self.num_imported_tables
+    }
+
+    /// Number of imported memories.
+    pub fn num_imported_memories(&self) -> usize {
+        self.num_imported_memories
+    }
+
+    /// Number of imported globals.
+    pub fn num_imported_globals(&self) -> usize {
+        self.num_imported_globals
+    }
+
+    /// Number of globals defined here.
+    pub fn num_defined_globals(&self) -> usize {
+        self.globals.len() - self.num_imported_globals
+    }
+
+    /// Indices of the functions defined here.
+    pub fn defined_funcs(&self) -> impl ExactSizeIterator<Item = FuncIndex> + Clone + use<> {
+        (self.num_imported_funcs as u32..self.funcs.len() as u32).map(FuncIndex::from_u32)
+    }
+
+    /// Type index of a function.
+    ///
+    /// # Panics
+    /// If there is no such function; likewise below.
+    pub fn func_type_index(&self, func: FuncIndex) -> TypeIndex {
+        self.funcs[func.index()].ty
+    }
+
+    /// Type of a function.
+    pub fn func_type(&self, func: FuncIndex) -> &FuncType {
+        &self.types[self.func_type_index(func).index()]
+    }
+
+    /// Body of a defined function.
+    pub fn body(&self, func: FuncIndex) -> Body<'_> {
+        let range = &self.funcs[func.index()].body;
+        Body::new(&self.bytes[range.start as usize..range.end as usize], range.start)
+    }
+
+    /// The defined function whose body contains a byte offset.
+    pub fn func_at(&self, offset: u32) -> Option<FuncIndex> {
+        let defined = &self.funcs[self.num_imported_funcs..];
+        let position = defined.partition_point(|func| func.body.end <= offset);
+        let found = defined.get(position)?.body.contains(&offset);
+        found.then(|| FuncIndex::from_u32((self.num_imported_funcs + position) as u32))
+    }
+
+    /// Tables, imported ones first.
+    pub fn tables(&self) -> &[TableType] {
+        &self.tables
+    }
+
+    /// Memories, imported ones first.
+    pub fn memories(&self) -> &[MemoryType] {
+        &self.memories
+    }
+
+    /// Number of globals, imported ones included.
+    pub fn num_globals(&self) -> usize {
+        self.globals.len()
+    }
+
+    /// Type of a global.
+    pub fn global_type(&self, global: GlobalIndex) -> GlobalType {
+        self.globals[global.index()].ty
+    }
+
+    /// Initial value of a defined global; `None` for an imported one.
+    pub fn global_init(&self, global: GlobalIndex) -> Option<&ConstExpr> {
+        self.globals[global.index()].init.as_ref()
+    }
+
+    /// The start function.
+    pub fn start(&self) -> Option<FuncIndex> {
+        self.start
+    }
+
+    /// Element segments.
+    pub fn elems(&self) -> &[ElemSegment] {
+        &self.elems
+    }
+
+    /// Data segments.
+    pub fn data_segments(&self) -> &[DataSegment] {
+        &self.data
+    }
+
+    /// Bytes of a data segment.
+    pub fn data(&self, segment: &DataSegment) -> &[u8] {
+        &self.bytes[segment.range.start as usize..segment.range.end as usize]
+    }
+
+    /// Functions of which a reference can exist (exported, in an element segment or in another constant expression), ascending. A
+    /// `ref.func` in a body names one of them (core spec 3.4, `C.refs`).
+    pub fn escaping_funcs(&self) -> &[FuncIndex] {
+        &self.escaping
+    }
+
+    /// Position of a function in [`Module::escaping_funcs`].
+    pub fn escaping_position(&self, func: FuncIndex) -> Option<u32> {
+        self.escaping.binary_search(&func).ok().map(|position| position as u32)
+    }
+
+    /// Whether any body contains a tail call.
+    pub fn has_tail_calls(&self) -> bool {
+        self.has_tail_calls
+    }
+
+    /// Byte range of the contents of the code section (empty if there is none).
+    pub fn code_range(&self) -> Range<u32> {
+        self.code_range.clone()
+    }
+
+    /// Parameter types of a block.
+    pub fn block_params(&self, ty: BlockType) -> &[ValType] {
+        match ty {
+            BlockType::Func(index) => &self.types[index.index()].params,
+            BlockType::Empty | BlockType::Value(_) => &[],
+        }
+    }
+
+    /// Result types of a block.
+    pub fn block_results<'a>(&'a self, ty: &'a BlockType) -> &'a [ValType] {
+        match ty {
+            BlockType::Func(index) => &self.types[index.index()].results,
+            BlockType::Value(ty) => std::slice::from_ref(ty),
+            BlockType::Empty => &[],
+        }
+    }
+
+    /// Type of an import or export.
+    pub fn extern_type(&self, index: ExternIndex) -> ExternType {
+        match index {
+            ExternIndex::Func(index) => ExternType::Func(self.func_type(index).clone()),
+            ExternIndex::Table(index) => ExternType::Table(self.tables[index.index()].clone()),
+            ExternIndex::Memory(index) => ExternType::Memory(self.memories[index.index()]),
+            ExternIndex::Global(index) => ExternType::Global(self.global_type(index)),
+            ExternIndex::Tag(_) => unreachable!("tags never validate yet"),
+        }
+    }
+
+    /// Custom sections in order: name and contents.
+    pub fn custom_sections(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.customs.iter().map(|(name, range)| (&**name, &self.bytes[range.start as usize..range.end as usize]))
+    }
+
+    /// The name section, decoded on first use.
+    pub fn names(&self) -> &Names {
+        self.names.get_or_init(|| {
+            let section = self.customs.iter().find(|(name, _)| &**name == "name");
+            section.map_or_else(Names::default, |(_, range)| {
+                Names::decode(&self.bytes[range.start as usize..range.end as usize], u64::from(range.start))
+            })
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! Owns the name section in decoded form.
+//! Does not own other custom sections; malformed names are ignored, as the specification asks.
+
+use std::collections::HashMap;
+
+use sterna_base::FuncIndex;
+use wasmparser::{BinaryReader, Name, NameSectionReader};
+
+/// Names from the name section (core spec, appendix "Custom Sections").
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    module: Option<Box<str>>,
+    funcs: HashMap<u32, Box<str>>,
+}
+
+impl Names {
+    /// The module's own name.
+    pub fn module(&self) -> Option<&str> {
+        self.module.as_deref()
+    }
+
+    /// A function's name.
+    pub fn func(&self, func: FuncIndex) -> Option<&str> {
+        self.funcs.get(&func.as_u32()).map(|name| &**name)
+    }
+
+    pub(crate) fn decode(section: &[u8], offset: u64) -> Names {
+        let mut names = Names::default();
+        for subsection in NameSectionReader::new(BinaryReader::new(section, offset)) {
+            match subsection {
+                Ok(Name::Module { name, .. }) => names.module = Some(name.into()),
+                Ok(Name::Function(map)) => {
+                    names.funcs = map.into_iter().map_while(Result::ok).map(|n| (n.index, n.name.into())).collect();
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        names
+    }
+}
