@@ -34,6 +34,8 @@ pub struct StoreCtx {
     pub interp_frame: *mut u8,
     /// Rust bodies of the builtins, for callers that follow the C convention and check `activation.trap` themselves.
     pub bodies: *const BuiltinBodies,
+    /// Builtins as adapters call them: a host function's vmctx has no [`VmCtx::thunks`], but it has a store.
+    pub thunks: *const BuiltinThunks,
     /// Runtime-owned: the store this context belongs to.
     pub runtime: *mut u8,
 }
@@ -45,6 +47,8 @@ impl StoreCtx {
     pub const OFF_VALUE_SP: u32 = offset_of!(StoreCtx, value_sp) as u32;
     /// Byte offset of [`StoreCtx::value_limit`].
     pub const OFF_VALUE_LIMIT: u32 = offset_of!(StoreCtx, value_limit) as u32;
+    /// Byte offset of [`StoreCtx::thunks`].
+    pub const OFF_THUNKS: u32 = offset_of!(StoreCtx, thunks) as u32;
 }
 
 /// Shared by all instances of a module (or owned by a host function): how to enter one function. Replacing code is one
