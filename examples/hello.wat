@@ -7,7 +7,7 @@
   (memory (export "memory") 1)
 
   ;; One iovec at 0: the address and the length of the text.
-  (data (i32.const 0) "\10\00\00\00\15\00\00\00")
+  (data (i32.const 0) "\10\00\00\00\17\00\00\00")
   (data (i32.const 16) "Hello from WebAssembly\n")
 
   (func (export "_start")

@@ -1,0 +1,205 @@
+//! Owns reading modules and writing results: formats by content, size limit, no half-written file.
+//! Does not validate a module; it only tells the formats apart.
+
+use crate::failure::{Failure, cannot};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Larger inputs are refused before they fill the memory.
+/// The web embeddings of WebAssembly draw the line for a module at the same size.
+const LARGEST_INPUT: u64 = 1 << 30;
+
+/// `-` stands for standard input or output.
+pub const DASH: &str = "-";
+
+/// The whole file, or standard input for `-`.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    if path.as_os_str() == DASH {
+        take(&mut io::stdin().lock(), &mut bytes)
+    } else {
+        File::open(path).and_then(|mut file| {
+            let size = file.metadata()?.len().min(LARGEST_INPUT);
+            bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
+            take(&mut file, &mut bytes)
+        })
+    }
+    .map_err(|e| cannot("read", path, &e))?;
+    if bytes.len() as u64 > LARGEST_INPUT {
+        return Err(Failure::new(format_args!("cannot read {}: more than 1 GiB", path.display())));
+    }
+    Ok(bytes)
+}
+
+fn take(input: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+    input.take(LARGEST_INPUT + 1).read_to_end(bytes).map(drop)
+}
+
+/// What a file holds, by its first bytes.
+#[derive(Debug, PartialEq)]
+pub enum Format {
+    /// The binary format of a core module, or what claims to be one.
+    Binary,
+    /// A component: valid WebAssembly, but not a core module.
+    Component,
+    /// An artifact of `sterna compile`.
+    Precompiled,
+    /// Text, by exclusion.
+    Text,
+}
+
+/// Tells the formats apart.
+pub fn format_of(bytes: &[u8]) -> Format {
+    match bytes {
+        [0, b'a', b's', b'm', _, _, layer, ..] if *layer != 0 => Format::Component,
+        [0, b'a', b's', b'm', ..] => Format::Binary,
+        [0x7f, b'E', b'L', b'F', ..] => Format::Precompiled,
+        _ => Format::Text,
+    }
+}
+
+/// Reads a module in either format and returns it in the binary format.
+pub fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = read(path)?;
+    match format_of(&bytes) {
+        Format::Binary => Ok(bytes),
+        Format::Text => assemble(path, &bytes),
+        Format::Precompiled => Err(Failure::new(format_args!(
+            "{}: this is precompiled code, not a module",
+            path.display()
+        ))
+        .hint("only `sterna run` takes the output of `sterna compile`")),
+        Format::Component => Err(component(path)),
+    }
+}
+
+/// Refuses a component.
+pub fn component(path: &Path) -> Failure {
+    Failure::new(format_args!(
+        "{}: this is a component; not yet: only core modules run",
+        path.display()
+    ))
+    .hint(
+        "build for wasm32-wasip1, or extract the core module with `wasm-tools component unbundle`",
+    )
+}
+
+/// Text to binary; an error names line and column and shows the line.
+pub fn assemble(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    let file = path.display();
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| not_a_module(path, bytes, e.valid_up_to()))?;
+    if text.trim().is_empty() {
+        return Err(Failure::new(format_args!("{file}: the file is empty")));
+    }
+    let parsed = wast::parser::ParseBuffer::new(text);
+    parsed
+        .and_then(|buffer| wast::parser::parse::<wast::Wat<'_>>(&buffer)?.encode())
+        .map_err(|error| text_failure(path, text, &error))
+}
+
+/// A mistake in text: the sentence, where it is, and the line with a mark under it.
+pub fn text_failure(path: &Path, text: &str, error: &wast::Error) -> Failure {
+    const WIDEST: usize = 120;
+    let (line, column) = error.span().linecol_in(text);
+    let shown: String = text.lines().nth(line).unwrap_or_default().chars().take(WIDEST).collect();
+    let failure = Failure::new(error.message()).detail(format_args!(
+        "at {}:{}:{}",
+        path.display(),
+        line + 1,
+        column + 1
+    ));
+    if column < WIDEST && !shown.trim().is_empty() {
+        let shown = shown.replace('\t', " ");
+        return failure.detail(format_args!("| {shown}\n| {:column$}^", ""));
+    }
+    failure
+}
+
+fn not_a_module(path: &Path, bytes: &[u8], offset: usize) -> Failure {
+    let shown: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    Failure::new(format_args!("{}: not a WebAssembly module", path.display()))
+        .detail(format_args!(
+            "it begins with {}; byte {offset:#x} is not UTF-8 text either",
+            shown.join(" ")
+        ))
+        .hint("a binary module begins with 00 61 73 6d, a text module with `(module`")
+}
+
+/// Writes a whole file or nothing: an interrupted or failed write leaves the old file as it was.
+/// `-` writes to standard output.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if path.as_os_str() == DASH {
+        return print(bytes);
+    }
+    replace(path, bytes).map_err(|e| cannot("write", path, &e))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Devices and pipes cannot be replaced by renaming.
+    if path.metadata().is_ok_and(|m| !m.is_file()) {
+        return File::options().write(true).open(path)?.write_all(bytes);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".sterna-")
+        .permissions(permissions())
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// As for any new file; the process's umask still applies.
+fn permissions() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::Permissions::from_mode(0o666)
+}
+
+/// Writes to standard output. A reader that went away is not an error.
+pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format_args!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name of an output that was not given: the input's with another extension.
+pub fn output_beside(input: &Path, extension: &str) -> PathBuf {
+    if input.as_os_str() == DASH { PathBuf::from(DASH) } else { input.with_extension(extension) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_content() {
+        assert_eq!(format_of(b"\0asm\x01\0\0\0"), Format::Binary);
+        assert_eq!(format_of(b"\0asm\x0d\0\x01\0"), Format::Component);
+        assert_eq!(format_of(b"\x7fELF"), Format::Precompiled);
+        assert_eq!(format_of(b"(module)"), Format::Text);
+        assert_eq!(format_of(b""), Format::Text);
+    }
+
+    #[test]
+    fn writing_replaces_the_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"long content").unwrap();
+        write(&path, b"short").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write(&folder.path().join("missing/a"), b"").is_err());
+    }
+
+    #[test]
+    fn output_names() {
+        assert_eq!(output_beside("a/b.wat".as_ref(), "wasm"), Path::new("a/b.wasm"));
+        assert_eq!(output_beside("-".as_ref(), "wasm"), Path::new("-"));
+    }
+}
