@@ -6,6 +6,7 @@
 mod commands;
 mod failure;
 mod files;
+mod literal;
 mod quantity;
 mod suggest;
 
@@ -17,11 +18,13 @@ use std::process::ExitCode;
 
 /// Run, compile and examine WebAssembly.
 #[derive(Parser)]
-#[command(name = "sterna", version, disable_help_subcommand = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "sterna", version = VERSION, disable_help_subcommand = true, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -33,30 +36,51 @@ Exit codes:
 
 Each command explains itself: sterna run --help";
 
-/// The commands. Their help is the doc comment of their arguments.
-#[derive(Subcommand)]
-enum Command {
-    Validate(validate::Arguments),
-    Wat(wat::Arguments),
-    Print(print::Arguments),
-    Inspect(inspect::Arguments),
-    Completion(completion::Arguments),
+/// Declares the commands: each is a module with `Arguments` and `execute`.
+macro_rules! commands {
+    ($($variant:ident = $module:ident,)*) => {
+        /// The commands. Their help is the doc comment of their arguments.
+        #[derive(Subcommand)]
+        enum Command {
+            $($variant($module::Arguments),)*
+        }
+
+        impl Command {
+            /// Parses the words after `sterna` when the first names a command; builds no other command on the way.
+            fn parse_directly(words: &[OsString]) -> Option<Self> {
+                match words.get(1)?.to_str()? {
+                    $(stringify!($module) => Some(Self::$variant(parse_command(stringify!($module), &words[2..]))),)*
+                    _ => None,
+                }
+            }
+
+            fn execute(self) -> Result<u8, Failure> {
+                match self {
+                    $(Self::$variant(arguments) => $module::execute(&arguments),)*
+                }
+            }
+        }
+    };
 }
 
-impl Command {
-    fn execute(self) -> Result<u8, Failure> {
-        match self {
-            Self::Validate(arguments) => validate::execute(&arguments),
-            Self::Wat(arguments) => wat::execute(&arguments),
-            Self::Print(arguments) => print::execute(&arguments),
-            Self::Inspect(arguments) => inspect::execute(&arguments),
-            Self::Completion(arguments) => completion::execute(&arguments),
-        }
-    }
+commands! {
+    Validate = validate,
+    Wat = wat,
+    Print = print,
+    Inspect = inspect,
+    Completion = completion,
+}
+
+/// Parses the arguments of one command, or leaves with its help or a usage error.
+fn parse_command<T: Parser>(name: &'static str, words: &[OsString]) -> T {
+    let command = T::command().name(name).bin_name(format!("sterna {name}"));
+    let matches = command.no_binary_name(true).get_matches_from(words);
+    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let command = CommandLine::parse_from(words).command;
+    let command =
+        Command::parse_directly(&words).unwrap_or_else(|| CommandLine::parse_from(words).command);
     ExitCode::from(command.execute().unwrap_or_else(|failure| failure.report()))
 }
