@@ -9,7 +9,7 @@ ops! {
     i64_extend_i32_u(a: i32) -> i64 = i64::from(a as u32);
 
     i32_trunc_f32_s(a: f32) -> Result<i32, TrapCode> =
-        in_range(a >= -2_147_483_648.0 && a < 2_147_483_648.0, a.is_nan(), a as i32);
+        in_range((-2_147_483_648.0..2_147_483_648.0).contains(&a), a.is_nan(), a as i32);
     i32_trunc_f32_u(a: f32) -> Result<i32, TrapCode> =
         in_range(a > -1.0 && a < 4_294_967_296.0, a.is_nan(), a as u32 as i32);
     i32_trunc_f64_s(a: f64) -> Result<i32, TrapCode> =
@@ -17,11 +17,11 @@ ops! {
     i32_trunc_f64_u(a: f64) -> Result<i32, TrapCode> =
         in_range(a > -1.0 && a < 4_294_967_296.0, a.is_nan(), a as u32 as i32);
     i64_trunc_f32_s(a: f32) -> Result<i64, TrapCode> =
-        in_range(a >= -9_223_372_036_854_775_808.0 && a < 9_223_372_036_854_775_808.0, a.is_nan(), a as i64);
+        in_range((-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&a), a.is_nan(), a as i64);
     i64_trunc_f32_u(a: f32) -> Result<i64, TrapCode> =
         in_range(a > -1.0 && a < 18_446_744_073_709_551_616.0, a.is_nan(), a as u64 as i64);
     i64_trunc_f64_s(a: f64) -> Result<i64, TrapCode> =
-        in_range(a >= -9_223_372_036_854_775_808.0 && a < 9_223_372_036_854_775_808.0, a.is_nan(), a as i64);
+        in_range((-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&a), a.is_nan(), a as i64);
     i64_trunc_f64_u(a: f64) -> Result<i64, TrapCode> =
         in_range(a > -1.0 && a < 18_446_744_073_709_551_616.0, a.is_nan(), a as u64 as i64);
 

@@ -42,7 +42,8 @@ ops! {
     i8x16_min_u(a: V128, b: V128) -> V128 = map2(a, b, u8::min);
     i8x16_max_s(a: V128, b: V128) -> V128 = map2(a, b, i8::max);
     i8x16_max_u(a: V128, b: V128) -> V128 = map2(a, b, u8::max);
-    i8x16_avgr_u(a: V128, b: V128) -> V128 = map2(a, b, |x: u8, y: u8| (u16::from(x) + u16::from(y)).div_ceil(2) as u8);
+    i8x16_avgr_u(a: V128, b: V128) -> V128 =
+        map2(a, b, |x: u8, y: u8| (u16::from(x) + u16::from(y)).div_ceil(2) as u8);
 
     i16x8_eq(a: V128, b: V128) -> V128 = map2(a, b, |x: i16, y: i16| -i16::from(x == y));
     i16x8_ne(a: V128, b: V128) -> V128 = map2(a, b, |x: i16, y: i16| -i16::from(x != y));
@@ -72,7 +73,8 @@ ops! {
     i16x8_min_u(a: V128, b: V128) -> V128 = map2(a, b, u16::min);
     i16x8_max_s(a: V128, b: V128) -> V128 = map2(a, b, i16::max);
     i16x8_max_u(a: V128, b: V128) -> V128 = map2(a, b, u16::max);
-    i16x8_avgr_u(a: V128, b: V128) -> V128 = map2(a, b, |x: u16, y: u16| (u32::from(x) + u32::from(y)).div_ceil(2) as u16);
+    i16x8_avgr_u(a: V128, b: V128) -> V128 =
+        map2(a, b, |x: u16, y: u16| (u32::from(x) + u32::from(y)).div_ceil(2) as u16);
     i16x8_q15mulr_sat_s(a: V128, b: V128) -> V128 = map2(a, b, q15mulr_sat);
 
     i32x4_eq(a: V128, b: V128) -> V128 = map2(a, b, |x: i32, y: i32| -i32::from(x == y));

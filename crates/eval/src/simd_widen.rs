@@ -8,18 +8,18 @@ use crate::v128::Lane;
 
 ops! {
     i16x8_extend_low_i8x16_s(a: V128) -> V128 =
-        widen(a, |x: &[i8; 16], i| i16::from(x[i + 0]));
+        widen(a, |x: &[i8; 16], i| i16::from(x[i]));
     i16x8_extend_low_i8x16_u(a: V128) -> V128 =
-        widen(a, |x: &[u8; 16], i| u16::from(x[i + 0]));
+        widen(a, |x: &[u8; 16], i| u16::from(x[i]));
     i16x8_extend_high_i8x16_s(a: V128) -> V128 =
         widen(a, |x: &[i8; 16], i| i16::from(x[i + 8]));
     i16x8_extend_high_i8x16_u(a: V128) -> V128 =
         widen(a, |x: &[u8; 16], i| u16::from(x[i + 8]));
     i16x8_extmul_low_i8x16_s(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[i8; 16], y, i| {
-        i16::from(x[i + 0]) * i16::from(y[i + 0])
+        i16::from(x[i]) * i16::from(y[i])
     });
     i16x8_extmul_low_i8x16_u(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[u8; 16], y, i| {
-        u16::from(x[i + 0]) * u16::from(y[i + 0])
+        u16::from(x[i]) * u16::from(y[i])
     });
     i16x8_extmul_high_i8x16_s(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[i8; 16], y, i| {
         i16::from(x[i + 8]) * i16::from(y[i + 8])
@@ -39,18 +39,18 @@ ops! {
         narrow(a, b, |x: i16| x.clamp(u8::MIN as i16, u8::MAX as i16) as u8);
 
     i32x4_extend_low_i16x8_s(a: V128) -> V128 =
-        widen(a, |x: &[i16; 8], i| i32::from(x[i + 0]));
+        widen(a, |x: &[i16; 8], i| i32::from(x[i]));
     i32x4_extend_low_i16x8_u(a: V128) -> V128 =
-        widen(a, |x: &[u16; 8], i| u32::from(x[i + 0]));
+        widen(a, |x: &[u16; 8], i| u32::from(x[i]));
     i32x4_extend_high_i16x8_s(a: V128) -> V128 =
         widen(a, |x: &[i16; 8], i| i32::from(x[i + 4]));
     i32x4_extend_high_i16x8_u(a: V128) -> V128 =
         widen(a, |x: &[u16; 8], i| u32::from(x[i + 4]));
     i32x4_extmul_low_i16x8_s(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[i16; 8], y, i| {
-        i32::from(x[i + 0]) * i32::from(y[i + 0])
+        i32::from(x[i]) * i32::from(y[i])
     });
     i32x4_extmul_low_i16x8_u(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[u16; 8], y, i| {
-        u32::from(x[i + 0]) * u32::from(y[i + 0])
+        u32::from(x[i]) * u32::from(y[i])
     });
     i32x4_extmul_high_i16x8_s(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[i16; 8], y, i| {
         i32::from(x[i + 4]) * i32::from(y[i + 4])
@@ -70,18 +70,18 @@ ops! {
         narrow(a, b, |x: i32| x.clamp(u16::MIN as i32, u16::MAX as i32) as u16);
 
     i64x2_extend_low_i32x4_s(a: V128) -> V128 =
-        widen(a, |x: &[i32; 4], i| i64::from(x[i + 0]));
+        widen(a, |x: &[i32; 4], i| i64::from(x[i]));
     i64x2_extend_low_i32x4_u(a: V128) -> V128 =
-        widen(a, |x: &[u32; 4], i| u64::from(x[i + 0]));
+        widen(a, |x: &[u32; 4], i| u64::from(x[i]));
     i64x2_extend_high_i32x4_s(a: V128) -> V128 =
         widen(a, |x: &[i32; 4], i| i64::from(x[i + 2]));
     i64x2_extend_high_i32x4_u(a: V128) -> V128 =
         widen(a, |x: &[u32; 4], i| u64::from(x[i + 2]));
     i64x2_extmul_low_i32x4_s(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[i32; 4], y, i| {
-        i64::from(x[i + 0]) * i64::from(y[i + 0])
+        i64::from(x[i]) * i64::from(y[i])
     });
     i64x2_extmul_low_i32x4_u(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[u32; 4], y, i| {
-        u64::from(x[i + 0]) * u64::from(y[i + 0])
+        u64::from(x[i]) * u64::from(y[i])
     });
     i64x2_extmul_high_i32x4_s(a: V128, b: V128) -> V128 = widen2(a, b, |x: &[i32; 4], y, i| {
         i64::from(x[i + 2]) * i64::from(y[i + 2])

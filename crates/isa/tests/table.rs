@@ -1,6 +1,8 @@
 //! Holds the operator table against `wasmparser` and `wat`: names, features, texts, encodings, types.
 //! Not here: what operators compute, which `eval` tests.
 
+#![allow(clippy::unwrap_used, reason = "a failure is the test's result")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sterna_isa::{Class, ImmKind, Op, Ty};
@@ -135,8 +137,11 @@ fn text_of(op: Op) -> String {
 const PRELUDE: &str = "(type (func)) (type (struct (field i32))) (type (array i32))
     (memory 1) (table 1 funcref) (tag) (data \"\") (elem func) (global i32 (i32.const 0))";
 
-/// (Operators with their bytes, whether the module is valid).
-fn assemble(function: &str) -> (Vec<(String, Vec<u8>)>, Result<(), String>) {
+/// An operator's name and all its bytes.
+type Encoded = (String, Vec<u8>);
+
+/// (Operators of the function, whether the module is valid).
+fn assemble(function: &str) -> (Vec<Encoded>, Result<(), String>) {
     let text = format!("(module {PRELUDE} (func {function}))");
     let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let mut operators = Vec::new();
