@@ -1,0 +1,59 @@
+//! Owns waiting on host descriptors so that a hook can end the wait.
+//! Does not interrupt running code; the engine does.
+
+use crate::{Errno, Halt, Stop};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::fd::BorrowedFd;
+
+/// How long a wait goes on before the hook is asked again, in nanoseconds.
+const SLICE: u64 = 20_000_000;
+
+/// The hook that says whether the guest is to stop, if there is one.
+#[derive(Default)]
+pub(crate) struct Interrupt(pub Option<Box<dyn Fn() -> bool + Send + Sync>>);
+
+impl Interrupt {
+    /// Asks the hook.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        match &self.0 {
+            Some(requested) if requested() => Err(Halt::Interrupted.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until `fd` is ready, if there is a hook. Without one the blocking call itself waits.
+    pub(crate) fn wait(&self, fd: BorrowedFd<'_>, events: PollFlags) -> Result<(), Stop> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        while self.poll(&mut [PollFd::from_borrowed_fd(fd, events)], None)? == 0 {}
+        Ok(())
+    }
+
+    /// Waits for a descriptor or for `timeout` nanoseconds (`None`: no limit), at most one slice if
+    /// there is a hook. Returns the number of ready descriptors; it may be zero early.
+    pub(crate) fn poll(&self, fds: &mut [PollFd<'_>], timeout: Option<u64>) -> Result<usize, Stop> {
+        self.check()?;
+        let timeout = match (&self.0, timeout) {
+            (None, timeout) => timeout,
+            (Some(_), timeout) => Some(timeout.unwrap_or(SLICE).min(SLICE)),
+        };
+        let timeout = timeout.map(|nanoseconds| Timespec {
+            tv_sec: (nanoseconds / 1_000_000_000) as i64,
+            tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+        });
+        match poll(fds, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => Ok(0),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// Whether `fd` is ready now.
+pub(crate) fn ready(fd: BorrowedFd<'_>, events: PollFlags) -> Result<bool, Errno> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::from_borrowed_fd(fd, events)], Some(&now)) {
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        other => Ok(other? > 0),
+    }
+}
