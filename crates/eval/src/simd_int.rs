@@ -28,7 +28,10 @@ ops! {
     i8x16_neg(a: V128) -> V128 = map1(a, i8::wrapping_neg);
     i8x16_popcnt(a: V128) -> V128 = map1(a, |x: u8| x.count_ones() as u8);
     i8x16_all_true(a: V128) -> i32 = all_true::<i8, _>(a);
-    i8x16_bitmask(a: V128) -> i32 = bitmask(a, |x: i8| x < 0);
+    i8x16_bitmask(a: V128) -> i32 = {
+        let [low, high] = u64::split(a);
+        sign_bits(low) | sign_bits(high) << 8
+    };
     i8x16_shl(a: V128, n: i32) -> V128 = map1(a, |x: i8| x.wrapping_shl(n as u32));
     i8x16_shr_s(a: V128, n: i32) -> V128 = map1(a, |x: i8| x.wrapping_shr(n as u32));
     i8x16_shr_u(a: V128, n: i32) -> V128 = map1(a, |x: u8| x.wrapping_shr(n as u32));
@@ -58,7 +61,14 @@ ops! {
     i16x8_abs(a: V128) -> V128 = map1(a, i16::wrapping_abs);
     i16x8_neg(a: V128) -> V128 = map1(a, i16::wrapping_neg);
     i16x8_all_true(a: V128) -> i32 = all_true::<i16, _>(a);
-    i16x8_bitmask(a: V128) -> i32 = bitmask(a, |x: i16| x < 0);
+    i16x8_bitmask(a: V128) -> i32 = {
+        // As `sign_bits`: the product moves bit 16i + 15 to bit 60 + i.
+        let [low, high] = u64::split(a).map(|half| {
+            let signs = half & 0x8000_8000_8000_8000;
+            (signs.wrapping_mul(0x0000_2000_4000_8001) >> 60) as i32
+        });
+        low | high << 4
+    };
     i16x8_shl(a: V128, n: i32) -> V128 = map1(a, |x: i16| x.wrapping_shl(n as u32));
     i16x8_shr_s(a: V128, n: i32) -> V128 = map1(a, |x: i16| x.wrapping_shr(n as u32));
     i16x8_shr_u(a: V128, n: i32) -> V128 = map1(a, |x: u16| x.wrapping_shr(n as u32));
@@ -124,6 +134,13 @@ ops! {
 #[inline(always)]
 fn all_true<T: Lane<N> + Default + PartialEq, const N: usize>(a: V128) -> i32 {
     i32::from(T::split(a).iter().fold(true, |all, lane| all & (*lane != T::default())))
+}
+
+/// Bit i of the result: the highest bit of byte i. The product moves bit 8i + 7 to bit 56 + i.
+#[inline(always)]
+fn sign_bits(bytes: u64) -> i32 {
+    let signs = bytes & 0x8080_8080_8080_8080;
+    (signs.wrapping_mul(0x0002_0408_1020_4081) >> 56) as i32
 }
 
 /// Bit i of the result: whether lane i is negative.

@@ -297,25 +297,51 @@ fn lane_sizes_against_wide_integers() {
     }
 }
 
+/// Every lane of a float vector operator against the scalar operator, NaNs made canonical.
+macro_rules! against_scalars {
+    ($a:ident, $b:ident, $canon:ident, $ty:ty, $n:literal;
+     $($unary:ident $scalar:ident,)* ; $($binary:ident $scalar2:ident,)*) => {
+        let (x, y): ([$ty; $n], [$ty; $n]) = ($a.into(), $b.into());
+        $({
+            let expected = V128::from(x.map($scalar));
+            assert_eq!($canon($unary($a)), $canon(expected), "{} {x:?}", stringify!($unary));
+        })*
+        $({
+            let expected: [$ty; $n] = std::array::from_fn(|i| $scalar2(x[i], y[i]));
+            let actual = $canon($binary($a, $b));
+            assert_eq!(actual, $canon(expected.into()), "{} {x:?} {y:?}", stringify!($binary));
+        })*
+    };
+}
+
 #[test]
 fn float_lanes_against_scalars() {
     let mut numbers = Numbers(6);
-    let check = |vector: V128, expected: [f32; 4]| {
-        assert_eq!(canon_f32x4(vector), canon_f32x4(expected.into()));
-    };
-    for _ in 0..ROUNDS {
-        let (a, b) = (numbers.vector(), numbers.vector());
-        let (x, y): ([f32; 4], [f32; 4]) = (a.into(), b.into());
-        let zip = |f: fn(f32, f32) -> f32| std::array::from_fn(|i| f(x[i], y[i]));
-        check(f32x4_add(a, b), zip(|x, y| x + y));
-        check(f32x4_div(a, b), zip(|x, y| x / y));
-        check(f32x4_min(a, b), zip(f32_min));
-        check(f32x4_max(a, b), zip(f32_max));
-        check(f32x4_floor(a), x.map(f32_floor));
-        check(f32x4_sqrt(a), x.map(f32_sqrt));
+    for i in 0..ROUNDS {
+        let (mut a, mut b) = (numbers.vector(), numbers.vector());
+        if i % 2 == 0 {
+            // Random bits are rarely near an integer or equal: use halves from a small range.
+            let half = |bits: u64| (bits % 64) as f32 / 2.0 - 16.0;
+            a = V128::from([half(numbers.next()), -0.0, half(numbers.next()), 8_388_607.5]);
+            b = V128::from([half(numbers.next()), 0.0, f32::NAN, half(numbers.next())]);
+        }
+        against_scalars! { a, b, canon_f32x4, f32, 4;
+            f32x4_nearest f32_nearest, f32x4_ceil f32_ceil, f32x4_floor f32_floor,
+            f32x4_trunc f32_trunc, f32x4_sqrt f32_sqrt, f32x4_neg f32_neg, f32x4_abs f32_abs, ;
+            f32x4_min f32_min, f32x4_max f32_max, f32x4_add f32_add, f32x4_sub f32_sub,
+            f32x4_mul f32_mul, f32x4_div f32_div,
+        }
         let trunc: [i32; 4] = i32x4_trunc_sat_f32x4_s(a).into();
-        assert_eq!(trunc, x.map(i32_trunc_sat_f32_s));
+        assert_eq!(trunc, <[f32; 4]>::from(a).map(i32_trunc_sat_f32_s));
         let trunc: [u32; 4] = i32x4_trunc_sat_f32x4_u(a).into();
-        assert_eq!(trunc, x.map(|x| i32_trunc_sat_f32_u(x) as u32));
+        assert_eq!(trunc, <[f32; 4]>::from(a).map(|x| i32_trunc_sat_f32_u(x) as u32));
+        let (a, b) = (f64x2_promote_low_f32x4(a), f64x2_promote_low_f32x4(b));
+        let (a, b) = if i % 4 == 0 { (a, b) } else { (numbers.vector(), numbers.vector()) };
+        against_scalars! { a, b, canon_f64x2, f64, 2;
+            f64x2_nearest f64_nearest, f64x2_ceil f64_ceil, f64x2_floor f64_floor,
+            f64x2_trunc f64_trunc, f64x2_sqrt f64_sqrt, f64x2_neg f64_neg, f64x2_abs f64_abs, ;
+            f64x2_min f64_min, f64x2_max f64_max, f64x2_add f64_add, f64x2_sub f64_sub,
+            f64x2_mul f64_mul, f64x2_div f64_div,
+        }
     }
 }
