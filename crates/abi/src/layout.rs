@@ -27,7 +27,8 @@ impl InstanceLayout {
         let mut at = VmCtx::SIZE;
         let mut array = |count: usize, size: usize| {
             let offset = at;
-            at += u32::try_from(count * size).expect("validation limits every count below a million");
+            at +=
+                u32::try_from(count * size).expect("validation limits every count below a million");
             at = at.next_multiple_of(16);
             offset
         };
@@ -68,7 +69,9 @@ impl InstanceLayout {
     pub fn global(&self, index: GlobalIndex) -> GlobalPlace {
         match index.as_u32().checked_sub(self.num_imported_globals) {
             Some(defined) => GlobalPlace::Inline(self.globals + defined * GlobalCell::SIZE),
-            None => GlobalPlace::Pointer(self.imported_globals + index.as_u32() * size_of::<usize>() as u32),
+            None => GlobalPlace::Pointer(
+                self.imported_globals + index.as_u32() * size_of::<usize>() as u32,
+            ),
         }
     }
 

@@ -42,7 +42,12 @@ pub trait Compiler: Send + Sync {
     fn fingerprint(&self) -> String;
 
     /// Compiles one defined function of a validated module in `Convention::of` that module.
-    fn compile(&self, module: &Module, func: FuncIndex, settings: &CodeSettings) -> Result<FunctionCode, CompileError>;
+    fn compile(
+        &self,
+        module: &Module,
+        func: FuncIndex,
+        settings: &CodeSettings,
+    ) -> Result<FunctionCode, CompileError>;
 
     /// `stack → reg`: `extern "C" fn(vmctx, entry: *const FuncEntry, fp: *mut Slot)`: loads the arguments from the slots, calls
     /// [`FuncEntry::reg`], stores the results to the slots. Called by `sys::enter_compiled`.
@@ -60,7 +65,12 @@ pub trait Compiler: Send + Sync {
 pub trait Interpreter: Send + Sync {
     /// Prepares a module: sets [`FuncEntry::stack`] of every entry of a defined function to code that translates the function when it is
     /// first called. Cheap: nothing is translated here. The entries outlive the result.
-    fn prepare(&self, module: Arc<Module>, entries: &[FuncEntry], settings: &InterpSettings) -> Box<dyn InterpModule>;
+    fn prepare(
+        &self,
+        module: Arc<Module>,
+        entries: &[FuncEntry],
+        settings: &InterpSettings,
+    ) -> Box<dyn InterpModule>;
 
     /// Interpreter code that calls a host function: the `stack` of its entry. Valid forever.
     fn host_stub(&self) -> *mut u8;

@@ -66,9 +66,13 @@ impl ConstExpr {
                 W::F32Const { value } => ConstOp::F32(value.bits()),
                 W::F64Const { value } => ConstOp::F64(value.bits()),
                 W::V128Const { value } => ConstOp::V128(value.i128() as u128),
-                W::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex::from_u32(global_index)),
+                W::GlobalGet { global_index } => {
+                    ConstOp::GlobalGet(GlobalIndex::from_u32(global_index))
+                }
                 W::RefNull { .. } => ConstOp::RefNull,
-                W::RefFunc { function_index } => ConstOp::RefFunc(FuncIndex::from_u32(function_index)),
+                W::RefFunc { function_index } => {
+                    ConstOp::RefFunc(FuncIndex::from_u32(function_index))
+                }
                 W::I32Add => ConstOp::I32Add,
                 W::I32Sub => ConstOp::I32Sub,
                 W::I32Mul => ConstOp::I32Mul,
@@ -77,7 +81,8 @@ impl ConstExpr {
                 W::I64Mul => ConstOp::I64Mul,
                 W::End => break,
                 other => {
-                    let message = format!("constant expression uses {other:?}, which is not supported yet");
+                    let message =
+                        format!("constant expression uses {other:?}, which is not supported yet");
                     return Err(ModuleError::new(offset as u64, message));
                 }
             });

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use sterna_isa::FeatureSet;
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser, Payload, TableInit, TypeRef,
-    ValidPayload, Validator,
+    CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser,
+    Payload, TableInit, TypeRef, ValidPayload, Validator,
 };
 
 use crate::bytes::ModuleBytes;
@@ -17,7 +17,8 @@ use crate::convert;
 use crate::error::ModuleError;
 use crate::features;
 use crate::items::{
-    DataSegment, ElemItems, ElemSegment, Export, ExternIndex, FuncDecl, GlobalDecl, Import, SegmentMode,
+    DataSegment, ElemItems, ElemSegment, Export, ExternIndex, FuncDecl, GlobalDecl, Import,
+    SegmentMode,
 };
 use crate::module::Module;
 use crate::validate::{self, Pending};
@@ -35,7 +36,10 @@ pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) 
     for payload in Parser::new(0).parse_all(&bytes) {
         let payload = payload?;
         if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
-            return Err(ModuleError::new(range.start, "this is a component; a core module is expected here"));
+            return Err(ModuleError::new(
+                range.start,
+                "this is a component; a core module is expected here",
+            ));
         }
         if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
             let index = module.num_imported_funcs + next_body;
@@ -177,9 +181,15 @@ fn imports(module: &mut Module, reader: wasmparser::ImportSectionReader<'_>) -> 
                 module.num_imported_globals += 1;
                 ExternIndex::Global(GlobalIndex::from_u32(module.globals.len() as u32 - 1))
             }
-            TypeRef::Tag(_) => return Err(ModuleError::new(0, "exception tags are not supported yet")),
+            TypeRef::Tag(_) => {
+                return Err(ModuleError::new(0, "exception tags are not supported yet"));
+            }
         };
-        module.imports.push(Import { module: import.module.into(), name: import.name.into(), index });
+        module.imports.push(Import {
+            module: import.module.into(),
+            name: import.name.into(),
+            index,
+        });
     }
     Ok(())
 }
@@ -188,11 +198,15 @@ fn exports(module: &mut Module, reader: wasmparser::ExportSectionReader<'_>) -> 
     for export in reader {
         let export = export?;
         let index = match export.kind {
-            ExternalKind::Func | ExternalKind::FuncExact => ExternIndex::Func(FuncIndex::from_u32(export.index)),
+            ExternalKind::Func | ExternalKind::FuncExact => {
+                ExternIndex::Func(FuncIndex::from_u32(export.index))
+            }
             ExternalKind::Table => ExternIndex::Table(TableIndex::from_u32(export.index)),
             ExternalKind::Memory => ExternIndex::Memory(MemoryIndex::from_u32(export.index)),
             ExternalKind::Global => ExternIndex::Global(GlobalIndex::from_u32(export.index)),
-            ExternalKind::Tag => return Err(ModuleError::new(0, "exception tags are not supported yet")),
+            ExternalKind::Tag => {
+                return Err(ModuleError::new(0, "exception tags are not supported yet"));
+            }
         };
         module.exports.push(Export { name: export.name.into(), index });
     }
@@ -230,9 +244,10 @@ fn data(module: &mut Module, reader: wasmparser::DataSectionReader<'_>) -> Resul
         let segment = segment?;
         let mode = match segment.kind {
             DataKind::Passive => SegmentMode::Passive,
-            DataKind::Active { memory_index, offset_expr } => {
-                SegmentMode::Active(MemoryIndex::from_u32(memory_index), ConstExpr::decode(&offset_expr)?)
-            }
+            DataKind::Active { memory_index, offset_expr } => SegmentMode::Active(
+                MemoryIndex::from_u32(memory_index),
+                ConstExpr::decode(&offset_expr)?,
+            ),
         };
         let end = segment.range.end;
         let range = range32(end - segment.data.len() as u64..end);

@@ -19,8 +19,8 @@ pub use bytes::ModuleBytes;
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::ModuleError;
 pub use items::{
-    DataSegment, ElemItems, ElemSegment, Export, ExternIndex, ExternType, GlobalType, Import, MemoryType, SegmentMode,
-    TableType,
+    DataSegment, ElemItems, ElemSegment, Export, ExternIndex, ExternType, GlobalType, Import,
+    MemoryType, SegmentMode, TableType,
 };
 pub use module::Module;
 pub use names::Names;

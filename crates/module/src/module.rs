@@ -12,8 +12,8 @@ use crate::bytes::ModuleBytes;
 use crate::const_expr::ConstExpr;
 use crate::error::ModuleError;
 use crate::items::{
-    DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType, Import, MemoryType,
-    TableType,
+    DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType,
+    Import, MemoryType, TableType,
 };
 use crate::names::Names;
 
@@ -232,7 +232,9 @@ impl Module {
 
     /// Custom sections in order: name and contents.
     pub fn custom_sections(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.customs.iter().map(|(name, range)| (&**name, &self.bytes[range.start as usize..range.end as usize]))
+        self.customs
+            .iter()
+            .map(|(name, range)| (&**name, &self.bytes[range.start as usize..range.end as usize]))
     }
 
     /// The name section, decoded on first use.
@@ -240,7 +242,10 @@ impl Module {
         self.names.get_or_init(|| {
             let section = self.customs.iter().find(|(name, _)| &**name == "name");
             section.map_or_else(Names::default, |(_, range)| {
-                Names::decode(&self.bytes[range.start as usize..range.end as usize], u64::from(range.start))
+                Names::decode(
+                    &self.bytes[range.start as usize..range.end as usize],
+                    u64::from(range.start),
+                )
             })
         })
     }

@@ -30,7 +30,11 @@ impl Names {
             match subsection {
                 Ok(Name::Module { name, .. }) => names.module = Some(name.into()),
                 Ok(Name::Function(map)) => {
-                    names.funcs = map.into_iter().map_while(Result::ok).map(|n| (n.index, n.name.into())).collect();
+                    names.funcs = map
+                        .into_iter()
+                        .map_while(Result::ok)
+                        .map(|n| (n.index, n.name.into()))
+                        .collect();
                 }
                 Ok(_) => {}
                 Err(_) => break,

@@ -33,7 +33,8 @@ pub(crate) fn validate_bodies(
     let tail_calls = AtomicBool::new(false);
     let next = AtomicUsize::new(0);
     let chunks = split(bodies, size / (threads as u64 * 8));
-    let slots: Vec<_> = chunks.into_iter().map(|chunk| std::sync::Mutex::new(Some(chunk))).collect();
+    let slots: Vec<_> =
+        chunks.into_iter().map(|chunk| std::sync::Mutex::new(Some(chunk))).collect();
     let work = || -> Result<(), ModuleError> {
         while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
             let chunk = slot.lock().expect("no validator panics while holding a chunk").take();
@@ -45,7 +46,8 @@ pub(crate) fn validate_bodies(
     let results: Vec<_> = std::thread::scope(|scope| {
         let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let own = work();
-        let others = handles.into_iter().map(|handle| handle.join().expect("validation does not panic"));
+        let others =
+            handles.into_iter().map(|handle| handle.join().expect("validation does not panic"));
         std::iter::once(own).chain(others).collect()
     });
     match results.into_iter().filter_map(Result::err).min_by_key(|error| error.offset) {
@@ -80,7 +82,8 @@ fn validate_run(bytes: &[u8], bodies: Vec<Pending<'_>>) -> Result<BodyFacts, Mod
         while !reader.eof() {
             let position = reader.original_position();
             // return_call, return_call_indirect, return_call_ref
-            facts.has_tail_calls |= matches!(bytes.get(position as usize), Some(0x12 | 0x13 | 0x15));
+            facts.has_tail_calls |=
+                matches!(bytes.get(position as usize), Some(0x12 | 0x13 | 0x15));
             reader.visit_operator(&mut validator.visitor(position))??;
         }
         reader.finish_expression(&validator.visitor(reader.original_position()))?;

@@ -1,0 +1,354 @@
+//! Owns the bodies of the builtins that guest code calls, and their thunks.
+//! Does not own the table of builtins (`abi`) nor allocation policy (`memory`, `table`).
+
+use std::sync::atomic::Ordering;
+
+use sterna_abi::{BuiltinBodies, BuiltinThunks, HOST_CALLEE, HostCtx, Slot, VmCtx};
+use sterna_base::FuncIndex;
+use sterna_isa::TrapCode;
+use sterna_module::ElemItems;
+use sterna_sys::activation::{exit_thunk, preserve_all_thunk};
+
+use crate::instance::{ElemState, Instance};
+use crate::limits;
+use crate::memory::Memory;
+use crate::store::Store;
+use crate::table::Table;
+
+/// "Failed" as `memory.grow` and `table.grow` say it.
+const FAILED: u64 = u64::MAX;
+
+/// Store and instance of the guest code that called.
+///
+/// # Safety
+/// `vmctx` must be the context that guest code passed to a builtin which is still running.
+unsafe fn context<'a>(vmctx: *mut VmCtx) -> (&'a mut Store, &'a mut Instance) {
+    // SAFETY: guest code passes its live vmctx.
+    let ctx = unsafe { (*vmctx).store };
+    // SAFETY: guest code is suspended in this builtin, so nobody else uses the store; see `Store`.
+    let store = unsafe { Store::from_ctx(ctx) };
+    // SAFETY: as above; a store's instances are boxed, separate allocations.
+    let instance = unsafe { Instance::from_vmctx(vmctx) };
+    (store, instance)
+}
+
+/// 0, after recording the trap if `done` is `None`.
+fn or_trap(store: &mut Store, done: Option<()>, code: TrapCode) -> u64 {
+    if done.is_none() {
+        store.set_trap(code, None);
+    }
+    0
+}
+
+impl Instance {
+    fn memory(&mut self, index: u32) -> &mut Memory {
+        // SAFETY: objects of the store live at fixed addresses as long as it; guest code is suspended or not running.
+        unsafe { self.memories[index as usize].as_mut() }
+    }
+
+    fn table(&mut self, index: u32) -> &mut Table {
+        // SAFETY: as above.
+        unsafe { self.tables[index as usize].as_mut() }
+    }
+
+    /// `memory.init`; `None` if out of bounds, with nothing written.
+    pub(crate) fn memory_init(
+        &mut self,
+        memory: u32,
+        segment: u32,
+        dst: u64,
+        src: u32,
+        len: u32,
+    ) -> Option<()> {
+        let module = self.module().clone();
+        let data = match self.data_dropped[segment as usize] {
+            true => &[],
+            false => module.module().data(&module.module().data_segments()[segment as usize]),
+        };
+        let source = data.get(src as usize..(src as usize).checked_add(len as usize)?)?;
+        let dst = usize::try_from(dst).ok()?;
+        let end = dst.checked_add(len as usize)?;
+        self.memory(memory).data_mut().get_mut(dst..end)?.copy_from_slice(source);
+        Some(())
+    }
+
+    /// `table.init`; `None` if out of bounds, with nothing written.
+    pub(crate) fn table_init(
+        &mut self,
+        table: u32,
+        segment: u32,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Option<()> {
+        let module = self.module().clone();
+        let range = usize::try_from(src).ok()?..usize::try_from(src.checked_add(len)?).ok()?;
+        let values: Vec<Slot> =
+            match (&self.elems[segment as usize], &module.module().elems()[segment as usize].items)
+            {
+                (ElemState::Dropped, _) => [].get(range)?.to_vec(),
+                (ElemState::Values(values), _) => values.get(range)?.to_vec(),
+                (ElemState::Funcs, ElemItems::Funcs(funcs)) => {
+                    funcs.get(range)?.iter().map(|&func| self.func(func).as_ptr() as Slot).collect()
+                }
+                (ElemState::Funcs, ElemItems::Exprs(_)) => {
+                    unreachable!("expressions are evaluated at instantiation")
+                }
+            };
+        // SAFETY: the segment has the table's element type (validated), its references are of this store.
+        unsafe { self.table(table).write(dst, values.into_iter()) }
+    }
+}
+
+unsafe extern "C" fn memory_grow(vmctx: *mut VmCtx, memory: u32, delta: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let limit = store.limits.memory_bytes;
+    let budget = limit.map_or(u64::MAX, |limit| limit.saturating_sub(store.usage.memory_bytes));
+    let memory = instance.memory(memory);
+    let before = memory.len();
+    let old = memory.grow(delta, budget);
+    limits::take(&mut store.usage.memory_bytes, (memory.len() - before) as u64, None);
+    old.unwrap_or(FAILED)
+}
+
+unsafe extern "C" fn memory_fill(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    dst: u64,
+    value: u32,
+    len: u64,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let range = range(dst, len);
+    let target = range.and_then(|range| instance.memory(memory).data_mut().get_mut(range));
+    let done = target.map(|target| target.fill(value as u8));
+    or_trap(store, done, TrapCode::MemoryOutOfBounds)
+}
+
+fn range(start: u64, len: u64) -> Option<std::ops::Range<usize>> {
+    Some(usize::try_from(start).ok()?..usize::try_from(start.checked_add(len)?).ok()?)
+}
+
+fn copy_memory(
+    instance: &mut Instance,
+    dst_memory: u32,
+    src_memory: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Option<()> {
+    let (to, from) = (range(dst, len)?, range(src, len)?);
+    let source = instance.memory(src_memory);
+    if from.end > source.len() {
+        return None;
+    }
+    let from = source.def.base.wrapping_add(from.start);
+    let target = instance.memory(dst_memory);
+    if to.end > target.len() {
+        return None;
+    }
+    let to = target.def.base.wrapping_add(to.start);
+    // SAFETY: both ranges were just checked against their memories; they may overlap, hence `copy`.
+    unsafe { std::ptr::copy(from, to, len as usize) };
+    Some(())
+}
+
+unsafe extern "C" fn memory_copy(
+    vmctx: *mut VmCtx,
+    dst_memory: u32,
+    src_memory: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let done = copy_memory(instance, dst_memory, src_memory, dst, src, len);
+    or_trap(store, done, TrapCode::MemoryOutOfBounds)
+}
+
+unsafe extern "C" fn memory_init(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    segment: u32,
+    dst: u64,
+    src: u32,
+    len: u32,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let done = instance.memory_init(memory, segment, dst, src, len);
+    or_trap(store, done, TrapCode::MemoryOutOfBounds)
+}
+
+unsafe extern "C" fn data_drop(vmctx: *mut VmCtx, segment: u32) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (_, instance) = unsafe { context(vmctx) };
+    instance.data_dropped[segment as usize] = true;
+    0
+}
+
+unsafe extern "C" fn table_get(vmctx: *mut VmCtx, table: u32, index: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let value = instance.table(table).get(index);
+    or_trap(store, value.map(|_| ()), TrapCode::TableOutOfBounds);
+    value.unwrap_or(0)
+}
+
+unsafe extern "C" fn table_set(vmctx: *mut VmCtx, table: u32, index: u64, value: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    // SAFETY: guest code passes references of the table's type (validated).
+    let done = unsafe { instance.table(table).set(index, value) };
+    or_trap(store, done, TrapCode::TableOutOfBounds)
+}
+
+unsafe extern "C" fn table_grow(vmctx: *mut VmCtx, table: u32, init: u64, delta: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let limit = store.limits.table_elements;
+    let budget = limit.map_or(u64::MAX, |limit| limit.saturating_sub(store.usage.table_elements));
+    // SAFETY: guest code passes a reference of the table's type (validated).
+    let old = unsafe { instance.table(table).grow(delta, init, budget) };
+    if old.is_some() {
+        limits::take(&mut store.usage.table_elements, delta, None);
+    }
+    old.unwrap_or(FAILED)
+}
+
+unsafe extern "C" fn table_fill(
+    vmctx: *mut VmCtx,
+    table: u32,
+    dst: u64,
+    value: u64,
+    len: u64,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    // SAFETY: guest code passes a reference of the table's type (validated).
+    let done = unsafe { instance.table(table).fill(dst, value, len) };
+    or_trap(store, done, TrapCode::TableOutOfBounds)
+}
+
+unsafe extern "C" fn table_copy(
+    vmctx: *mut VmCtx,
+    dst_table: u32,
+    src_table: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let (to, from) = (instance.tables[dst_table as usize], instance.tables[src_table as usize]);
+    // SAFETY: objects of the store live as long as it; distinct ones do not overlap.
+    let source = (to != from).then(|| unsafe { from.as_ref() });
+    let done = instance.table(dst_table).copy(dst, source, src, len);
+    or_trap(store, done, TrapCode::TableOutOfBounds)
+}
+
+unsafe extern "C" fn table_init(
+    vmctx: *mut VmCtx,
+    table: u32,
+    segment: u32,
+    dst: u64,
+    src: u32,
+    len: u32,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let done = instance.table_init(table, segment, dst, u64::from(src), u64::from(len));
+    or_trap(store, done, TrapCode::TableOutOfBounds)
+}
+
+unsafe extern "C" fn elem_drop(vmctx: *mut VmCtx, segment: u32) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (_, instance) = unsafe { context(vmctx) };
+    instance.elems[segment as usize] = ElemState::Dropped;
+    0
+}
+
+unsafe extern "C" fn ref_func(vmctx: *mut VmCtx, func: u32) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (_, instance) = unsafe { context(vmctx) };
+    instance.func(FuncIndex::from_u32(func)).as_ptr() as u64
+}
+
+unsafe extern "C" fn poll(vmctx: *mut VmCtx) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, _) = unsafe { context(vmctx) };
+    let byte = store.ctx().interrupt.swap(0, Ordering::AcqRel);
+    if let Some(code) = TrapCode::from_byte(byte) {
+        store.set_trap(code, None);
+    }
+    0
+}
+
+unsafe extern "C" fn raise(vmctx: *mut VmCtx, code: u32) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, _) = unsafe { context(vmctx) };
+    let code = u8::try_from(code).ok().and_then(TrapCode::from_byte);
+    store.set_trap(code.unwrap_or(TrapCode::Unsupported), None);
+    0
+}
+
+unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
+    let fp = fp as *mut Slot;
+    // SAFETY: an adapter passes the callee's vmctx, instance or host: both start with these fields.
+    let callee = unsafe { (*vmctx).callee_index };
+    if callee == HOST_CALLEE {
+        let host: *mut HostCtx = vmctx.cast();
+        // SAFETY: only stubs of host functions store `HOST_CALLEE`.
+        let body = unsafe { (*host).body };
+        // SAFETY: the adapter has placed the arguments at `fp`.
+        unsafe { body(host, fp) };
+        return 0;
+    }
+    // SAFETY: an instance's vmctx points to its module's entries, of which `callee` is one.
+    let entry = unsafe { (*vmctx).entries.add(callee as usize) };
+    // SAFETY: the calling code's store is live.
+    let engine = {
+        // SAFETY: guest code passes a live vmctx.
+        let ctx = unsafe { (*vmctx).store };
+        // SAFETY: the store is only looked at until guest code runs again.
+        unsafe { Store::from_ctx(ctx) }.engine.as_ref() as *const crate::engine::Engine
+    };
+    // SAFETY: the engine outlives its stores, which outlive their running code.
+    let interp = unsafe { &*engine }.interp();
+    // SAFETY: the adapter has placed the arguments at `fp`, the value stack's first free slot.
+    unsafe { interp.call(vmctx, entry, fp) };
+    0
+}
+
+unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    store.engine.tiering.request(instance.module(), FuncIndex::from_u32(func));
+    0
+}
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ty),*) -> $ret:ty, $kind:ident;)*) => {
+        pub(crate) static BODIES: BuiltinBodies = BuiltinBodies { $($name,)* };
+        pub(crate) static THUNKS: BuiltinThunks = BuiltinThunks { $($name: thunks::$name,)* };
+
+        mod thunks {
+            use super::{exit_thunk, preserve_all_thunk};
+            $(thunk!($name);)*
+        }
+    };
+}
+
+macro_rules! thunk {
+    (poll) => {
+        preserve_all_thunk!(pub(super) fn poll => super::poll);
+    };
+    ($name:ident) => {
+        exit_thunk!(pub(super) fn $name => super::$name);
+    };
+}
+
+sterna_abi::for_each_builtin!(bodies);

@@ -1,0 +1,174 @@
+//! Owns `Engine`: what all modules and stores of one configuration share.
+//! Does not own per-module or per-store state.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+
+use sterna_abi::{CodeSettings, Compiler, Interpreter, VALUE_STACK_SLACK};
+use sterna_isa::FeatureSet;
+use sterna_sys::code::CodeRegion;
+use sterna_sys::stack::StackPool;
+
+use crate::loaded::LoadedModule;
+use crate::tiering::Tiering;
+use crate::types::TypeRegistry;
+
+/// Address space for adapters and stubs of one engine, in bytes. Reserved, not used, until there is code.
+const ADAPTER_REGION: usize = 64 << 20;
+
+/// Which tiers run guest code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TierPolicy {
+    /// The interpreter only; no machine code is generated.
+    Interp,
+    /// Everything is compiled by the optimizing tier when the module is loaded.
+    Opt,
+    /// Functions start in the interpreter and are compiled in the background once they have earned it.
+    Auto,
+}
+
+/// Everything that configures an engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which tiers run.
+    pub tier: TierPolicy,
+    /// Settings of generated code. `guard_bytes` is also what memories reserve.
+    pub code: CodeSettings,
+    /// Features that validation accepts.
+    pub features: FeatureSet,
+    /// Calls and loop iterations after which [`TierPolicy::Auto`] compiles a function.
+    pub hot_budget: u64,
+    /// Threads for validation and ahead-of-time compilation, the calling one included.
+    pub threads: usize,
+    /// Bytes of native stack for guest code, not counting the reserve for host functions.
+    pub native_stack: usize,
+    /// Bytes of value stack for guest code.
+    pub value_stack: usize,
+    /// Address space in bytes that a 64-bit memory reserves beyond its initial size, unless its maximum is smaller.
+    pub memory64_reserve: u64,
+    /// Most frames recorded in a trap's backtrace; 0 = none.
+    pub backtrace_frames: usize,
+    /// Most idle memories a module keeps for the next instance.
+    pub warm_memories: usize,
+}
+
+impl Settings {
+    /// Guard bytes after a 32-bit memory: static offsets below it need no explicit check.
+    pub const GUARD_BYTES: u64 = 32 << 20;
+}
+
+type CompilerFactory = Box<dyn FnOnce() -> Box<dyn Compiler> + Send>;
+
+/// Shared by all modules and stores of one configuration. Construction does no work that a short run may not need.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) types: TypeRegistry,
+    interp: Box<dyn Interpreter>,
+    compiler: Option<LazyLock<Box<dyn Compiler>, CompilerFactory>>,
+    region: OnceLock<CodeRegion>,
+    pub(crate) stacks: StackPool,
+    pub(crate) tiering: Arc<Tiering>,
+    /// Whether compiled code exists: from then on every callable's `reg` entry is set.
+    has_code: AtomicBool,
+    modules: Mutex<Vec<Weak<LoadedModule>>>,
+}
+
+impl Engine {
+    /// An engine with an interpreter and, unless `settings.tier` is `Interp`, a compiler that is made on first use.
+    pub fn new(
+        settings: Settings,
+        interp: Box<dyn Interpreter>,
+        compiler: Option<CompilerFactory>,
+    ) -> Arc<Engine> {
+        let native = settings.native_stack + sterna_abi::NATIVE_STACK_RESERVE;
+        let value = settings.value_stack + VALUE_STACK_SLACK * size_of::<u64>();
+        let idle = settings.threads.max(1) * 4;
+        Arc::new(Engine {
+            types: TypeRegistry::default(),
+            interp,
+            compiler: compiler.map(LazyLock::new),
+            region: OnceLock::new(),
+            // Idle stacks keep what they have touched: giving it back costs more than a short call.
+            stacks: StackPool::new(native, value, idle, usize::MAX),
+            tiering: Tiering::new(settings.threads),
+            has_code: AtomicBool::new(false),
+            modules: Mutex::default(),
+            settings,
+        })
+    }
+
+    /// The configuration.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn interp(&self) -> &dyn Interpreter {
+        &*self.interp
+    }
+
+    /// The compiler, if one is configured.
+    pub fn compiler(&self) -> Option<&dyn Compiler> {
+        self.compiler.as_ref().map(|lazy| &***lazy)
+    }
+
+    /// Whether compiled code reports traps through hardware faults.
+    pub(crate) fn uses_signals(&self) -> bool {
+        self.compiler.is_some() && !self.settings.code.explicit_checks
+    }
+
+    /// Where adapters and host stubs live.
+    ///
+    /// # Errors
+    /// When there is no address space for it.
+    pub(crate) fn region(&self) -> std::io::Result<&CodeRegion> {
+        if let Some(region) = self.region.get() {
+            return Ok(region);
+        }
+        let region = CodeRegion::new(ADAPTER_REGION)?;
+        Ok(self.region.get_or_init(|| region))
+    }
+
+    pub(crate) fn has_code(&self) -> bool {
+        self.has_code.load(Ordering::Acquire)
+    }
+
+    /// Adds a module to the list that [`Engine::announce_code`] works through. Returns whether compiled code exists.
+    pub(crate) fn register(&self, module: &Arc<LoadedModule>) -> bool {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if modules.len() == modules.capacity() {
+            modules.retain(|module| module.strong_count() > 0);
+        }
+        modules.push(Arc::downgrade(module));
+        self.has_code()
+    }
+
+    /// Called before the first compiled code can run: gives every function that such code could reach a `reg` entry.
+    ///
+    /// # Errors
+    /// When there is no room for stubs.
+    pub(crate) fn announce_code(&self) -> std::io::Result<()> {
+        if self.has_code() {
+            return Ok(());
+        }
+        // Held throughout: whoever registers a module later sees `has_code` and makes its own stubs.
+        let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        for module in modules.iter().filter_map(Weak::upgrade) {
+            module.ensure_stubs(self)?;
+        }
+        self.types.ensure_host_stubs(self)?;
+        self.has_code.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The loaded module whose code contains a machine address.
+    pub(crate) fn module_at(&self, pc: usize) -> Option<Arc<LoadedModule>> {
+        let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.iter().filter_map(Weak::upgrade).find(|module| module.code().contains(pc))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.tiering.shut_down();
+    }
+}

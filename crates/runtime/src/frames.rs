@@ -1,0 +1,206 @@
+//! Owns listing the guest frames of all tiers in order: for backtraces and for state capture.
+//! Does not own the tiers' own walks nor the site tables.
+
+use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, ValuePlace};
+use sterna_isa::ValType;
+use sterna_sys::activation::{CompiledFrame, CompiledFrames};
+
+use crate::code::CodeObject;
+use crate::instance::Instance;
+use crate::loaded::LoadedModule;
+use crate::store::Store;
+use crate::trap::FrameInfo;
+
+/// Most frames looked at, however many there are.
+const WALK_MAX: usize = 100_000;
+
+/// A live frame of either tier with the native address it sorts by: deeper frames have lower ones.
+enum Live<'a> {
+    Interp(InterpFrame),
+    Compiled(CompiledFrame<'a>),
+}
+
+impl Store {
+    /// Live frames of both tiers, innermost first. Both tiers list theirs in order; the native stack interleaves them.
+    fn live_frames(&mut self, limit: usize) -> Vec<Live<'_>> {
+        let ctx = self.ctx_ptr();
+        let engine = self.engine.clone();
+        let mut interp = Vec::new();
+        // SAFETY: the caller runs inside a builtin, host function or trap hook of this store, or no guest code is live.
+        unsafe {
+            engine.interp().frames(ctx, &mut |frame| {
+                if interp.len() < limit {
+                    interp.push(frame);
+                }
+            });
+        }
+        let activation = &self.ctx().activation;
+        // SAFETY: as above; compiled code keeps the frame pointer chain.
+        let compiled = unsafe { CompiledFrames::new(activation) };
+        let mut merged = Vec::new();
+        let (mut compiled, mut interp) =
+            (compiled.take(limit).peekable(), interp.into_iter().peekable());
+        while merged.len() < limit {
+            let compiled_first = match (compiled.peek(), interp.peek()) {
+                (Some(compiled), Some(interp)) => compiled.fp < interp.native_sp,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (None, None) => break,
+            };
+            match compiled_first {
+                true => merged.extend(compiled.next().map(Live::Compiled)),
+                false => merged.extend(interp.next().map(Live::Interp)),
+            }
+        }
+        merged
+    }
+
+    /// Function and position of the innermost `limit` guest frames.
+    pub(crate) fn backtrace(&mut self, limit: usize) -> Vec<FrameInfo> {
+        if limit == 0 {
+            return Vec::new();
+        }
+        let engine = self.engine.clone();
+        let frames = self.live_frames(limit);
+        let describe = |frame: Live<'_>| match frame {
+            Live::Interp(frame) => {
+                // SAFETY: listed just now; its code has not run since.
+                let captured = unsafe { (frame.describe)(&frame) };
+                // SAFETY: a live frame's instance is live.
+                let instance = unsafe { Instance::from_vmctx(frame.instance) };
+                Some(frame_info(instance.module(), captured.func, captured.wasm_offset))
+            }
+            Live::Compiled(frame) => {
+                let module = engine.module_at(frame.pc)?;
+                let object = module.code().find(frame.pc)?;
+                let offset = object.wasm_offset(frame.pc, frame.exact)?;
+                Some(frame_info(&module, object.func, offset))
+            }
+        };
+        frames.into_iter().filter_map(describe).collect()
+    }
+
+    /// Every live guest frame with locals and operand stack, innermost first. Call it from a host function. Compiled
+    /// frames have values only if their code was compiled with state capture.
+    pub fn capture_frames(&mut self) -> Vec<CapturedFrame> {
+        let engine = self.engine.clone();
+        let mut registers = Registers::default();
+        let mut captured = Vec::new();
+        for frame in self.live_frames(WALK_MAX) {
+            match frame {
+                // SAFETY: listed just now; its code has not run since.
+                Live::Interp(frame) => captured.push(unsafe { (frame.describe)(&frame) }),
+                Live::Compiled(frame) => {
+                    registers.enter(&frame);
+                    let Some(module) = engine.module_at(frame.pc) else {
+                        registers.unknown();
+                        continue;
+                    };
+                    if let Some(object) = module.code().find(frame.pc) {
+                        captured.extend(capture(object, &frame, &registers));
+                        registers.leave(object, frame.fp);
+                    }
+                }
+            }
+        }
+        captured
+    }
+}
+
+fn frame_info(module: &LoadedModule, func: sterna_base::FuncIndex, wasm_offset: u32) -> FrameInfo {
+    let names = module.module().names();
+    FrameInfo {
+        func,
+        func_name: names.func(func).map(str::to_owned),
+        module_name: names.module().map(str::to_owned),
+        wasm_offset,
+        source: None,
+    }
+}
+
+fn capture(
+    object: &CodeObject,
+    frame: &CompiledFrame<'_>,
+    registers: &Registers,
+) -> Option<CapturedFrame> {
+    let wasm_offset = object.wasm_offset(frame.pc, frame.exact)?;
+    let offset = (frame.pc - object.start) as u32;
+    let calls = &object.sites.calls;
+    let call = calls.binary_search_by_key(&offset, |call| call.code).ok().map(|found| calls[found]);
+    let state = call.and_then(|call| call.state).map(|state| &object.sites.states[state as usize]);
+    let (locals, stack) =
+        state.map_or_else(Default::default, |state| values(state, frame.fp, registers));
+    Some(CapturedFrame { func: object.func, wasm_offset, locals, stack })
+}
+
+fn values(
+    state: &FrameState,
+    fp: usize,
+    registers: &Registers,
+) -> (Vec<CapturedValue>, Vec<CapturedValue>) {
+    let read = |&(ty, place): &(ValType, ValuePlace)| {
+        let bits = match place {
+            ValuePlace::Const(bits) => bits,
+            ValuePlace::Register(number) => u128::from(registers.get(number)),
+            ValuePlace::Frame(offset) => {
+                let at = fp.wrapping_add_signed(offset as isize) as *const u64;
+                // SAFETY: the compiler's site table says that a live frame holds the value there.
+                let low = unsafe { at.read_unaligned() };
+                let high = match ty {
+                    // SAFETY: as above; a vector has 16 bytes.
+                    ValType::V128 => unsafe { at.add(1).read_unaligned() },
+                    _ => 0,
+                };
+                u128::from(low) | u128::from(high) << 64
+            }
+        };
+        CapturedValue { ty, bits: bits & mask(ty) }
+    };
+    let mut locals: Vec<CapturedValue> = state.values.iter().map(read).collect();
+    let stack = locals.split_off(state.locals as usize);
+    (locals, stack)
+}
+
+/// The bits that a value of a type has; places hold garbage above them.
+fn mask(ty: ValType) -> u128 {
+    match ty {
+        ValType::I32 | ValType::F32 => u128::from(u32::MAX),
+        ValType::I64 | ValType::F64 | ValType::Ref(_) => u128::from(u64::MAX),
+        ValType::V128 => u128::MAX,
+    }
+}
+
+/// Callee-saved registers as the frame being looked at left them.
+#[derive(Default)]
+struct Registers {
+    values: [u64; 32],
+}
+
+impl Registers {
+    fn get(&self, number: u8) -> u64 {
+        self.values.get(usize::from(number)).copied().unwrap_or(0)
+    }
+
+    /// At the innermost frame of a segment: the registers that the exit saved.
+    fn enter(&mut self, frame: &CompiledFrame<'_>) {
+        if let Some(saved) = frame.regs {
+            for number in 0..32 {
+                if let Some(value) = saved.callee_saved().gpr(number) {
+                    self.values[usize::from(number)] = value;
+                }
+            }
+        }
+    }
+
+    /// Goes to the caller: its registers are where this frame's prologue saved them.
+    fn leave(&mut self, object: &CodeObject, fp: usize) {
+        for saved in &object.sites.saved {
+            let at = fp.wrapping_add_signed(saved.offset as isize) as *const u64;
+            // SAFETY: the compiler's site table says that the live frame holds the register there.
+            self.values[usize::from(saved.register) % 32] = unsafe { at.read() };
+        }
+    }
+
+    /// An adapter: it keeps callee-saved registers or has none of its own to restore.
+    fn unknown(&mut self) {}
+}

@@ -1,0 +1,336 @@
+//! Owns instantiation (core spec 4.5.4): imports, allocation, initializers, segments, the start function.
+//! Does not own the objects themselves.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use sterna_abi::{GlobalCell, Slot};
+use sterna_base::GlobalIndex;
+use sterna_isa::TrapCode;
+use sterna_module::{
+    ConstExpr, ConstOp, DataSegment, ElemItems, ElemSegment, ExternIndex, Module, SegmentMode,
+};
+use sterna_sys::vm::MemoryImage;
+
+use crate::consts;
+use crate::error::LinkError;
+use crate::global::GlobalRef;
+use crate::instance::{ElemState, Instance};
+use crate::limits;
+use crate::loaded::LoadedModule;
+use crate::memory::Memory;
+use crate::objects::Extern;
+use crate::store::Store;
+use crate::table::Table;
+use crate::trap::Trap;
+
+/// Images are made for a module's second instance: a single run copies its data once, which is cheaper than making a
+/// file of it first.
+const IMAGE_FROM_INSTANCE: u32 = 1;
+/// Largest image in bytes: beyond it data is copied.
+const IMAGE_MAX: u64 = 256 << 20;
+
+/// How a module's active data segments get into memory.
+pub(crate) struct DataPlan {
+    /// All offsets are constants, each memory's segments lie within its initial size, and memories are defined here.
+    imageable: bool,
+    instances: AtomicU32,
+    images: OnceLock<Vec<Option<Arc<MemoryImage>>>>,
+}
+
+/// Constant offset of an active segment in a memory defined in the module, if it is one.
+fn fixed_place(module: &Module, segment: &DataSegment) -> Option<(usize, u64)> {
+    let SegmentMode::Active(memory, offset) = &segment.mode else { return None };
+    let defined = memory.index() >= module.num_imported_memories();
+    let offset = match *offset.ops {
+        [ConstOp::I32(offset)] => u64::from(offset as u32),
+        [ConstOp::I64(offset)] => offset as u64,
+        _ => return None,
+    };
+    let end = offset.checked_add(segment.range.len() as u64)?;
+    let fits =
+        module.memories()[memory.index()].min_bytes().is_some_and(|min| end <= min.min(IMAGE_MAX));
+    (defined && fits).then_some((memory.index(), offset))
+}
+
+impl DataPlan {
+    pub(crate) fn new(module: &Module) -> DataPlan {
+        let mut active = module
+            .data_segments()
+            .iter()
+            .filter(|segment| matches!(segment.mode, SegmentMode::Active(..)));
+        let imageable = active.all(|segment| fixed_place(module, segment).is_some());
+        DataPlan { imageable, instances: AtomicU32::new(0), images: OnceLock::new() }
+    }
+
+    /// Images by memory index, if this instance is to use them.
+    fn images(&self, module: &Module) -> Option<&[Option<Arc<MemoryImage>>]> {
+        if !self.imageable || self.instances.fetch_add(1, Ordering::Relaxed) < IMAGE_FROM_INSTANCE {
+            return None;
+        }
+        let images = self.images.get_or_init(|| {
+            let memories = 0..module.memories().len();
+            // A memory whose image cannot be made is filled by copying: see `needs_copy`.
+            memories
+                .map(|memory| image_of(module, memory).and_then(Result::ok).map(Arc::new))
+                .collect()
+        });
+        Some(images)
+    }
+}
+
+fn image_of(module: &Module, memory: usize) -> Option<std::io::Result<MemoryImage>> {
+    let placed = || {
+        let segments = module.data_segments().iter();
+        segments.filter_map(|segment| match fixed_place(module, segment) {
+            Some((index, offset)) if index == memory => {
+                Some((offset as usize, module.data(segment)))
+            }
+            _ => None,
+        })
+    };
+    let len = placed().map(|(offset, data)| offset + data.len()).max()?;
+    // Later segments win, as when copying in order.
+    Some(MemoryImage::from_segments(len, placed()))
+}
+
+impl Store {
+    /// Instantiates a module with imports in the order of its declarations. The instance lives as long as the store, also when
+    /// its start function traps (what it did to shared objects stays, as the specification says).
+    ///
+    /// # Errors
+    /// Imports that do not match, limits, no memory, or a trap.
+    ///
+    /// # Safety
+    /// The imports must be objects of this store.
+    pub unsafe fn instantiate(
+        &mut self,
+        module: &Arc<LoadedModule>,
+        imports: &[Extern],
+    ) -> Result<NonNull<Instance>, LinkError> {
+        let declared = module.module().imports();
+        if declared.len() != imports.len() {
+            return Err(LinkError::Count { expected: declared.len(), given: imports.len() });
+        }
+        for (import, object) in declared.iter().zip(imports) {
+            // SAFETY: live by the caller's promise.
+            let checked = unsafe { object.check(module, import.index) };
+            checked.map_err(|mismatch| LinkError::Incompatible {
+                module: import.module.to_string(),
+                name: import.name.to_string(),
+                mismatch,
+            })?;
+        }
+        let limit = self.limits.instances;
+        if !limits::take(&mut self.usage.instances, 1, limit) {
+            return Err(LinkError::Limit("the limit on instances is reached".into()));
+        }
+        let mut instance = Instance::new(module.clone(), self.ctx_ptr());
+        link_imports(&mut instance, imports);
+        instance.set_func_refs();
+        let images = module.data_plan.images(module.module());
+        self.create_memories(&mut instance, images)?;
+        init_globals(&instance);
+        self.create_tables(&mut instance)?;
+        evaluate_elems(&mut instance);
+        let at = NonNull::from(&mut *instance);
+        self.instances.push(instance);
+        self.run_segments(at, images)?;
+        if let Some(start) = module.module().start() {
+            // SAFETY: the instance is boxed in the store; a start function has neither parameters nor results.
+            let func = unsafe { at.as_ref() }.func(start);
+            // SAFETY: as above.
+            unsafe { self.call(func, &mut []) }?;
+        }
+        Ok(at)
+    }
+
+    fn create_memories(
+        &mut self,
+        instance: &mut Instance,
+        images: Option<&[Option<Arc<MemoryImage>>]>,
+    ) -> Result<(), LinkError> {
+        let module = instance.module().clone();
+        let first = module.module().num_imported_memories();
+        for (index, &ty) in module.module().memories().iter().enumerate().skip(first) {
+            let bytes = ty.min_bytes().unwrap_or(u64::MAX);
+            let limit = self.limits.memory_bytes;
+            if !limits::take(&mut self.usage.memory_bytes, bytes, limit) {
+                let limit = limit.unwrap_or_default();
+                return Err(LinkError::Limit(format!(
+                    "a memory of {bytes} bytes exceeds the limit of {limit} bytes for all memories"
+                )));
+            }
+            let image = images.and_then(|images| images[index].as_ref());
+            let memory = Memory::of_instance(&module, index as u32, ty, image)
+                .map_err(|source| LinkError::System { what: "a linear memory", source })?;
+            let memory = self.new_memory(memory);
+            instance.set_memory(memory);
+        }
+        Ok(())
+    }
+
+    fn create_tables(&mut self, instance: &mut Instance) -> Result<(), LinkError> {
+        let module = instance.module().clone();
+        let first = module.module().num_imported_tables();
+        for ty in module.module().tables().iter().skip(first) {
+            let limit = self.limits.table_elements;
+            if !limits::take(&mut self.usage.table_elements, ty.min, limit) {
+                return Err(LinkError::Limit(format!(
+                    "a table of {} elements exceeds the limit",
+                    ty.min
+                )));
+            }
+            let init = ty.init.as_ref().map_or(0, |init| consts::eval(init, instance)[0]);
+            // SAFETY: the initializer has the table's type (validated) and was evaluated in this store.
+            let table = unsafe { Table::new(ty.clone(), init) };
+            let table = table.map_err(|_| LinkError::System {
+                what: "a table",
+                source: std::io::ErrorKind::OutOfMemory.into(),
+            })?;
+            let table = self.new_table(table);
+            instance.set_table(table);
+        }
+        Ok(())
+    }
+
+    fn run_segments(
+        &mut self,
+        at: NonNull<Instance>,
+        images: Option<&[Option<Arc<MemoryImage>>]>,
+    ) -> Result<(), LinkError> {
+        // SAFETY: boxed in this store; no guest code runs during initialization.
+        let instance = unsafe { &mut *at.as_ptr() };
+        let module = instance.module().clone();
+        let module = module.module();
+        for (index, segment) in module.elems().iter().enumerate() {
+            if let SegmentMode::Active(table, offset) = &segment.mode {
+                let offset = address(offset, instance, module.tables()[table.index()].is_64);
+                let len = segment.items.len() as u64;
+                let done = instance.table_init(table.as_u32(), index as u32, offset, 0, len);
+                done.ok_or_else(|| trap(TrapCode::TableOutOfBounds))?;
+            }
+            if !matches!(segment.mode, SegmentMode::Passive) {
+                instance.elems[index] = ElemState::Dropped;
+            }
+        }
+        for (index, segment) in module.data_segments().iter().enumerate() {
+            if let SegmentMode::Active(memory, offset) = &segment.mode {
+                let mapped = images.is_some_and(|images| images[memory.index()].is_some());
+                if !mapped {
+                    let offset = address(offset, instance, module.memories()[memory.index()].is_64);
+                    let len = segment.range.len() as u32;
+                    let done = instance.memory_init(memory.as_u32(), index as u32, offset, 0, len);
+                    done.ok_or_else(|| trap(TrapCode::MemoryOutOfBounds))?;
+                }
+                instance.data_dropped[index] = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A host-made table.
+    ///
+    /// # Errors
+    /// When it exceeds limits or memory.
+    ///
+    /// # Safety
+    /// `init` must be a reference of the table's type and of this store.
+    pub unsafe fn host_table(
+        &mut self,
+        ty: sterna_module::TableType,
+        init: Slot,
+    ) -> Result<NonNull<Table>, LinkError> {
+        let limit = self.limits.table_elements;
+        if !limits::take(&mut self.usage.table_elements, ty.min, limit) {
+            return Err(LinkError::Limit(format!(
+                "a table of {} elements exceeds the limit",
+                ty.min
+            )));
+        }
+        // SAFETY: passed on from the caller.
+        let table = unsafe { Table::new(ty, init) };
+        let out = || LinkError::System {
+            what: "a table",
+            source: std::io::ErrorKind::OutOfMemory.into(),
+        };
+        Ok(self.new_table(table.map_err(|_| out())?))
+    }
+
+    /// A host-made memory.
+    ///
+    /// # Errors
+    /// When it exceeds limits or memory.
+    pub fn host_memory(
+        &mut self,
+        ty: sterna_module::MemoryType,
+    ) -> Result<NonNull<Memory>, LinkError> {
+        let limit = self.limits.memory_bytes;
+        if !limits::take(&mut self.usage.memory_bytes, ty.min_bytes().unwrap_or(u64::MAX), limit) {
+            return Err(LinkError::Limit("a memory exceeds the limit on memory bytes".into()));
+        }
+        let memory = Memory::new(self.engine.settings(), ty);
+        Ok(self.new_memory(
+            memory.map_err(|source| LinkError::System { what: "a linear memory", source })?,
+        ))
+    }
+
+    /// A host-made global.
+    pub fn host_global(&mut self, ty: sterna_module::GlobalType, value: [Slot; 2]) -> GlobalRef {
+        GlobalRef { cell: self.new_global_cell(GlobalCell(value)), ty }
+    }
+}
+
+fn trap(code: TrapCode) -> Box<Trap> {
+    Box::new(Trap { code, frames: Vec::new(), host: None })
+}
+
+fn address(offset: &ConstExpr, instance: &Instance, is_64: bool) -> u64 {
+    let value = consts::eval(offset, instance)[0];
+    if is_64 { value } else { u64::from(value as u32) }
+}
+
+fn link_imports(instance: &mut Instance, imports: &[Extern]) {
+    let module = instance.module().clone();
+    for (import, object) in module.module().imports().iter().zip(imports) {
+        match (import.index, *object) {
+            (ExternIndex::Func(index), Extern::Func(func)) => {
+                // SAFETY: live, as checked with its type just before.
+                instance.set_imported_func(index, unsafe { func.read() });
+            }
+            (ExternIndex::Global(index), Extern::Global(global)) => {
+                instance.set_imported_global(index, global)
+            }
+            (ExternIndex::Table(_), Extern::Table(table)) => instance.set_table(table),
+            (ExternIndex::Memory(_), Extern::Memory(memory)) => instance.set_memory(memory),
+            _ => unreachable!("kinds were checked"),
+        }
+    }
+}
+
+fn init_globals(instance: &Instance) {
+    let module = instance.module().clone();
+    for index in module.module().num_imported_globals() as u32..module.module().num_globals() as u32
+    {
+        let index = GlobalIndex::from_u32(index);
+        if let Some(init) = module.module().global_init(index) {
+            let value = consts::eval(init, instance);
+            // SAFETY: the cell is in this instance's vmctx; the value has the global's type (validated).
+            unsafe { instance.global(index).set(value) };
+        }
+    }
+}
+
+fn evaluate_elems(instance: &mut Instance) {
+    let module = instance.module().clone();
+    let state = |segment: &ElemSegment, instance: &Instance| match (&segment.mode, &segment.items) {
+        (SegmentMode::Declared, _) => ElemState::Dropped,
+        (_, ElemItems::Funcs(_)) => ElemState::Funcs,
+        (_, ElemItems::Exprs(exprs)) => {
+            ElemState::Values(exprs.iter().map(|expr| consts::eval(expr, instance)[0]).collect())
+        }
+    };
+    instance.elems =
+        module.module().elems().iter().map(|segment| state(segment, instance)).collect();
+}

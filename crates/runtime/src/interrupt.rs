@@ -1,0 +1,48 @@
+//! Owns `InterruptHandle`, which stops a store's guest code from another thread.
+//! Does not own timers: an embedder's thread calls the handle.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sterna_isa::TrapCode;
+
+/// The flag of a live store. `None` once the store is gone.
+struct Flag(*const AtomicU8);
+
+// SAFETY: the pointer is only used under the mutex that the store takes to clear it before it goes away.
+unsafe impl Send for Flag {}
+
+/// Stops guest code of one store from any thread, at its next loop iteration or function entry. Clones refer to the same
+/// store; after the store is gone they do nothing.
+#[derive(Clone)]
+pub struct InterruptHandle(Arc<Mutex<Option<Flag>>>);
+
+impl InterruptHandle {
+    pub(crate) fn new(flag: *const AtomicU8) -> InterruptHandle {
+        InterruptHandle(Arc::new(Mutex::new(Some(Flag(flag)))))
+    }
+
+    /// Makes running (or, if none is running, the next) guest code trap with [`TrapCode::Interrupt`].
+    pub fn interrupt(&self) {
+        self.raise(TrapCode::Interrupt);
+    }
+
+    /// As [`InterruptHandle::interrupt`], with [`TrapCode::Timeout`].
+    pub fn time_out(&self) {
+        self.raise(TrapCode::Timeout);
+    }
+
+    fn raise(&self, code: TrapCode) {
+        let flag = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Flag(flag)) = &*flag {
+            // SAFETY: the store clears the flag, under this lock, before its memory goes away.
+            let flag = unsafe { &**flag };
+            flag.store(code as u8, Ordering::Release);
+        }
+    }
+
+    /// Called when the store goes away.
+    pub(crate) fn detach(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

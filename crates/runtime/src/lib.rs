@@ -1,0 +1,43 @@
+//! Owns running modules: store, instances, memories, tables, globals, host functions, builtin bodies, traps, code linking, tier policy.
+//! Names no tier: interpreter and compiler come in through the traits of `abi`.
+
+mod adapters;
+mod builtins;
+mod call;
+mod code;
+mod consts;
+mod engine;
+mod error;
+mod frames;
+mod global;
+mod host;
+mod instance;
+mod instantiate;
+mod interrupt;
+mod limits;
+mod linking;
+mod loaded;
+mod memory;
+mod objects;
+mod store;
+mod table;
+mod tiering;
+mod trap;
+mod types;
+
+pub use engine::{Engine, Settings, TierPolicy};
+pub use error::{ImportMismatch, LinkError};
+pub use global::GlobalRef;
+pub use host::{HostCall, HostClosure};
+pub use instance::Instance;
+pub use interrupt::InterruptHandle;
+pub use limits::Limits;
+pub use loaded::{LoadError, LoadedModule};
+pub use memory::Memory;
+pub use objects::Extern;
+pub use store::Store;
+pub use table::Table;
+pub use trap::{FrameInfo, HostError, Trap};
+pub use types::{TypeId, TypeInfo};
+
+pub use sterna_abi::{CapturedFrame, CapturedValue, FuncRef, Slot};

@@ -1,0 +1,223 @@
+//! Owns `LoadedModule`: a module with everything that its instances share — entries, code, memory images.
+//! Does not own per-instance state.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use sterna_abi::{
+    CompileError, Convention, FuncEntry, InstanceLayout, InterpModule, InterpSettings,
+};
+use sterna_base::FuncIndex;
+use sterna_module::{ExternIndex, Module, ModuleBytes, ModuleError};
+
+use crate::code::ModuleCode;
+use crate::engine::{Engine, TierPolicy};
+use crate::instantiate::DataPlan;
+use crate::linking;
+use crate::memory::WarmMemory;
+use crate::types::TypeInfo;
+
+/// Why a module could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is not valid.
+    #[error(transparent)]
+    Invalid(#[from] ModuleError),
+    /// The system has no memory or address space for its code.
+    #[error("no room for compiled code: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A loaded module. Shared by all its instances, from any thread.
+pub struct LoadedModule {
+    // Fields drop in order: the interpreter's object before the entries that it refers to.
+    interp: Box<dyn InterpModule>,
+    code: ModuleCode,
+    entries: Box<[FuncEntry]>,
+    module: Arc<Module>,
+    layout: InstanceLayout,
+    type_ids: Box<[u32]>,
+    types: Box<[Arc<TypeInfo>]>,
+    exports: OnceLock<HashMap<Box<str>, ExternIndex>>,
+    pub(crate) data_plan: DataPlan,
+    pub(crate) warm: Mutex<Vec<WarmMemory>>,
+    engine: Arc<Engine>,
+}
+
+impl LoadedModule {
+    /// Decodes, validates and prepares a module; under [`TierPolicy::Opt`] also compiles it, reporting progress as functions
+    /// done and total.
+    ///
+    /// # Errors
+    /// An invalid module, or no room for its code.
+    pub fn new(
+        engine: &Arc<Engine>,
+        bytes: impl Into<ModuleBytes>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Arc<LoadedModule>, LoadError> {
+        let settings = engine.settings();
+        let module = Module::decode(bytes, &settings.features, settings.threads)?;
+        let loaded = LoadedModule::prepare(engine, Arc::new(module));
+        if engine.register(&loaded) {
+            loaded.ensure_stubs(engine)?;
+        }
+        if settings.tier == TierPolicy::Opt {
+            loaded.compile_all(progress)?;
+        }
+        Ok(loaded)
+    }
+
+    /// Everything but compiled code; not yet known to the engine.
+    pub(crate) fn prepare(engine: &Arc<Engine>, module: Arc<Module>) -> Arc<LoadedModule> {
+        let types: Box<[_]> =
+            module.types().iter().map(|ty| engine.types.intern(engine, ty)).collect();
+        let settings = engine.settings();
+        let entries: Box<[FuncEntry]> = (0..module.num_funcs() as u32)
+            .map(|func| {
+                let ty = &types[module.func_type_index(FuncIndex::from_u32(func)).index()].ty;
+                FuncEntry {
+                    reg: AtomicPtr::default(),
+                    tail: AtomicPtr::default(),
+                    stack: AtomicPtr::default(),
+                    interp: std::ptr::null(),
+                    budget: AtomicU64::new(settings.hot_budget),
+                    func,
+                    param_slots: ty.param_slots() as u32,
+                    result_slots: ty.result_slots() as u32,
+                }
+            })
+            .collect();
+        let hot_budget = match settings.tier {
+            TierPolicy::Auto => settings.hot_budget,
+            TierPolicy::Interp | TierPolicy::Opt => 0,
+        };
+        let interp_settings =
+            InterpSettings { deterministic: settings.code.deterministic, hot_budget };
+        let mut entries = entries;
+        let interp = engine.interp().prepare(module.clone(), &entries, &interp_settings);
+        for entry in &mut entries {
+            entry.interp = interp.as_ptr();
+        }
+        Arc::new(LoadedModule {
+            interp,
+            code: ModuleCode::default(),
+            entries,
+            layout: InstanceLayout::new(&module),
+            type_ids: types.iter().map(|info| info.id).collect(),
+            types,
+            exports: OnceLock::new(),
+            data_plan: DataPlan::new(&module),
+            warm: Mutex::default(),
+            engine: engine.clone(),
+            module,
+        })
+    }
+
+    /// The decoded module.
+    pub fn module(&self) -> &Arc<Module> {
+        &self.module
+    }
+
+    /// The engine it was loaded into.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Types by type index.
+    pub fn types(&self) -> &[Arc<TypeInfo>] {
+        &self.types
+    }
+
+    /// Type of a function.
+    pub(crate) fn func_type(&self, func: FuncIndex) -> &Arc<TypeInfo> {
+        &self.types[self.module.func_type_index(func).index()]
+    }
+
+    /// What an export refers to.
+    pub fn export(&self, name: &str) -> Option<ExternIndex> {
+        let exports = self.module.exports();
+        if exports.len() <= 8 {
+            return exports.iter().find(|export| &*export.name == name).map(|export| export.index);
+        }
+        let map = self.exports.get_or_init(|| {
+            exports.iter().map(|export| (export.name.clone(), export.index)).collect()
+        });
+        map.get(name).copied()
+    }
+
+    /// Bytes of machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.code.bytes()
+    }
+
+    /// Bytes of translated interpreter code.
+    pub fn interp_bytes(&self) -> usize {
+        self.interp.memory_bytes()
+    }
+
+    pub(crate) fn layout(&self) -> &InstanceLayout {
+        &self.layout
+    }
+
+    pub(crate) fn entries(&self) -> &[FuncEntry] {
+        &self.entries
+    }
+
+    pub(crate) fn type_ids(&self) -> &[u32] {
+        &self.type_ids
+    }
+
+    pub(crate) fn code(&self) -> &ModuleCode {
+        &self.code
+    }
+
+    pub(crate) fn interp(&self) -> &dyn InterpModule {
+        &*self.interp
+    }
+
+    /// The convention of this module's compiled functions.
+    pub(crate) fn convention(&self) -> Convention {
+        match self.module.has_tail_calls() {
+            true => Convention::Tail,
+            false => Convention::Reg,
+        }
+    }
+
+    /// Gives every function that escapes a `reg` entry.
+    pub(crate) fn ensure_stubs(&self, engine: &Engine) -> std::io::Result<()> {
+        let first = self.module.num_imported_funcs() as u32;
+        let defined = self.module.escaping_funcs().iter().filter(|func| func.as_u32() >= first);
+        defined.copied().try_for_each(|func| linking::ensure_entry_stubs(self, engine, func))
+    }
+
+    /// Compiles every function on the engine's threads and publishes all code at once. Functions that the compiler does not take
+    /// stay in the interpreter; they are returned.
+    ///
+    /// # Errors
+    /// When there is no room for the code.
+    pub(crate) fn compile_all(
+        &self,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> std::io::Result<Vec<CompileError>> {
+        let funcs: Vec<FuncIndex> = self.module.defined_funcs().collect();
+        let (codes, errors) = linking::compile_parallel(self, &funcs, progress);
+        linking::publish(self, codes)?;
+        Ok(errors)
+    }
+
+    /// A kept memory of an earlier instance, ready for the next one.
+    pub(crate) fn take_warm(&self, memory: u32) -> Option<WarmMemory> {
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = warm.iter().rposition(|kept| kept.index == memory)?;
+        Some(warm.swap_remove(found))
+    }
+
+    /// Keeps a memory for the next instance, within the configured number.
+    pub(crate) fn put_warm(&self, memory: WarmMemory) {
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        if warm.len() < self.engine.settings().warm_memories {
+            warm.push(memory);
+        }
+    }
+}
