@@ -5,22 +5,22 @@ set -eu
 cd "$(dirname "$0")"
 zig=${ZIG:-zig}
 
-build() { # name, then extra flags
-    name=$1
-    shift
-    $zig cc -target wasm32-wasi -O2 -s -ffp-contract=off "$@" "${source:-$name}.c" -o "$name.wasm"
-    chmod 644 "$name.wasm"
-    echo "$name.wasm $(wc -c <"$name.wasm")"
+# The stack is part of the initial memory, and zig's default is 16 MiB of it.
+build() { # source, module, stack bytes, further flags
+    source=$1 module=$2 stack=$3
+    shift 3
+    $zig cc -target wasm32-wasi -O2 -s -ffp-contract=off -Wl,-z,stack-size="$stack" "$@" "$source" -o "$module"
+    chmod 644 "$module"
+    echo "$module $(wc -c <"$module")"
 }
 
 for source in *.c; do
-    name=${source%.c}
-    source=
-    case $name in
-    simd) build "$name" -msimd128 ;;
-    fib) build "$name" -Wl,-z,stack-size=1048576 ;;
-    *) build "$name" ;;
+    module=${source%.c}.wasm
+    case $source in
+    simd.c) build "$source" "$module" 262144 -msimd128 ;;
+    hello.c) build "$source" "$module" 65536 ;;
+    *) build "$source" "$module" 262144 ;;
     esac
 done
 # The same hello world, asking for 17 MiB of memory at the start.
-source=hello build hello17 -Wl,--initial-memory=17825792
+build hello.c hello17.wasm 65536 -Wl,--initial-memory=17825792
