@@ -1,0 +1,524 @@
+//! Owns structured control flow: labels, branches, and the blocks and parameters they turn into.
+//! Does not own the values of locals (`locals`).
+
+use sterna_isa::Op;
+use sterna_module::{BlockType, BrTable, Imm, Operator};
+
+use super::{Build, BuildError, MAX_PARAMS};
+use crate::graph::{Block, Edge, List, Switch, Type, Value};
+
+/// No entry in [`PendingEdges`].
+const NONE: u32 = u32::MAX;
+
+/// An open construct.
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    kind: FrameKind,
+    /// Height of the operand stack below the construct's parameters.
+    height: u32,
+    params: u32,
+    results: u32,
+    /// Mark of the locals at its beginning.
+    pub mark: u32,
+    /// First of the edges to its end, a list in [`PendingEdges`].
+    pending: u32,
+}
+
+#[derive(Clone, Copy)]
+enum FrameKind {
+    /// A block, the function, or the second half of an if.
+    Block,
+    Loop {
+        header: Block,
+        /// Position in the scan's order.
+        index: u32,
+    },
+    /// The first half of an if.
+    If {
+        /// The edge taken if the condition is zero.
+        else_edge: ElseEdge,
+    },
+}
+
+#[derive(Clone, Copy)]
+enum ElseEdge {
+    Edge(Edge),
+    /// The condition is a constant other than zero: the else half is dead.
+    Never,
+    /// The condition is zero: the then half is dead, the open block continues in the else half.
+    Always,
+}
+
+impl Frame {
+    /// The frame of the function itself; its end is the function's.
+    pub fn function(results: usize) -> Frame {
+        Frame {
+            kind: FrameKind::Block,
+            height: 0,
+            params: 0,
+            results: results as u32,
+            mark: 0,
+            pending: NONE,
+        }
+    }
+}
+
+/// Edges to labels whose blocks do not exist yet, with what they will pass.
+#[derive(Default)]
+pub(super) struct PendingEdges {
+    edges: Vec<Pending>,
+    results: Vec<Value>,
+    /// Locals that have changed since the label's construct began.
+    locals: Vec<(u32, Value)>,
+    join: Join,
+    work: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Pending {
+    edge: Edge,
+    results: u32,
+    locals: (u32, u32),
+    next: u32,
+}
+
+/// Scratch memory of one join.
+#[derive(Default)]
+struct Join {
+    /// Locals that some edge changes, in order of discovery.
+    changed: Vec<Changed>,
+    /// Per local, one more than its position in `changed`; 0 between joins.
+    position: Vec<u32>,
+}
+
+struct Changed {
+    local: u32,
+    value: Value,
+    /// Edges that change it.
+    edges: u32,
+    /// All of these pass `value`.
+    same: bool,
+    /// Its argument position, if it becomes a parameter.
+    param: u32,
+}
+
+impl PendingEdges {
+    pub fn clear(&mut self) {
+        self.edges.clear();
+        self.results.clear();
+        self.locals.clear();
+        self.join.changed.clear();
+        self.join.position.clear();
+        self.work = 0;
+    }
+
+    /// Values held, and log entries looked at.
+    pub fn work(&self) -> usize {
+        self.results.len() + self.work
+    }
+}
+
+impl Build<'_> {
+    /// Mark of the innermost construct.
+    pub(super) fn mark(&self) -> u32 {
+        self.cx.frames.last().map_or(0, |frame| frame.mark)
+    }
+
+    fn frame_index(&self, depth: u32) -> usize {
+        self.cx.frames.len() - 1 - depth as usize
+    }
+
+    /// Translates an operator of class Control.
+    pub(super) fn control(&mut self, operator: &Operator<'_>) -> Result<(), BuildError> {
+        match (operator.op, &operator.imm) {
+            (Op::Block, Imm::Block(ty)) => {
+                let frame = self.frame(FrameKind::Block, *ty);
+                self.cx.frames.push(frame);
+            }
+            (Op::Loop, Imm::Block(ty)) => self.begin_loop(*ty)?,
+            (Op::If, Imm::Block(ty)) => self.begin_if(*ty),
+            (Op::Else, _) => self.begin_else(),
+            (Op::End, _) => self.end()?,
+            (Op::Br, Imm::Index(depth)) => {
+                let edge = self.new_edge();
+                self.connect(edge, *depth);
+                self.terminate_edges(Op::Br, List::default(), edge, 1);
+            }
+            (Op::BrIf, Imm::Index(depth)) => self.br_if(*depth),
+            (Op::BrTable, Imm::BrTable(table)) => self.br_table(table),
+            (Op::Return, _) => {
+                let results = self.cx.frames[0].results as usize;
+                let args = self.pop_list(results);
+                self.terminate(Op::Return, args, 0);
+            }
+            (Op::Unreachable, _) => self.terminate(Op::Unreachable, List::default(), 0),
+            (op, _) => return Err(BuildError::Unsupported(op.to_string())),
+        }
+        Ok(())
+    }
+
+    /// Follows nesting through unreachable code.
+    pub(super) fn skip(&mut self, operator: &Operator<'_>) -> Result<(), BuildError> {
+        match operator.op {
+            Op::Block | Op::Loop | Op::If | Op::TryTable => {
+                self.skipped += 1;
+                self.cx.next_loop += u32::from(operator.op == Op::Loop);
+            }
+            Op::End if self.skipped > 0 => self.skipped -= 1,
+            Op::End => return self.end(),
+            Op::Else if self.skipped == 0 => self.begin_else(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A frame for a construct whose parameters are on the stack.
+    fn frame(&mut self, kind: FrameKind, ty: BlockType) -> Frame {
+        let params = self.module.block_params(ty).len() as u32;
+        let results = self.module.block_results(&ty).len() as u32;
+        let height = self.cx.stack.len() as u32 - params;
+        Frame { kind, height, params, results, mark: self.cx.locals.mark(), pending: NONE }
+    }
+
+    // ------------------------------------------------------------------------------------------ constructs
+
+    fn begin_loop(&mut self, ty: BlockType) -> Result<(), BuildError> {
+        let index = self.cx.next_loop;
+        self.cx.next_loop += 1;
+        let header = self.graph.push_block();
+        self.graph.blocks[header.index()].is_loop = true;
+        let edge = self.graph.push_edge(header);
+        let params = self.module.block_params(ty).len();
+        // Arguments of the entry edge, then the parameters that take their places.
+        let stack_at = self.cx.stack.len() - params;
+        let assigned = self.cx.loops.assigned(index);
+        if params + assigned.len() > MAX_PARAMS {
+            return Err(BuildError::TooLarge);
+        }
+        self.cx.scratch.clear();
+        self.cx.scratch.extend_from_slice(&self.cx.stack[stack_at..]);
+        self.cx.scratch.extend(assigned.iter().map(|&local| self.cx.locals.get(local)));
+        self.graph.edges[edge.index()].args = self.graph.push_list(&self.cx.scratch);
+        self.terminate_edges(Op::Br, List::default(), edge, 1);
+        let mark = self.mark();
+        for i in 0..params {
+            let ty = self.graph.ty(self.cx.scratch[i]);
+            self.cx.stack[stack_at + i] = self.graph.push_param(header, ty);
+        }
+        for (i, &local) in self.cx.loops.assigned(index).iter().enumerate() {
+            let ty = self.graph.ty(self.cx.scratch[params + i]);
+            let param = self.graph.push_param(header, ty);
+            self.cx.locals.set(local, param, mark);
+        }
+        let frame = self.frame(FrameKind::Loop { header, index }, ty);
+        self.cx.frames.push(frame);
+        self.open_block(header);
+        if self.options.polls {
+            self.poll();
+        }
+        Ok(())
+    }
+
+    fn begin_if(&mut self, ty: BlockType) {
+        let condition = self.pop();
+        let mut frame = self.frame(FrameKind::Block, ty);
+        let else_edge = match self.graph.constant(condition) {
+            Some(0) => {
+                self.reachable = false;
+                ElseEdge::Always
+            }
+            Some(_) => ElseEdge::Never,
+            None => {
+                let then = self.graph.push_block();
+                let edge = self.graph.push_edge(then);
+                let else_edge = self.new_edge();
+                let args = self.graph.push_list(&[condition]);
+                self.terminate_edges(Op::BrIf, args, edge, 2);
+                self.open_block(then);
+                ElseEdge::Edge(else_edge)
+            }
+        };
+        frame.kind = FrameKind::If { else_edge };
+        self.cx.frames.push(frame);
+        // The construct's parameters are needed again by the else half.
+        let params = self.cx.stack.len() - frame.params as usize;
+        self.cx.saved_params.extend_from_slice(&self.cx.stack[params..]);
+    }
+
+    fn begin_else(&mut self) {
+        if let Some(edge) = self.end_then() {
+            let block = self.graph.push_block();
+            self.graph.edges[edge.index()].block = block;
+            self.open_block(block);
+        }
+    }
+
+    /// Ends the first half of an if and restores the state at its beginning. Returns the edge to the second half, unless the
+    /// condition was a constant; then the code is reachable here if that half is the live one.
+    fn end_then(&mut self) -> Option<Edge> {
+        if self.reachable {
+            self.fall_to_end();
+        }
+        let frame = self.cx.frames.last_mut().expect("the function's frame is the last to go");
+        let FrameKind::If { else_edge } = std::mem::replace(&mut frame.kind, FrameKind::Block)
+        else {
+            unreachable!("validated: else belongs to if")
+        };
+        let (mark, height, params) = (frame.mark, frame.height as usize, frame.params as usize);
+        self.cx.locals.unwind(mark);
+        self.cx.stack.truncate(height);
+        let saved = self.cx.saved_params.len() - params;
+        self.cx.stack.extend(self.cx.saved_params.drain(saved..));
+        match else_edge {
+            ElseEdge::Edge(edge) => return Some(edge),
+            ElseEdge::Always => self.reachable = true,
+            ElseEdge::Never => {}
+        }
+        None
+    }
+
+    fn end(&mut self) -> Result<(), BuildError> {
+        let position = self.cx.frames.len() - 1;
+        if let FrameKind::If { .. } = self.cx.frames[position].kind
+            && let Some(edge) = self.end_then()
+        {
+            // There is no else half: the edge leads to the end, the construct's parameters are its results.
+            self.connect(edge, 0);
+        }
+        let frame = self.cx.frames[position];
+        if frame.pending != NONE {
+            if self.reachable {
+                self.fall_to_end();
+            }
+            let frame = self.cx.frames[position];
+            self.cx.frames.pop();
+            self.join(&frame)?;
+        } else {
+            self.cx.frames.pop();
+            if !self.reachable {
+                self.cx.locals.unwind(frame.mark);
+                self.cx.stack.truncate(frame.height as usize);
+            }
+        }
+        if position == 0 && self.reachable {
+            let args = self.pop_list(frame.results as usize);
+            self.terminate(Op::Return, args, 0);
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------ branches
+
+    fn new_edge(&mut self) -> Edge {
+        self.graph.push_edge(Block::from_u32(u32::MAX))
+    }
+
+    /// Makes `edge` lead from here to a label; operands stay on the stack.
+    fn connect(&mut self, edge: Edge, depth: u32) {
+        let index = self.frame_index(depth);
+        let frame = &self.cx.frames[index];
+        if let FrameKind::Loop { header, index } = frame.kind {
+            let operands = self.cx.stack.len() - frame.params as usize;
+            let list = self.graph.push_list(&self.cx.stack[operands..]);
+            let assigned = self.cx.loops.assigned(index);
+            self.graph.pool.extend(assigned.iter().map(|&local| self.cx.locals.get(local)));
+            let args = List { start: list.start, len: list.len + assigned.len() as u32 };
+            let data = &mut self.graph.edges[edge.index()];
+            data.block = header;
+            data.args = args;
+            return;
+        }
+        let pending = &mut self.cx.pending;
+        let results = pending.results.len() as u32;
+        let operands = self.cx.stack.len() - frame.results as usize;
+        pending.results.extend_from_slice(&self.cx.stack[operands..]);
+        let first = pending.locals.len() as u32;
+        pending.work += self
+            .cx
+            .locals
+            .changed_since(frame.mark, |local, value| pending.locals.push((local, value)));
+        let locals = (first, pending.locals.len() as u32);
+        pending.edges.push(Pending { edge, results, locals, next: frame.pending });
+        self.cx.frames[index].pending = pending.edges.len() as u32 - 1;
+    }
+
+    /// Ends the open block with a jump to the end of the innermost construct.
+    fn fall_to_end(&mut self) {
+        let edge = self.new_edge();
+        self.connect(edge, 0);
+        self.terminate_edges(Op::Br, List::default(), edge, 1);
+    }
+
+    fn br_if(&mut self, depth: u32) {
+        let condition = self.pop();
+        match self.graph.constant(condition) {
+            Some(0) => {}
+            Some(_) => {
+                let edge = self.new_edge();
+                self.connect(edge, depth);
+                self.terminate_edges(Op::Br, List::default(), edge, 1);
+            }
+            None => {
+                let taken = self.new_edge();
+                let next = self.graph.push_block();
+                self.graph.push_edge(next);
+                self.connect(taken, depth);
+                let args = self.graph.push_list(&[condition]);
+                self.terminate_edges(Op::BrIf, args, taken, 2);
+                self.open_block(next);
+            }
+        }
+    }
+
+    fn br_table(&mut self, table: &BrTable<'_>) {
+        let index = self.pop();
+        if let Some(bits) = self.graph.constant(index) {
+            let depth = table.targets().nth(bits as usize).unwrap_or(table.default());
+            let edge = self.new_edge();
+            self.connect(edge, depth);
+            return self.terminate_edges(Op::Br, List::default(), edge, 1);
+        }
+        // One edge per label, however often the table names it.
+        let first = Edge::from_u32(self.graph.edges.len() as u32);
+        let start = self.graph.tables.len() as u32;
+        let mut edges = 0;
+        if self.cx.label_edges.len() < self.cx.frames.len() {
+            self.cx.label_edges.resize(self.cx.frames.len(), None);
+        }
+        for depth in table.targets().chain([table.default()]) {
+            let edge = match self.cx.label_edges[depth as usize] {
+                // Edges from before `first` are those of other tables.
+                Some(edge) if edge >= first => edge,
+                _ => {
+                    let edge = self.new_edge();
+                    self.connect(edge, depth);
+                    self.cx.label_edges[depth as usize] = Some(edge);
+                    edges += 1;
+                    edge
+                }
+            };
+            self.graph.tables.push(edge);
+        }
+        let len = self.graph.tables.len() as u32 - start;
+        self.graph.switches.push(Switch { edges: (first, edges), table: (start, len) });
+        let args = self.graph.push_list(&[index]);
+        self.terminate(Op::BrTable, args, self.graph.switches.len() as u64 - 1);
+    }
+
+    // ------------------------------------------------------------------------------------------ joins
+
+    /// Opens the block at the end of a construct that edges lead to.
+    fn join(&mut self, frame: &Frame) -> Result<(), BuildError> {
+        let block = self.graph.push_block();
+        self.cx.locals.unwind(frame.mark);
+        self.cx.stack.truncate(frame.height as usize);
+        let mark = self.mark();
+        let edges = self.collect_changes(frame);
+        // Results, then locals: those on which edges disagree become parameters.
+        self.cx.scratch.clear();
+        let mut result_params = std::mem::take(&mut self.cx.result_params);
+        result_params.clear();
+        for i in 0..frame.results {
+            let value = self.same_result(frame, i).unwrap_or_else(|ty| {
+                result_params.push(i);
+                self.graph.push_param(block, ty)
+            });
+            self.push(value);
+        }
+        let mut params = result_params.len();
+        for changed in &mut self.cx.pending.join.changed {
+            let mut value = changed.value;
+            if !(changed.same && changed.edges == edges) {
+                changed.param = params as u32;
+                params += 1;
+                if params > MAX_PARAMS {
+                    return Err(BuildError::TooLarge);
+                }
+                // What edges that do not change the local pass.
+                self.cx.scratch.push(self.cx.locals.get(changed.local));
+                value = self.graph.push_param(block, self.graph.ty(value));
+            }
+            self.cx.locals.set(changed.local, value, mark);
+        }
+        if params > 0 || edges > 0 {
+            self.fill_edges(frame, block, &result_params);
+        }
+        self.cx.result_params = result_params;
+        let join = &mut self.cx.pending.join;
+        for changed in join.changed.drain(..) {
+            join.position[changed.local as usize] = 0;
+        }
+        self.open_block(block);
+        Ok(())
+    }
+
+    /// Lists the locals that edges to the end of `frame` change; returns the number of edges.
+    fn collect_changes(&mut self, frame: &Frame) -> u32 {
+        let PendingEdges { edges, locals, join, .. } = &mut self.cx.pending;
+        let mut count = 0;
+        let mut at = frame.pending;
+        while at != NONE {
+            let pending = edges[at as usize];
+            for &(local, value) in &locals[pending.locals.0 as usize..pending.locals.1 as usize] {
+                if join.position.len() <= local as usize {
+                    join.position.resize(local as usize + 1, 0);
+                }
+                let position = &mut join.position[local as usize];
+                if *position == 0 {
+                    join.changed.push(Changed { local, value, edges: 1, same: true, param: NONE });
+                    *position = join.changed.len() as u32;
+                } else {
+                    let changed = &mut join.changed[*position as usize - 1];
+                    changed.edges += 1;
+                    changed.same &= changed.value == value;
+                }
+            }
+            count += 1;
+            at = pending.next;
+        }
+        count
+    }
+
+    /// The value that all edges pass as result `i`, or else its type.
+    fn same_result(&self, frame: &Frame, i: u32) -> Result<Value, Type> {
+        let pending = &self.cx.pending;
+        let mut found = None;
+        let mut at = frame.pending;
+        while at != NONE {
+            let edge = pending.edges[at as usize];
+            let value = pending.results[(edge.results + i) as usize];
+            if found.is_some_and(|found| found != value) {
+                return Err(self.graph.ty(value));
+            }
+            found = Some(value);
+            at = edge.next;
+        }
+        Ok(found.expect("a join has edges"))
+    }
+
+    /// Gives the edges to the end of `frame` their target and arguments.
+    fn fill_edges(&mut self, frame: &Frame, block: Block, result_params: &[u32]) {
+        let pending = &self.cx.pending;
+        let mut at = frame.pending;
+        while at != NONE {
+            let edge = pending.edges[at as usize];
+            let start = self.graph.pool.len();
+            let results =
+                result_params.iter().map(|&i| pending.results[(edge.results + i) as usize]);
+            self.graph.pool.extend(results);
+            self.graph.pool.extend_from_slice(&self.cx.scratch);
+            let args = List { start: start as u32, len: (self.graph.pool.len() - start) as u32 };
+            for &(local, value) in &pending.locals[edge.locals.0 as usize..edge.locals.1 as usize] {
+                let changed =
+                    &pending.join.changed[pending.join.position[local as usize] as usize - 1];
+                if changed.param != NONE {
+                    self.graph.pool[start + changed.param as usize] = value;
+                }
+            }
+            let data = &mut self.graph.edges[edge.edge.index()];
+            data.block = block;
+            data.args = args;
+            at = edge.next;
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Owns the translation of operators that do not branch.
+//! Does not know what most of them mean: it follows class and signature, and asks `passes::fold` for shortcuts.
+
+use sterna_base::{FuncIndex, GlobalIndex};
+use sterna_isa::{Class, HeapType, Op, Ty};
+use sterna_module::{Imm, MemArg, Operator};
+
+use super::{Build, BuildError, supported};
+use crate::graph::{MemAccess, Type, Value};
+use crate::passes::fold;
+
+impl Build<'_> {
+    /// Translates one operator.
+    pub(super) fn operator(&mut self, operator: &Operator<'_>) -> Result<(), BuildError> {
+        if !self.reachable {
+            return self.skip(operator);
+        }
+        let op = operator.op;
+        match op.class() {
+            Class::Local => self.local(op, &operator.imm),
+            Class::Const => self.constant(&operator.imm),
+            Class::Pure | Class::Lane | Class::Trapping => self.pure(op, &operator.imm),
+            Class::Wide => {
+                let (params, _) =
+                    op.signature().expect("the table gives wide operators signatures");
+                self.emit_stack(op, params.len(), 0, &[Type::I64, Type::I64]);
+            }
+            Class::Load | Class::Store | Class::LoadLane | Class::StoreLane => {
+                self.memory_access(op, &operator.imm)
+            }
+            Class::Global => self.global(op, &operator.imm)?,
+            Class::Parametric => self.parametric(op),
+            Class::Control => self.control(operator)?,
+            Class::Call => self.call(op, &operator.imm)?,
+            Class::Builtin => self.builtin(op, &operator.imm)?,
+            Class::Ref => self.reference(op, &operator.imm)?,
+            Class::AtomicLoad
+            | Class::AtomicStore
+            | Class::AtomicRmw
+            | Class::AtomicCmpxchg
+            | Class::AtomicWait
+            | Class::Gc
+            | Class::Exception => return Err(BuildError::Unsupported(op.to_string())),
+        }
+        Ok(())
+    }
+
+    fn local(&mut self, op: Op, imm: &Imm<'_>) {
+        let Imm::Index(local) = *imm else { unreachable!("locals have an index") };
+        if op == Op::LocalGet {
+            let value = self.cx.locals.get(local);
+            return self.push(value);
+        }
+        let value = *self.cx.stack.last().expect("validated: operands are on the stack");
+        let mark = self.mark();
+        self.cx.locals.set(local, value, mark);
+        if op == Op::LocalSet {
+            self.pop();
+        }
+    }
+
+    fn constant(&mut self, imm: &Imm<'_>) {
+        let (ty, bits) = match *imm {
+            Imm::I32(value) => (Type::I32, u128::from(value as u32)),
+            Imm::I64(value) => (Type::I64, u128::from(value as u64)),
+            Imm::F32(bits) => (Type::F32, u128::from(bits)),
+            Imm::F64(bits) => (Type::F64, u128::from(bits)),
+            Imm::V128(bits) => (Type::V128, bits),
+            _ => unreachable!("constants have a value"),
+        };
+        let value = self.graph.make_const(ty, bits);
+        self.push(value);
+    }
+
+    /// A function of its operands, trapping or not.
+    fn pure(&mut self, op: Op, imm: &Imm<'_>) {
+        let (params, results) = op.signature().expect("the table gives pure operators signatures");
+        let imm = match *imm {
+            Imm::Lane(lane) => u64::from(lane),
+            Imm::Shuffle(lanes) => {
+                self.graph.consts.push(u128::from_le_bytes(lanes));
+                self.graph.consts.len() as u64 - 1
+            }
+            _ => 0,
+        };
+        let at = self.cx.stack.len() - params.len();
+        let ty = fixed(results[0]);
+        if let Some(value) = fold::simplify(self.graph, op, imm, ty, &mut self.cx.stack[at..]) {
+            self.cx.stack.truncate(at);
+            return self.push(value);
+        }
+        self.emit_stack(op, params.len(), imm, &[ty]);
+    }
+
+    fn memory_access(&mut self, op: Op, imm: &Imm<'_>) {
+        let (MemArg { offset, memory, .. }, lane) = match *imm {
+            Imm::MemArg(arg) => (arg, 0),
+            Imm::MemArgLane(arg, lane) => (arg, lane),
+            _ => unreachable!("memory accesses have a memarg"),
+        };
+        let (params, results) = op.signature().expect("the table gives memory accesses signatures");
+        self.graph.accesses.push(MemAccess { offset, memory, lane });
+        let imm = self.graph.accesses.len() as u64 - 1;
+        match results.first() {
+            Some(&ty) => self.emit_stack(op, params.len(), imm, &[fixed(ty)]),
+            None => self.emit_stack(op, params.len(), imm, &[]),
+        };
+    }
+
+    fn global(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
+        let Imm::Index(global) = *imm else { unreachable!("globals have an index") };
+        if op == Op::GlobalSet {
+            self.emit_stack(op, 1, u64::from(global), &[]);
+        } else {
+            let ty = supported(self.module.global_type(GlobalIndex::from_u32(global)).ty)?;
+            self.emit_stack(op, 0, u64::from(global), &[ty]);
+        }
+        Ok(())
+    }
+
+    fn parametric(&mut self, op: Op) {
+        match op {
+            Op::Drop => {
+                self.pop();
+            }
+            Op::Select | Op::TypedSelect => {
+                let at = self.cx.stack.len() - 3;
+                let [a, b, condition] = [0, 1, 2].map(|i| self.cx.stack[at + i]);
+                let chosen = match self.graph.constant(condition) {
+                    Some(0) => Some(b),
+                    Some(_) => Some(a),
+                    None => (a == b).then_some(a),
+                };
+                if let Some(value) = chosen {
+                    self.cx.stack.truncate(at);
+                    return self.push(value);
+                }
+                let ty = self.graph.ty(a);
+                self.emit_stack(Op::Select, 3, 0, &[ty]);
+            }
+            _ => {}
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------ calls
+
+    fn call(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
+        let module = self.module;
+        let (ty, imm, callee) = match (op, imm) {
+            (Op::Call | Op::ReturnCall, &Imm::Index(func)) => {
+                (module.func_type(FuncIndex::from_u32(func)), u64::from(func), 0)
+            }
+            (Op::CallIndirect | Op::ReturnCallIndirect, &Imm::Index2(ty, table)) => {
+                (&module.types()[ty as usize], u64::from(ty) | u64::from(table) << 32, 1)
+            }
+            _ => return Err(BuildError::Unsupported(op.to_string())),
+        };
+        let args = ty.params.len() + callee;
+        if matches!(op, Op::ReturnCall | Op::ReturnCallIndirect) {
+            let args = self.pop_list(args);
+            self.terminate(op, args, imm);
+            return Ok(());
+        }
+        let args = self.pop_list(args);
+        let inst = self.emit(op, args, imm);
+        self.record_state(inst);
+        for &result in &ty.results {
+            let value = self.graph.push_result(inst, supported(result)?);
+            self.push(value);
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------ builtins and references
+
+    fn builtin(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
+        let (a, b) = match *imm {
+            Imm::Index(index) => (index, 0),
+            Imm::Index2(a, b) => (a, b),
+            _ => return Err(BuildError::Unsupported(op.to_string())),
+        };
+        let memory = |index: u32| addr(self.module.memories()[index as usize].is_64);
+        let table = |index: u32| addr(self.module.tables()[index as usize].is_64);
+        let (args, result) = match op {
+            Op::MemorySize => (0, Some(memory(a))),
+            Op::MemoryGrow => (1, Some(memory(a))),
+            Op::TableSize => (0, Some(table(a))),
+            Op::TableGrow => (2, Some(table(a))),
+            Op::TableGet => {
+                let element = sterna_isa::ValType::Ref(self.module.tables()[a as usize].element);
+                (1, Some(supported(element)?))
+            }
+            Op::TableSet => (2, None),
+            Op::DataDrop | Op::ElemDrop => (0, None),
+            Op::MemoryInit
+            | Op::MemoryCopy
+            | Op::MemoryFill
+            | Op::TableInit
+            | Op::TableCopy
+            | Op::TableFill => (3, None),
+            _ => return Err(BuildError::Unsupported(op.to_string())),
+        };
+        self.emit_stack(op, args, u64::from(a) | u64::from(b) << 32, result.as_slice());
+        Ok(())
+    }
+
+    fn reference(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
+        match (op, imm) {
+            (Op::RefNull, Imm::HeapType(HeapType::Func)) => self.null(Type::FuncRef),
+            (Op::RefNull, Imm::HeapType(HeapType::Extern)) => self.null(Type::ExternRef),
+            (Op::RefIsNull, _) => {
+                let operand = *self.cx.stack.last().expect("validated: operands are on the stack");
+                if let Some(bits) = self.graph.constant(operand) {
+                    self.pop();
+                    let value = self.graph.make_const(Type::I32, u128::from(bits == 0));
+                    self.push(value);
+                } else {
+                    self.emit_stack(op, 1, 0, &[Type::I32]);
+                }
+            }
+            (Op::RefFunc, &Imm::Index(func)) => {
+                self.emit_stack(op, 0, u64::from(func), &[Type::FuncRef]);
+            }
+            _ => return Err(BuildError::Unsupported(op.to_string())),
+        }
+        Ok(())
+    }
+
+    fn null(&mut self, ty: Type) {
+        let value: Value = self.graph.make_const(ty, 0);
+        self.push(value);
+    }
+}
+
+fn addr(is_64: bool) -> Type {
+    if is_64 { Type::I64 } else { Type::I32 }
+}
+
+/// The type of a result that does not depend on context.
+fn fixed(ty: Ty) -> Type {
+    match ty {
+        Ty::I32 => Type::I32,
+        Ty::I64 => Type::I64,
+        Ty::F32 => Type::F32,
+        Ty::F64 => Type::F64,
+        Ty::V128 => Type::V128,
+        Ty::Addr | Ty::EqRef | Ty::ArrayRef | Ty::I31Ref | Ty::I31RefNull => {
+            unreachable!("no such results in the classes translated here")
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Owns the first look at a body: which locals each loop assigns, and whether the function calls.
+//! Does not look at types or reachability: assignments in dead code count, which is harmless.
+
+use sterna_isa::{Class, Op};
+use sterna_module::{Imm, Operators};
+
+use super::BuildError;
+
+/// Locals assigned in each loop of a body, loops in order of their `loop` operators.
+#[derive(Default)]
+pub(super) struct Loops {
+    /// Range of `locals` of each loop.
+    ranges: Vec<(u32, u32)>,
+    locals: Vec<u32>,
+    open: Vec<Open>,
+    /// Per local, one more than the loop whose list it was last put on.
+    seen: Vec<u32>,
+    /// Lists of open loops, outer ones first.
+    stack: Vec<u32>,
+}
+
+/// A construct being scanned.
+#[derive(Clone, Copy)]
+struct Open {
+    is_loop: bool,
+    /// The innermost loop, this one included.
+    innermost: u32,
+    /// Where the loop's list starts.
+    start: u32,
+}
+
+/// Outside of all loops.
+const NO_LOOP: u32 = u32::MAX;
+
+/// Most entries of all lists together: deeply nested loops could otherwise repeat each other's lists without end.
+const MAX_LOCALS: usize = 1 << 22;
+
+impl Loops {
+    /// Locals assigned in the `index`th loop.
+    pub fn assigned(&self, index: u32) -> &[u32] {
+        let (start, end) = self.ranges[index as usize];
+        &self.locals[start as usize..end as usize]
+    }
+
+    /// Scans a body; returns whether it has calls.
+    pub fn scan(&mut self, operators: Operators<'_>) -> Result<bool, BuildError> {
+        self.ranges.clear();
+        self.locals.clear();
+        self.open.clear();
+        self.seen.clear();
+        self.stack.clear();
+        let mut calls = false;
+        for operator in operators {
+            match operator.op {
+                Op::Block | Op::If | Op::TryTable => {
+                    self.open.push(Open { is_loop: false, innermost: self.innermost(), start: 0 });
+                }
+                Op::Loop => {
+                    let id = self.ranges.len() as u32;
+                    self.open.push(Open {
+                        is_loop: true,
+                        innermost: id,
+                        start: self.stack.len() as u32,
+                    });
+                    self.ranges.push((0, 0));
+                }
+                Op::End => self.close(),
+                Op::LocalSet | Op::LocalTee => {
+                    if let Imm::Index(local) = operator.imm {
+                        self.assign(local);
+                    }
+                }
+                op => calls |= op.class() == Class::Call,
+            }
+            if self.locals.len() > MAX_LOCALS {
+                return Err(BuildError::TooLarge);
+            }
+        }
+        Ok(calls)
+    }
+
+    fn innermost(&self) -> u32 {
+        self.open.last().map_or(NO_LOOP, |open| open.innermost)
+    }
+
+    fn assign(&mut self, local: u32) {
+        let id = self.innermost();
+        if id == NO_LOOP {
+            return;
+        }
+        if self.seen.len() <= local as usize {
+            self.seen.resize(local as usize + 1, 0);
+        }
+        let seen = &mut self.seen[local as usize];
+        if *seen != id + 1 {
+            *seen = id + 1;
+            self.stack.push(local);
+        }
+    }
+
+    /// Ends a construct. A loop's list is sorted, stripped of repetitions, stored, and becomes part of the enclosing loop's.
+    fn close(&mut self) {
+        let Some(Open { is_loop: true, innermost: id, start }) = self.open.pop() else { return };
+        let list = &mut self.stack[start as usize..];
+        list.sort_unstable();
+        let from = self.locals.len() as u32;
+        self.locals.extend_from_slice(list);
+        let mut end = from as usize;
+        for i in from as usize..self.locals.len() {
+            if i == from as usize || self.locals[i] != self.locals[end - 1] {
+                self.locals[end] = self.locals[i];
+                end += 1;
+            }
+        }
+        self.locals.truncate(end);
+        self.ranges[id as usize] = (from, end as u32);
+        self.stack.truncate(start as usize);
+        if self.innermost() != NO_LOOP {
+            self.stack.extend_from_slice(&self.locals[from as usize..]);
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! Owns the graph: values, instructions, blocks, edges, and the pools they point into.
+//! Does not own how a graph comes about (`build`) or changes (`passes`).
+//!
+//! # Form
+//! * A **block** has parameters and a contiguous run of instructions, the last of which is its only terminator. Block 0 is
+//!   the entry; its parameters are the function's.
+//! * An **edge** goes from a terminator to a block and carries one argument per parameter of the block.
+//! * An **instruction** is an operator of the instruction set with its operands; control operators differ from wasm's only in
+//!   that they name edges. There are no locals, no operand stack and no structured control left.
+//! * A **value** is a block parameter, a result of an instruction, or a constant. Constants have no instruction.
+//! * Everything refers to everything by index; argument lists are ranges of one pool. Clearing a graph keeps its memory.
+//!
+//! Instructions are 32-byte records in one vector, not one vector per field: building and lowering read all fields of an instruction
+//! at a time.
+
+use sterna_base::Entity;
+use sterna_isa::{Op, RefType, ValType};
+
+sterna_base::entity! {
+    /// A basic block.
+    pub struct Block("block");
+    /// An instruction.
+    pub struct Inst("inst");
+    /// An SSA value.
+    pub struct Value("v");
+    /// A control flow edge.
+    pub struct Edge("edge");
+    /// A recorded program state.
+    pub struct State("state");
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Type {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 128-bit vector.
+    V128,
+    /// `funcref`: an address, 0 = null.
+    FuncRef,
+    /// `externref`: an opaque word, 0 = null.
+    ExternRef,
+}
+
+impl Type {
+    /// The graph type of a value type, unless the tier does not support it.
+    pub fn of(ty: ValType) -> Option<Type> {
+        Some(match ty {
+            ValType::I32 => Type::I32,
+            ValType::I64 => Type::I64,
+            ValType::F32 => Type::F32,
+            ValType::F64 => Type::F64,
+            ValType::V128 => Type::V128,
+            ValType::Ref(RefType::FUNCREF) => Type::FuncRef,
+            ValType::Ref(RefType::EXTERNREF) => Type::ExternRef,
+            ValType::Ref(_) => return None,
+        })
+    }
+
+    /// The value type it stands for.
+    pub fn val_type(self) -> ValType {
+        match self {
+            Type::I32 => ValType::I32,
+            Type::I64 => ValType::I64,
+            Type::F32 => ValType::F32,
+            Type::F64 => ValType::F64,
+            Type::V128 => ValType::V128,
+            Type::FuncRef => ValType::FUNCREF,
+            Type::ExternRef => ValType::EXTERNREF,
+        }
+    }
+}
+
+/// Where an instruction comes from. Today the byte offset of its operator in the module; numbers from 2^31 on are kept for
+/// entries of a table of inlined call chains.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Origin(pub u32);
+
+/// What an instruction does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Opcode {
+    /// A wasm operator. `br`, `br_if`, `br_table` end blocks and name edges (`br_if` has two: taken, not taken); `return`,
+    /// `unreachable` and tail calls end blocks too. `nop` is a removed instruction.
+    Wasm(Op),
+    /// Checks the interruption flag.
+    Poll,
+}
+
+/// A range of the value pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct List {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+impl List {
+    /// Number of values.
+    pub fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether it has no values.
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    fn range(self) -> core::ops::Range<usize> {
+        self.start as usize..(self.start + self.len) as usize
+    }
+}
+
+/// An instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct InstData {
+    /// What it does.
+    pub op: Opcode,
+    /// Its operands.
+    pub args: List,
+    /// Number of results, which are numbered consecutively from `first_result`.
+    pub results: u16,
+    /// See `results`.
+    pub first_result: Value,
+    /// The immediate, see [`InstData::index`] and [`InstData::index2`]. For memory accesses the position in [`Graph::access`]; for
+    /// branches the first edge and their number; for `br_table` the position of its [`Switch`]; for `i8x16.shuffle`
+    /// a position in the constants.
+    pub imm: u64,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl InstData {
+    /// The index immediate.
+    pub fn index(&self) -> u32 {
+        self.imm as u32
+    }
+
+    /// The two index immediates, in the order of `sterna_module::Imm::Index2`.
+    pub fn index2(&self) -> (u32, u32) {
+        (self.imm as u32, (self.imm >> 32) as u32)
+    }
+}
+
+/// A memory access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemAccess {
+    /// Static offset in bytes.
+    pub offset: u64,
+    /// Index of the memory.
+    pub memory: u32,
+    /// Lane, for accesses of one lane.
+    pub lane: u8,
+}
+
+/// A basic block.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockData {
+    /// Its parameters.
+    pub params: List,
+    /// First instruction, and one past the last.
+    pub insts: (Inst, Inst),
+    /// Whether an edge from a later block leads here.
+    pub is_loop: bool,
+}
+
+/// A control flow edge.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeData {
+    /// Where it leads.
+    pub block: Block,
+    /// One argument per parameter of the block.
+    pub args: List,
+}
+
+/// Targets of a `br_table`.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// Its edges: first and number. Each distinct target has one.
+    pub edges: (Edge, u32),
+    /// Range of [`Graph::tables`]: an edge per index, then the default.
+    pub table: (u32, u32),
+}
+
+/// All locals and the operand stack below the operands, at one instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct StateData {
+    /// The instruction: a call or a poll.
+    pub inst: Inst,
+    /// Locals, then operands from the bottom.
+    pub values: List,
+    /// How many are locals.
+    pub locals: u32,
+}
+
+/// How a value is defined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Def {
+    /// Parameter of a block.
+    Param(Block),
+    /// Result of an instruction.
+    Result(Inst),
+    /// Constant, at this position of the constants.
+    Const(u32),
+    /// Replaced by another value. None is left after the passes ran.
+    Alias(Value),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ValueData {
+    pub def: Def,
+    pub ty: Type,
+    /// Position among the parameters of the block or the results of the instruction.
+    pub index: u16,
+}
+
+/// A function in SSA form. See the module documentation.
+#[derive(Clone, Default)]
+pub struct Graph {
+    pub(crate) values: Vec<ValueData>,
+    pub(crate) insts: Vec<InstData>,
+    pub(crate) blocks: Vec<BlockData>,
+    pub(crate) edges: Vec<EdgeData>,
+    pub(crate) pool: Vec<Value>,
+    pub(crate) consts: Vec<u128>,
+    pub(crate) accesses: Vec<MemAccess>,
+    pub(crate) switches: Vec<Switch>,
+    pub(crate) tables: Vec<Edge>,
+    pub(crate) states: Vec<StateData>,
+    pub(crate) results: Vec<Type>,
+    const_cache: ConstCache,
+}
+
+/// Remembers recent constants so that equal ones are mostly one value. Direct-mapped; an entry is checked before it is used.
+#[derive(Clone)]
+struct ConstCache([u32; 64]);
+
+impl Default for ConstCache {
+    fn default() -> Self {
+        ConstCache([u32::MAX; 64])
+    }
+}
+
+impl Graph {
+    /// Empties the graph; its memory stays.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.insts.clear();
+        self.blocks.clear();
+        self.edges.clear();
+        self.pool.clear();
+        self.consts.clear();
+        self.accesses.clear();
+        self.switches.clear();
+        self.tables.clear();
+        self.states.clear();
+        self.results.clear();
+        self.const_cache = ConstCache::default();
+    }
+
+    /// Number of values ever made, those that nothing refers to included.
+    pub fn num_values(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Number of instructions, removed ones included.
+    pub fn num_insts(&self) -> usize {
+        self.insts.len()
+    }
+
+    /// Number of blocks.
+    pub fn num_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// All blocks in order; except for loops, a block comes after those that lead to it.
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = Block> + use<> {
+        (0..self.blocks.len()).map(Block::from_index)
+    }
+
+    /// A block.
+    pub fn block(&self, block: Block) -> &BlockData {
+        &self.blocks[block.index()]
+    }
+
+    /// Instructions of a block.
+    pub fn block_insts(&self, block: Block) -> impl DoubleEndedIterator<Item = Inst> + use<> {
+        let (first, end) = self.blocks[block.index()].insts;
+        (first.as_u32()..end.as_u32()).map(Inst::from_u32)
+    }
+
+    /// An instruction.
+    #[inline]
+    pub fn inst(&self, inst: Inst) -> &InstData {
+        &self.insts[inst.index()]
+    }
+
+    /// Values of a list.
+    #[inline]
+    pub fn list(&self, list: List) -> &[Value] {
+        &self.pool[list.range()]
+    }
+
+    pub(crate) fn list_mut(&mut self, list: List) -> &mut [Value] {
+        &mut self.pool[list.range()]
+    }
+
+    /// Operands of an instruction.
+    #[inline]
+    pub fn args(&self, inst: Inst) -> &[Value] {
+        self.list(self.insts[inst.index()].args)
+    }
+
+    /// Results of an instruction.
+    pub fn results(&self, inst: Inst) -> impl ExactSizeIterator<Item = Value> + use<> {
+        let data = self.inst(inst);
+        let first = data.first_result.as_u32();
+        (first..first + u32::from(data.results)).map(Value::from_u32)
+    }
+
+    /// An edge.
+    pub fn edge(&self, edge: Edge) -> &EdgeData {
+        &self.edges[edge.index()]
+    }
+
+    /// Edges out of a terminator.
+    pub fn edges(&self, inst: Inst) -> impl ExactSizeIterator<Item = Edge> + use<> {
+        let data = self.inst(inst);
+        let (first, count) = match data.op {
+            Opcode::Wasm(Op::Br | Op::BrIf) => (data.imm as u32, (data.imm >> 32) as u32),
+            Opcode::Wasm(Op::BrTable) => {
+                let (first, count) = self.switch(inst).edges;
+                (first.as_u32(), count)
+            }
+            _ => (0, 0),
+        };
+        (first..first + count).map(Edge::from_u32)
+    }
+
+    /// Targets of a `br_table`.
+    pub fn switch(&self, inst: Inst) -> &Switch {
+        &self.switches[self.inst(inst).imm as usize]
+    }
+
+    /// Edges of a `br_table` by index, the default last.
+    pub fn switch_table(&self, switch: &Switch) -> &[Edge] {
+        &self.tables[switch.table.0 as usize..(switch.table.0 + switch.table.1) as usize]
+    }
+
+    /// The immediate of a memory access.
+    pub fn access(&self, inst: Inst) -> MemAccess {
+        self.accesses[self.inst(inst).imm as usize]
+    }
+
+    /// The immediate of an `i8x16.shuffle`: lane 0 in the low byte.
+    pub fn shuffle(&self, inst: Inst) -> u128 {
+        self.consts[self.inst(inst).imm as usize]
+    }
+
+    /// Type of a value.
+    #[inline]
+    pub fn ty(&self, value: Value) -> Type {
+        self.values[value.index()].ty
+    }
+
+    /// Definition of a value.
+    #[inline]
+    pub fn def(&self, value: Value) -> Def {
+        self.values[value.index()].def
+    }
+
+    /// The instruction that defines a value.
+    pub fn def_inst(&self, value: Value) -> Option<Inst> {
+        match self.def(value) {
+            Def::Result(inst) => Some(inst),
+            _ => None,
+        }
+    }
+
+    /// The bits of a constant, zero-extended.
+    #[inline]
+    pub fn constant(&self, value: Value) -> Option<u128> {
+        match self.values[value.index()].def {
+            Def::Const(position) => Some(self.consts[position as usize]),
+            _ => None,
+        }
+    }
+
+    /// The value that stands for `value` after replacements.
+    #[inline]
+    pub fn resolve(&self, mut value: Value) -> Value {
+        while let Def::Alias(to) = self.values[value.index()].def {
+            value = to;
+        }
+        value
+    }
+
+    /// The recorded states, by ascending instruction.
+    pub fn states(&self) -> &[StateData] {
+        &self.states
+    }
+
+    /// The state recorded at an instruction.
+    pub fn state(&self, inst: Inst) -> Option<&StateData> {
+        let position = self.states.binary_search_by_key(&inst, |state| state.inst).ok()?;
+        self.states.get(position)
+    }
+
+    /// Types of the function's results.
+    pub fn result_types(&self) -> &[Type] {
+        &self.results
+    }
+
+    // ------------------------------------------------------------------------------------------ construction
+
+    pub(crate) fn push_value(&mut self, def: Def, ty: Type, index: usize) -> Value {
+        let value = Value::from_index(self.values.len());
+        let index =
+            u16::try_from(index).expect("the builder refuses blocks with that many parameters");
+        self.values.push(ValueData { def, ty, index });
+        value
+    }
+
+    /// A constant.
+    pub fn make_const(&mut self, ty: Type, bits: u128) -> Value {
+        let hash = (bits ^ (bits >> 64)) as u64 ^ ((ty as u64) << 61);
+        let slot = (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize;
+        let cached = self.const_cache.0[slot];
+        if let Some(data) = self.values.get(cached as usize)
+            && data.ty == ty
+            && let Def::Const(position) = data.def
+            && self.consts[position as usize] == bits
+        {
+            return Value::from_u32(cached);
+        }
+        let position = self.consts.len() as u32;
+        self.consts.push(bits);
+        let value = self.push_value(Def::Const(position), ty, 0);
+        self.const_cache.0[slot] = value.as_u32();
+        value
+    }
+
+    pub(crate) fn push_list(&mut self, values: &[Value]) -> List {
+        let start = self.pool.len() as u32;
+        self.pool.extend_from_slice(values);
+        List { start, len: values.len() as u32 }
+    }
+
+    pub(crate) fn push_block(&mut self) -> Block {
+        let none = Inst::from_u32(0);
+        self.blocks.push(BlockData {
+            params: List::default(),
+            insts: (none, none),
+            is_loop: false,
+        });
+        Block::from_index(self.blocks.len() - 1)
+    }
+
+    /// A new parameter; parameters of a block must be made one after the other.
+    pub(crate) fn push_param(&mut self, block: Block, ty: Type) -> Value {
+        let params = self.blocks[block.index()].params;
+        let value = self.push_value(Def::Param(block), ty, params.len());
+        let start = if params.is_empty() { self.pool.len() as u32 } else { params.start };
+        assert_eq!((start + params.len) as usize, self.pool.len(), "parameters are made in one go");
+        self.pool.push(value);
+        self.blocks[block.index()].params = List { start, len: params.len + 1 };
+        value
+    }
+
+    pub(crate) fn push_edge(&mut self, block: Block) -> Edge {
+        self.edges.push(EdgeData { block, args: List::default() });
+        Edge::from_index(self.edges.len() - 1)
+    }
+
+    pub(crate) fn push_inst(&mut self, op: Opcode, args: List, imm: u64, origin: Origin) -> Inst {
+        let first_result = Value::from_index(self.values.len());
+        self.insts.push(InstData { op, args, results: 0, first_result, imm, origin });
+        Inst::from_index(self.insts.len() - 1)
+    }
+
+    /// A new result; results of an instruction must be made right after it.
+    pub(crate) fn push_result(&mut self, inst: Inst, ty: Type) -> Value {
+        let index = usize::from(self.insts[inst.index()].results);
+        let value = self.push_value(Def::Result(inst), ty, index);
+        self.insts[inst.index()].results += 1;
+        value
+    }
+}

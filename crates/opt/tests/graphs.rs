@@ -1,0 +1,59 @@
+//! Owns the file tests: every `graphs/*.wat` is built and its graphs are compared with the `.graph` beside it.
+//! Does not say what a graph should look like: the files do. `BLESS=1 cargo test` writes them; look at the difference.
+//!
+//! A file's first line may be `;;! polls states` to set build options, and `;;! raw` to print before the passes.
+
+use std::fs;
+use std::path::Path;
+
+use sterna_isa::{Feature, FeatureSet};
+use sterna_module::Module;
+use sterna_opt::passes::Passes;
+use sterna_opt::{BuildOptions, Builder, Graph, parse};
+
+fn render(source: &str) -> String {
+    let options = source.lines().next().and_then(|line| line.strip_prefix(";;!")).unwrap_or("");
+    let has = |word| options.split_whitespace().any(|option| option == word);
+    let wasm = wat::parse_str(source).expect("valid text");
+    let module = Module::decode(wasm, &FeatureSet::DEFAULT.with(Feature::WideArithmetic), 1)
+        .expect("valid module");
+    let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
+    let mut out = String::new();
+    for func in module.defined_funcs() {
+        let options = BuildOptions { polls: has("polls"), states: has("states") };
+        builder.build(&module, func, &options, &mut graph).expect("supported");
+        if !has("raw") {
+            passes.run(&mut graph);
+        }
+        let text = graph.to_string();
+        let again = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).to_string();
+        assert_eq!(text, again, "the text form round-trips");
+        out.push_str(&format!("{func}: {graph:#}\n"));
+    }
+    out
+}
+
+#[test]
+fn graphs() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs");
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "wat"));
+    files.sort();
+    assert!(!files.is_empty());
+    let mut failed = Vec::new();
+    for path in files {
+        let actual = render(&fs::read_to_string(&path).unwrap());
+        let expected_path = path.with_extension("graph");
+        if bless {
+            fs::write(&expected_path, &actual).unwrap();
+        } else if fs::read_to_string(&expected_path).unwrap_or_default() != actual {
+            failed.push(format!("{}:\n{actual}", path.display()));
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "differs from the .graph file (BLESS=1 accepts):\n{}",
+        failed.join("\n")
+    );
+}

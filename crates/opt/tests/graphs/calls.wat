@@ -1,0 +1,20 @@
+;;! polls states
+;; Calls, polls, and the state recorded at them.
+(module
+  (type $t (func (param i32) (result i32 i64)))
+  (import "m" "f" (func $f (type $t)))
+  (table 3 funcref)
+  (global $g (mut i64) (i64.const 5))
+  (func (param i32) (result i64) (local $x f32)
+    (i64.const 77)
+    (call $f (local.get 0))
+    (global.set $g)
+    (local.set 0)
+    (loop $l (br_if $l (local.get 0)))
+    (call_indirect (type $t) (local.get 0) (i32.const 2))
+    (global.set $g)
+    (i64.extend_i32_s)
+    (i64.mul))
+  (func (param i32) (result i32 i64) (return_call $f (local.get 0)))
+  (func (param i32) (result i32) (ref.is_null (table.get 0 (local.get 0))))
+)

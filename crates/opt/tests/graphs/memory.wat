@@ -1,0 +1,11 @@
+(module
+  (memory 1) (memory $big i64 1)
+  (func (param i32 i64 v128) (result v128)
+    (i32.store8 offset=5 (local.get 0) (i32.const 300))
+    (v128.store32_lane $big offset=8 3 (local.get 1) (local.get 2))
+    (memory.copy $big 0 (local.get 1) (local.get 0) (i32.const 3))
+    (drop (memory.grow $big (memory.size $big)))
+    (i8x16.shuffle 0 1 2 3 4 5 6 7 24 25 26 27 28 29 30 31 (local.get 2)
+      (v128.load8_lane 1 (local.get 0) (v128.const i64x2 1 2))))
+  (func (param i64 i64) (result i64) (i64.mul_wide_u (local.get 0) (local.get 1)) (i64.sub))
+)

@@ -1,0 +1,15 @@
+(module
+  (func (param i32) (result i32) (local $r i32)
+    (block $d (block $c (block $b (block $a
+      (br_table $a $b $a $c $d (local.get 0)))
+      (local.set $r (i32.const 10)) (br $d))
+      (local.set $r (i32.const 20)))
+      (local.set $r (i32.add (local.get $r) (i32.const 1))))
+    (local.get $r))
+  (func (result i32)
+    (block (block (br_table 0 1 (i32.const 1))) (return (i32.const 4))) (i32.const 5))
+  (func (param i32) (result i64)
+    (block (result i64)
+      (loop (i64.const 3) (br_table 1 1 1 (local.get 0)))
+      (unreachable)))
+)
