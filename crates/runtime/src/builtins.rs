@@ -23,13 +23,22 @@ const FAILED: u64 = u64::MAX;
 /// # Safety
 /// `vmctx` must be the context that guest code passed to a builtin which is still running.
 unsafe fn context<'a>(vmctx: *mut VmCtx) -> (&'a mut Store, &'a mut Instance) {
-    // SAFETY: guest code passes its live vmctx.
-    let ctx = unsafe { (*vmctx).store };
     // SAFETY: guest code is suspended in this builtin, so nobody else uses the store; see `Store`.
-    let store = unsafe { Store::from_ctx(ctx) };
+    let store = unsafe { store_of(vmctx) };
     // SAFETY: as above; a store's instances are boxed, separate allocations.
     let instance = unsafe { Instance::from_vmctx(vmctx) };
     (store, instance)
+}
+
+/// The store of the guest code that called, from the vmctx of an instance or of a host function.
+///
+/// # Safety
+/// As [`context`].
+unsafe fn store_of<'a>(vmctx: *mut VmCtx) -> &'a mut Store {
+    // SAFETY: both kinds of vmctx start with the store's context.
+    let ctx = unsafe { (*vmctx).store };
+    // SAFETY: as in `context`.
+    unsafe { Store::from_ctx(ctx) }
 }
 
 /// 0, after recording the trap if `done` is `None`.
@@ -279,7 +288,7 @@ unsafe extern "C" fn ref_func(vmctx: *mut VmCtx, func: u32) -> u64 {
 
 unsafe extern "C" fn poll(vmctx: *mut VmCtx) -> u64 {
     // SAFETY: called by guest code with its vmctx.
-    let (store, _) = unsafe { context(vmctx) };
+    let store = unsafe { store_of(vmctx) };
     let byte = store.ctx().interrupt.swap(0, Ordering::AcqRel);
     if let Some(code) = TrapCode::from_byte(byte) {
         store.set_trap(code, None);
@@ -289,7 +298,7 @@ unsafe extern "C" fn poll(vmctx: *mut VmCtx) -> u64 {
 
 unsafe extern "C" fn raise(vmctx: *mut VmCtx, code: u32) -> u64 {
     // SAFETY: called by guest code with its vmctx.
-    let (store, _) = unsafe { context(vmctx) };
+    let store = unsafe { store_of(vmctx) };
     let code = u8::try_from(code).ok().and_then(TrapCode::from_byte);
     store.set_trap(code.unwrap_or(TrapCode::Unsupported), None);
     0
