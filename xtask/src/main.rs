@@ -6,9 +6,10 @@
 mod step;
 mod tidy;
 mod totals;
+mod wasi_suite;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use step::{Steps, cargo, forward, require, root};
 use totals::Totals;
@@ -68,6 +69,25 @@ Known failures are in tests/spec-exceptions.toml; a listed file that passes is a
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run real programs in both tiers and compare what they print with what a peer printed
+    #[command(
+        after_help = "scripts/fetch-programs.sh fills the folder; programs that are missing are said to be skipped."
+    )]
+    Programs {
+        /// The folder with the programs
+        dir: PathBuf,
+        /// Further arguments for the runner, such as --only or --all
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the preview 1 programs of the public WASI test suite
+    #[command(
+        after_help = "The branch prod/testsuite-base of github.com/WebAssembly/wasi-testsuite holds them prebuilt."
+    )]
+    WasiSuite {
+        /// A checkout of the suite
+        dir: PathBuf,
+    },
     /// Rewrite the expected output of file tests; look at the difference before you commit it
     Bless,
     /// Show what a tier makes of a module
@@ -95,6 +115,8 @@ fn main() -> ExitCode {
             cargo(&["run", "--release", "--package", "sterna-bench", "--"]),
             &arguments,
         )),
+        Some(Task::Programs { dir, arguments }) => programs(&dir, &arguments),
+        Some(Task::WasiSuite { dir }) => run_wasi_suite(&dir),
         Some(Task::Bless) => forward(bless()),
         Some(Task::Dump { arguments }) => dump(&arguments),
     };
@@ -163,13 +185,30 @@ fn bless() -> Command {
     command
 }
 
-fn dump(arguments: &[String]) -> Result<ExitCode, String> {
-    require(cargo(&["build", "--quiet", "--package", "sterna-cli"]))?;
-    forward(with(Command::new(sterna()), &[&["dump".to_owned()], arguments].concat()))
+fn programs(dir: &Path, arguments: &[String]) -> Result<ExitCode, String> {
+    require(cargo(&["build", "--release", "--package", "sterna-cli"]))?;
+    let mut command = cargo(&["run", "--release", "--package", "sterna-bench", "--", "programs"]);
+    // The working folder of the child is the repository.
+    let dir = std::path::absolute(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    command.arg("--dir").arg(dir).args(["--engine", "sterna-interp,sterna-opt"]);
+    forward(with(command, arguments))
 }
 
-/// The `sterna` binary of the profile this xtask was built in: they share a target folder.
-fn sterna() -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.with_file_name(format!("sterna{}", std::env::consts::EXE_SUFFIX))
+fn run_wasi_suite(dir: &Path) -> Result<ExitCode, String> {
+    match wasi_suite::run(dir, &sterna()?) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn dump(arguments: &[String]) -> Result<ExitCode, String> {
+    forward(with(Command::new(sterna()?), &[&["dump".to_owned()], arguments].concat()))
+}
+
+/// Builds the `sterna` binary in the profile of this xtask; both lie in the same folder.
+fn sterna() -> Result<PathBuf, String> {
+    require(cargo(&["build", "--quiet", "--package", "sterna-cli"]))?;
+    let own = std::env::current_exe().map_err(|e| format!("cannot find the target folder: {e}"))?;
+    Ok(own.with_file_name(format!("sterna{}", std::env::consts::EXE_SUFFIX)))
 }
