@@ -1,0 +1,127 @@
+//! Owns the tests of decoding: what a module exposes, and how bad input is refused.
+//! Does not test validation rules one by one; the official suite does.
+#![allow(clippy::unwrap_used)]
+
+use sterna_base::FuncIndex;
+use sterna_isa::{Feature, FeatureSet, Op, ValType};
+use sterna_module::{ExternIndex, Imm, Module};
+
+fn decode(text: &str) -> Module {
+    Module::decode(wat::parse_str(text).unwrap(), &FeatureSet::DEFAULT, 1).unwrap()
+}
+
+const RICH: &str = r#"
+    (module $rich
+      (import "env" "log" (func $log (param i32)))
+      (import "env" "g" (global $g i32))
+      (memory 1 2)
+      (table 4 funcref)
+      (global $h (mut i64) (i64.const -5))
+      (func $main (export "main") (param i32) (result i32) (local i64 i64 f32)
+        (i32.add (local.get 0) (i32.const 7)))
+      (func $helper (call $log (i32.const 1)))
+      (func $unused)
+      (elem (i32.const 1) $helper)
+      (data (i32.const 8) "hello"))"#;
+
+#[test]
+fn exposes_what_was_declared() {
+    let module = decode(RICH);
+    assert_eq!((module.num_funcs(), module.num_imported_funcs()), (4, 1));
+    assert_eq!(module.imports()[0].index, ExternIndex::Func(FuncIndex::from_u32(0)));
+    assert_eq!(&*module.exports()[0].name, "main");
+    assert_eq!(module.func_type(FuncIndex::from_u32(1)).to_string(), "(func (param i32) (result i32))");
+    assert_eq!(module.memories()[0].max, Some(2));
+    assert_eq!(module.data(&module.data_segments()[0]), b"hello");
+    assert_eq!(module.names().func(FuncIndex::from_u32(2)), Some("helper"));
+    assert_eq!(module.names().module(), Some("rich"));
+    let escaping: Vec<u32> = module.escaping_funcs().iter().map(|func| func.as_u32()).collect();
+    assert_eq!(escaping, [1, 2], "exported and in an element segment, but not $unused");
+    assert!(!module.has_tail_calls());
+}
+
+#[test]
+fn bodies_read_back() {
+    let module = decode(RICH);
+    let body = module.body(FuncIndex::from_u32(1));
+    assert_eq!(body.locals().collect::<Vec<_>>(), [ValType::I64, ValType::I64, ValType::F32]);
+    let ops: Vec<_> = body.operators().collect();
+    assert_eq!(ops.iter().map(|op| op.op).collect::<Vec<_>>(), [Op::LocalGet, Op::I32Const, Op::I32Add, Op::End]);
+    assert!(matches!(ops[1].imm, Imm::I32(7)));
+    assert_eq!(module.func_at(ops[2].offset), Some(FuncIndex::from_u32(1)));
+}
+
+#[test]
+fn tail_calls_are_noticed() {
+    assert!(decode("(module (func $f (return_call $f)))").has_tail_calls());
+}
+
+#[test]
+fn features_can_be_refused() {
+    let bytes = wat::parse_str("(module (func (drop (v128.const i64x2 0 0))))").unwrap();
+    let without = FeatureSet::DEFAULT.without(Feature::Simd);
+    let error = Module::decode(bytes, &without, 1).err().unwrap();
+    assert!(error.message.contains("SIMD"), "{error}");
+}
+
+#[test]
+fn errors_carry_the_offset() {
+    let mut bytes = wat::parse_str("(module (func (result i32) (i32.const 1)))").unwrap();
+    let at = bytes.len() - 3;
+    assert_eq!(bytes[at], 0x41, "i32.const");
+    bytes[at] = 0x42; // i64.const
+    let error = Module::decode(bytes, &FeatureSet::DEFAULT, 1).err().unwrap();
+    assert_eq!(error.offset as usize, at + 2, "{error}");
+    assert!(error.message.contains("expected i32"), "{error}");
+}
+
+#[test]
+fn a_component_is_named_as_such() {
+    let error = Module::decode(wat::parse_str("(component)").unwrap(), &FeatureSet::DEFAULT, 1).err().unwrap();
+    assert!(error.message.contains("component"), "{error}");
+}
+
+/// Lengths at which a binary whose section sizes take one byte each ends between sections.
+fn section_ends(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = vec![8];
+    while let Some(&size) = bytes.get(ends[ends.len() - 1] + 1) {
+        assert!(size < 0x80);
+        ends.push(ends[ends.len() - 1] + 2 + usize::from(size));
+    }
+    ends
+}
+
+#[test]
+fn truncation_within_a_section_is_an_error() {
+    let bytes = wat::parse_str(RICH).unwrap();
+    let ends = section_ends(&bytes);
+    assert_eq!(ends.last(), Some(&bytes.len()));
+    for len in 0..bytes.len() {
+        let result = Module::decode(&bytes[..len], &FeatureSet::DEFAULT, 1);
+        assert!(result.is_err() || ends.contains(&len), "{len} of {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_handled() {
+    let bytes = wat::parse_str(RICH).unwrap();
+    for at in 0..bytes.len() * 8 {
+        let mut bytes = bytes.clone();
+        bytes[at / 8] ^= 1 << (at % 8);
+        if let Ok(module) = Module::decode(bytes, &FeatureSet::DEFAULT, 1) {
+            module.defined_funcs().for_each(|func| module.body(func).operators().for_each(drop));
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    let body = "(drop (i32.add (local.get 0) (i32.const 123456)))".repeat(400);
+    let funcs: String = (0..200).map(|_| format!("(func (param i32) {body})")).collect();
+    let good = wat::parse_str(format!("(module {funcs})")).unwrap();
+    assert_eq!(Module::decode(&*good, &FeatureSet::DEFAULT, 4).unwrap().num_funcs(), 200);
+    let bad = format!("(module {funcs} (func (result i32) (i64.const 1)) {funcs} (func (result f32) (i64.const 1)))");
+    let bad = wat::parse_str(bad).unwrap();
+    let [one, four] = [1, 4].map(|threads| Module::decode(&*bad, &FeatureSet::DEFAULT, threads).err().unwrap());
+    assert_eq!(one, four);
+}
