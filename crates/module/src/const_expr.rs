@@ -83,7 +83,7 @@ impl ConstExpr {
                 other => {
                     let message =
                         format!("constant expression uses {other:?}, which is not supported yet");
-                    return Err(ModuleError::new(offset as u64, message));
+                    return Err(ModuleError::new(offset, message));
                 }
             });
         }

@@ -19,6 +19,6 @@ impl ModuleError {
 
 impl From<wasmparser::BinaryReaderError> for ModuleError {
     fn from(error: wasmparser::BinaryReaderError) -> ModuleError {
-        ModuleError::new(error.offset() as u64, error.message())
+        ModuleError::new(error.offset(), error.message())
     }
 }

@@ -253,8 +253,11 @@ unsafe extern "C" fn table_copy(
     // SAFETY: called by guest code with its vmctx.
     let (store, instance) = unsafe { context(vmctx) };
     let (to, from) = (instance.tables[dst_table as usize], instance.tables[src_table as usize]);
-    // SAFETY: objects of the store live as long as it; distinct ones do not overlap.
-    let source = (to != from).then(|| unsafe { from.as_ref() });
+    let source = match to == from {
+        true => None,
+        // SAFETY: objects of the store live as long as it; distinct ones do not overlap.
+        false => Some(unsafe { from.as_ref() }),
+    };
     let done = instance.table(dst_table).copy(dst, source, src, len);
     or_trap(store, done, TrapCode::TableOutOfBounds)
 }
@@ -317,7 +320,9 @@ unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
         return 0;
     }
     // SAFETY: an instance's vmctx points to its module's entries, of which `callee` is one.
-    let entry = unsafe { (*vmctx).entries.add(callee as usize) };
+    let entries = unsafe { (*vmctx).entries };
+    // SAFETY: the lazy stub's function is one of the module's.
+    let entry = unsafe { entries.add(callee as usize) };
     // SAFETY: the calling code's store is live.
     let engine = {
         // SAFETY: guest code passes a live vmctx.

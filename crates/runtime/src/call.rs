@@ -76,8 +76,10 @@ impl Store {
         // SAFETY: as above.
         let stack = unsafe { &*stack };
         let result = stack.call_on_stack(|| {
-            // SAFETY: the closure runs at once, with the only live path to the store; `func` and `slots` as promised by the caller.
-            unsafe { (*store).call_here(func, slots) }
+            // SAFETY: the closure runs at once, with the only live path to the store.
+            let store = unsafe { &mut *store };
+            // SAFETY: `func` and `slots` as promised by the caller; this is the store's guest stack.
+            unsafe { store.call_here(func, slots) }
         });
         drop(guard);
         result

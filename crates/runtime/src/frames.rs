@@ -148,7 +148,7 @@ fn values(
                 let low = unsafe { at.read_unaligned() };
                 let high = match ty {
                     // SAFETY: as above; a vector has 16 bytes.
-                    ValType::V128 => unsafe { at.add(1).read_unaligned() },
+                    ValType::V128 => unsafe { at.wrapping_add(1).read_unaligned() },
                     _ => 0,
                 };
                 u128::from(low) | u128::from(high) << 64

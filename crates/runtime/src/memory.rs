@@ -113,8 +113,8 @@ impl Memory {
     }
 
     /// Gives the space to the next instance of the same module, contents reset.
-    pub(crate) fn recycle(self: Box<Self>) {
-        let memory = *self;
+    pub(crate) fn recycle(self) {
+        let memory = self;
         let Some((module, index)) = memory.home else { return };
         let min = memory.ty.min_bytes().unwrap_or(0) as usize;
         if memory.committed > min && memory.space.decommit(min..memory.committed).is_err() {

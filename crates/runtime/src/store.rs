@@ -22,6 +22,9 @@ use crate::trap::Pending;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+/// Objects at fixed addresses: guest code and handles hold them.
+pub(crate) type Pinned<T> = Vec<Box<T>>;
+
 /// Owner of everything its guests use. All objects live until the store is dropped, at fixed addresses.
 ///
 /// Guest code, thunks and builtin bodies reach a store through raw pointers while Rust callers up the stack hold it mutably;
@@ -31,11 +34,11 @@ pub struct Store {
     /// First: guest code holds its address.
     ctx: StoreCtx,
     // Instances before what they refer to.
-    pub(crate) instances: Vec<Box<Instance>>,
-    pub(crate) memories: Vec<Box<Memory>>,
-    pub(crate) tables: Vec<Box<Table>>,
-    pub(crate) globals: Vec<Box<GlobalCell>>,
-    pub(crate) hosts: Vec<Box<HostFunc>>,
+    pub(crate) instances: Pinned<Instance>,
+    pub(crate) memories: Pinned<Memory>,
+    pub(crate) tables: Pinned<Table>,
+    pub(crate) globals: Pinned<GlobalCell>,
+    pub(crate) hosts: Pinned<HostFunc>,
     externs: Vec<Box<dyn Any + Send + Sync>>,
     pub(crate) limits: Limits,
     pub(crate) usage: Usage,
@@ -178,7 +181,7 @@ impl Drop for Store {
         }
         // Instances hand their memories back to their modules for reuse.
         for memory in self.memories.drain(..) {
-            memory.recycle();
+            (*memory).recycle();
         }
     }
 }
