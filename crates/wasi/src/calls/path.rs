@@ -1,5 +1,6 @@
 //! Owns the calls that take paths, all resolved beneath a directory descriptor by `cap-std`.
 //! Does not resolve paths itself, so that there is one place where an escape could be possible.
+#![expect(clippy::too_many_arguments, reason = "functions of preview 1 have many")]
 
 use super::fd::{NewTime, new_times, timestamp};
 use crate::descriptor::{Descriptor, Directory, File, Object};
@@ -81,7 +82,6 @@ impl WasiCtx {
     }
 
     /// `path_filestat_set_times`
-    #[expect(clippy::too_many_arguments, reason = "the function of preview 1 has them")]
     pub fn path_filestat_set_times(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -105,7 +105,6 @@ impl WasiCtx {
     }
 
     /// `path_link`. Links are made to symbolic links themselves; following them is `Inval`.
-    #[expect(clippy::too_many_arguments, reason = "the function of preview 1 has them")]
     pub fn path_link(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -133,7 +132,6 @@ impl WasiCtx {
     }
 
     /// `path_rename`
-    #[expect(clippy::too_many_arguments, reason = "the function of preview 1 has them")]
     pub fn path_rename(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -191,7 +189,6 @@ impl WasiCtx {
     }
 
     /// `path_open`
-    #[expect(clippy::too_many_arguments, reason = "the function of preview 1 has them")]
     pub fn path_open(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -293,11 +290,12 @@ impl OpenRequest {
         let host_write = write || oflags.intersects(OpenFlags::CREAT | OpenFlags::TRUNC);
         let mut custom = OFlags::NOCTTY;
         custom.set(OFlags::DIRECTORY, oflags.contains(OpenFlags::DIRECTORY));
+        // Not `OpenOptions::append`, which excludes truncating.
+        custom.set(OFlags::APPEND, self.flags.contains(FdFlags::APPEND));
         let mut options = OpenOptions::new();
         options
             .read(self.rights.contains(Rights::FD_READ) || !host_write)
             .write(host_write)
-            .append(host_write && self.flags.contains(FdFlags::APPEND))
             .create(oflags.contains(OpenFlags::CREAT))
             .create_new(oflags.contains(OpenFlags::CREAT | OpenFlags::EXCL))
             .truncate(oflags.contains(OpenFlags::TRUNC))

@@ -1,5 +1,6 @@
 //! Owns the calls on sockets; they are granted open, as preview 1 cannot make any.
 //! Does not set flags on the host's sockets, which the embedder may share.
+#![expect(clippy::too_many_arguments, reason = "functions of preview 1 have many")]
 
 use crate::descriptor::{Descriptor, Object};
 use crate::interrupt::{self, Interrupt};
@@ -54,7 +55,6 @@ impl WasiCtx {
     }
 
     /// `sock_recv`
-    #[expect(clippy::too_many_arguments, reason = "the function of preview 1 has them")]
     pub fn sock_recv(
         &mut self,
         memory: &mut GuestMemory<'_>,
