@@ -6,6 +6,7 @@
 mod commands;
 mod failure;
 mod files;
+mod grants;
 mod literal;
 mod quantity;
 mod suggest;
