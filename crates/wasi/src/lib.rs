@@ -16,6 +16,7 @@ mod memory;
 mod random;
 mod stdio;
 mod table;
+mod transfer;
 mod types;
 
 pub use clocks::Clocks;

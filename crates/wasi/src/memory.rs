@@ -114,16 +114,12 @@ impl<'m> GuestMemory<'m> {
 
     /// The buffers of an `iovec` array, to write from.
     pub(crate) fn gather(&self, iovs: u32, count: u32) -> Result<Vec<IoSlice<'_>>, Errno> {
-        let buffers = self.buffers(iovs, count)?;
-        Ok(buffers
-            .iter()
-            .map(|&(start, len)| IoSlice::new(&self.bytes[start..start + len]))
-            .collect())
+        self.buffers(iovs, count, |start, len| IoSlice::new(&self.bytes[start..start + len]))
     }
 
     /// The buffers of an `iovec` array, to read into. If buffers overlap, only the first one.
     pub(crate) fn scatter(&mut self, iovs: u32, count: u32) -> Result<Vec<IoSliceMut<'_>>, Errno> {
-        let mut buffers = self.buffers(iovs, count)?;
+        let mut buffers: Vec<Buffer> = self.buffers(iovs, count, |start, len| (start, len))?;
         if buffers.len() > 1 && !disjoint(&buffers) {
             buffers.truncate(1);
         }
@@ -149,8 +145,13 @@ impl<'m> GuestMemory<'m> {
     }
 
     /// Reads an `iovec` array: the non-empty buffers, each checked, at most `IOV_MAX` of them and
-    /// `TRANSFER_MAX` bytes.
-    fn buffers(&self, iovs: u32, count: u32) -> Result<Vec<Buffer>, Errno> {
+    /// `TRANSFER_MAX` bytes. `make` gets the first byte and the length of each.
+    fn buffers<T>(
+        &self,
+        iovs: u32,
+        count: u32,
+        mut make: impl FnMut(usize, usize) -> T,
+    ) -> Result<Vec<T>, Errno> {
         let size = count.checked_mul(8).ok_or(Errno::Fault)?;
         let array = self.slice(iovs, size)?;
         let mut buffers = Vec::with_capacity((count as usize).min(IOV_MAX));
@@ -166,7 +167,7 @@ impl<'m> GuestMemory<'m> {
             }
             let len = (len as usize).min(room);
             room -= len;
-            buffers.push((ptr as usize, len));
+            buffers.push(make(ptr as usize, len));
             if room == 0 || buffers.len() == IOV_MAX {
                 break;
             }

@@ -2,9 +2,8 @@
 //! Does not enforce rights; the descriptor that holds a stream does.
 
 use crate::types::{FdFlags, Filetype};
-use crate::{Errno, interrupt};
+use crate::{Errno, interrupt, transfer};
 use rustix::event::PollFlags;
-use rustix::io::retry_on_intr;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -149,7 +148,7 @@ impl Stream {
                 if flags.contains(FdFlags::NONBLOCK) && !interrupt::ready(fd, PollFlags::IN)? {
                     return Err(Errno::Again);
                 }
-                Ok(retry_on_intr(|| rustix::io::readv(fd, buffers))?)
+                Ok(transfer::read(fd, buffers)?)
             }
         }
     }
@@ -168,7 +167,7 @@ impl Stream {
             Stream::Host(stream) => {
                 let fd = stream.as_fd();
                 if !flags.contains(FdFlags::NONBLOCK) {
-                    return Ok(retry_on_intr(|| rustix::io::writev(fd, buffers))?);
+                    return Ok(transfer::write(fd, buffers)?);
                 }
                 if !interrupt::ready(fd, PollFlags::OUT)? {
                     return Err(Errno::Again);
@@ -177,7 +176,7 @@ impl Stream {
                     return Ok(0);
                 };
                 let part = &first[..first.len().min(PIPE_BUF)];
-                Ok(retry_on_intr(|| rustix::io::write(fd, part))?)
+                Ok(transfer::write(fd, &[IoSlice::new(part)])?)
             }
         }
     }

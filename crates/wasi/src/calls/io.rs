@@ -3,7 +3,7 @@
 
 use crate::descriptor::Object;
 use crate::types::{Filetype, Rights, Whence};
-use crate::{Errno, GuestMemory, Stop, WasiCtx};
+use crate::{Errno, GuestMemory, Stop, WasiCtx, transfer};
 use rustix::event::PollFlags;
 use rustix::fs::SeekFrom;
 use rustix::io::retry_on_intr;
@@ -33,7 +33,7 @@ impl WasiCtx {
                 if file.filetype != Filetype::RegularFile {
                     self.interrupt.wait(file.fd.as_fd(), PollFlags::IN)?;
                 }
-                retry_on_intr(|| rustix::io::readv(&file.fd, &mut buffers))?
+                transfer::read(&file.fd, &mut buffers)?
             }
             Object::Stdio(stream) => {
                 if let Some(host) = stream.host() {
@@ -66,7 +66,7 @@ impl WasiCtx {
         let flags = descriptor.flags;
         let buffers = memory.gather(iovs, count)?;
         let count = match &mut descriptor.object {
-            Object::File(file) => retry_on_intr(|| rustix::io::writev(&file.fd, &buffers))?,
+            Object::File(file) => transfer::write(&file.fd, &buffers)?,
             Object::Stdio(stream) => stream.write(&buffers, flags)?,
             Object::Socket(socket) => socket::send(socket, &buffers, flags)?,
             Object::Directory(_) => return Err(Errno::Isdir.into()),
