@@ -49,6 +49,36 @@ fn or_trap(store: &mut Store, done: Option<()>, code: TrapCode) -> u64 {
     0
 }
 
+impl Store {
+    /// Grows a memory of this store by `delta` pages. Returns the old size in pages; `None` if its type, the store's limits or
+    /// the system forbid it.
+    pub fn grow_memory(&mut self, memory: &mut Memory, delta: u64) -> Option<u64> {
+        let limit = self.limits.memory_bytes;
+        let budget = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.usage.memory_bytes));
+        let before = memory.len();
+        let old = memory.grow(delta, budget);
+        limits::take(&mut self.usage.memory_bytes, (memory.len() - before) as u64, None);
+        old
+    }
+
+    /// Grows a table of this store by `delta` elements `init`. Returns the old size; `None` if its type, the store's limits
+    /// or memory forbid it.
+    ///
+    /// # Safety
+    /// `init` must be a reference of the table's type and of this store.
+    pub unsafe fn grow_table(&mut self, table: &mut Table, delta: u64, init: Slot) -> Option<u64> {
+        let limit = self.limits.table_elements;
+        let budget =
+            limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.usage.table_elements));
+        // SAFETY: passed on from the caller.
+        let old = unsafe { table.grow(delta, init, budget) };
+        if old.is_some() {
+            limits::take(&mut self.usage.table_elements, delta, None);
+        }
+        old
+    }
+}
+
 impl Instance {
     fn memory(&mut self, index: u32) -> &mut Memory {
         // SAFETY: objects of the store live at fixed addresses as long as it; guest code is suspended or not running.
@@ -112,13 +142,7 @@ impl Instance {
 unsafe extern "C" fn memory_grow(vmctx: *mut VmCtx, memory: u32, delta: u64) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let (store, instance) = unsafe { context(vmctx) };
-    let limit = store.limits.memory_bytes;
-    let budget = limit.map_or(u64::MAX, |limit| limit.saturating_sub(store.usage.memory_bytes));
-    let memory = instance.memory(memory);
-    let before = memory.len();
-    let old = memory.grow(delta, budget);
-    limits::take(&mut store.usage.memory_bytes, (memory.len() - before) as u64, None);
-    old.unwrap_or(FAILED)
+    store.grow_memory(instance.memory(memory), delta).unwrap_or(FAILED)
 }
 
 unsafe extern "C" fn memory_fill(
@@ -218,14 +242,8 @@ unsafe extern "C" fn table_set(vmctx: *mut VmCtx, table: u32, index: u64, value:
 unsafe extern "C" fn table_grow(vmctx: *mut VmCtx, table: u32, init: u64, delta: u64) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let (store, instance) = unsafe { context(vmctx) };
-    let limit = store.limits.table_elements;
-    let budget = limit.map_or(u64::MAX, |limit| limit.saturating_sub(store.usage.table_elements));
     // SAFETY: guest code passes a reference of the table's type (validated).
-    let old = unsafe { instance.table(table).grow(delta, init, budget) };
-    if old.is_some() {
-        limits::take(&mut store.usage.table_elements, delta, None);
-    }
-    old.unwrap_or(FAILED)
+    unsafe { store.grow_table(instance.table(table), delta, init) }.unwrap_or(FAILED)
 }
 
 unsafe extern "C" fn table_fill(

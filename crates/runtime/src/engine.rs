@@ -1,17 +1,17 @@
 //! Owns `Engine`: what all modules and stores of one configuration share.
 //! Does not own per-module or per-store state.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use sterna_abi::{CodeSettings, Compiler, Interpreter, VALUE_STACK_SLACK};
-use sterna_isa::FeatureSet;
+use sterna_isa::{FeatureSet, FuncType};
 use sterna_sys::code::CodeRegion;
-use sterna_sys::stack::StackPool;
+use sterna_sys::stack::{GuestStack, StackPool};
 
 use crate::loaded::LoadedModule;
 use crate::tiering::Tiering;
-use crate::types::TypeRegistry;
+use crate::types::{TypeId, TypeInfo, TypeRegistry};
 
 /// Address space for adapters and stubs of one engine, in bytes. Reserved, not used, until there is code.
 const ADAPTER_REGION: usize = 64 << 20;
@@ -66,7 +66,9 @@ pub struct Engine {
     interp: Box<dyn Interpreter>,
     compiler: Option<LazyLock<Box<dyn Compiler>, CompilerFactory>>,
     region: OnceLock<CodeRegion>,
-    pub(crate) stacks: StackPool,
+    stacks: StackPool,
+    /// An idle stack in front of the pool, or null: calls one after the other need no lock.
+    spare: AtomicPtr<GuestStack>,
     pub(crate) tiering: Arc<Tiering>,
     /// Whether compiled code exists: from then on every callable's `reg` entry is set.
     has_code: AtomicBool,
@@ -90,6 +92,7 @@ impl Engine {
             region: OnceLock::new(),
             // Idle stacks keep what they have touched: giving it back costs more than a short call.
             stacks: StackPool::new(native, value, idle, usize::MAX),
+            spare: AtomicPtr::default(),
             tiering: Tiering::new(settings.threads),
             has_code: AtomicBool::new(false),
             modules: Mutex::default(),
@@ -126,6 +129,39 @@ impl Engine {
         }
         let region = CodeRegion::new(ADAPTER_REGION)?;
         Ok(self.region.get_or_init(|| region))
+    }
+
+    /// The entry of a function type, made if it is new.
+    pub fn intern(&self, ty: &FuncType) -> Arc<TypeInfo> {
+        self.types.intern(self, ty)
+    }
+
+    /// The function type with a number.
+    ///
+    /// # Panics
+    /// If the number is not from this engine.
+    pub fn type_info(&self, id: TypeId) -> Arc<TypeInfo> {
+        self.types.get(id)
+    }
+
+    /// A guest stack with arbitrary contents; `None` if the system has no address space for one.
+    pub(crate) fn take_stack(&self) -> Option<Box<GuestStack>> {
+        let spare = self.spare.swap(std::ptr::null_mut(), Ordering::Acquire);
+        if spare.is_null() {
+            return self.stacks.get().ok().map(Box::new);
+        }
+        // SAFETY: only `put_stack` stores here, a pointer it got from a box, and the swap made it ours alone.
+        Some(unsafe { Box::from_raw(spare) })
+    }
+
+    /// Takes back a stack of [`Engine::take_stack`] on which nothing runs.
+    pub(crate) fn put_stack(&self, stack: Box<GuestStack>) {
+        let stack = Box::into_raw(stack);
+        let null = std::ptr::null_mut();
+        if self.spare.compare_exchange(null, stack, Ordering::Release, Ordering::Relaxed).is_err() {
+            // SAFETY: made from a box above, and not stored.
+            self.stacks.put(*unsafe { Box::from_raw(stack) });
+        }
     }
 
     pub(crate) fn has_code(&self) -> bool {
@@ -170,5 +206,10 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.tiering.shut_down();
+        let spare = std::mem::take(self.spare.get_mut());
+        if !spare.is_null() {
+            // SAFETY: as in `take_stack`.
+            drop(unsafe { Box::from_raw(spare) });
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Owns listing the guest frames of all tiers in order: for backtraces and for state capture.
 //! Does not own the tiers' own walks nor the site tables.
 
+use std::sync::Arc;
+
 use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, ValuePlace};
 use sterna_isa::ValType;
 use sterna_sys::activation::{CompiledFrame, CompiledFrames};
@@ -107,15 +109,12 @@ impl Store {
     }
 }
 
-fn frame_info(module: &LoadedModule, func: sterna_base::FuncIndex, wasm_offset: u32) -> FrameInfo {
-    let names = module.module().names();
-    FrameInfo {
-        func,
-        func_name: names.func(func).map(str::to_owned),
-        module_name: names.module().map(str::to_owned),
-        wasm_offset,
-        source: None,
-    }
+fn frame_info(
+    module: &Arc<LoadedModule>,
+    func: sterna_base::FuncIndex,
+    wasm_offset: u32,
+) -> FrameInfo {
+    FrameInfo { module: module.clone(), func, wasm_offset }
 }
 
 fn capture(

@@ -10,9 +10,11 @@ use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
 use sterna_module::ExternIndex;
 
 use crate::global::GlobalRef;
+use crate::host::HostBinding;
 use crate::loaded::LoadedModule;
 use crate::memory::Memory;
 use crate::objects::Extern;
+use crate::store::Pinned;
 use crate::table::Table;
 
 /// Contents of an element segment that `table.init` can still copy.
@@ -32,6 +34,8 @@ pub struct Instance {
     pub(crate) memories: Vec<NonNull<Memory>>,
     pub(crate) tables: Vec<NonNull<Table>>,
     pub(crate) elems: Vec<ElemState>,
+    /// Of the host functions it imports.
+    pub(crate) hosts: Pinned<HostBinding>,
     /// Whether a data segment was dropped.
     pub(crate) data_dropped: Vec<bool>,
 }
@@ -71,6 +75,7 @@ impl Instance {
             memories: Vec::with_capacity(module.module().memories().len()),
             tables: Vec::with_capacity(module.module().tables().len()),
             elems: Vec::new(),
+            hosts: Vec::new(),
             data_dropped: vec![false; module.module().data_segments().len()],
             module,
         });
@@ -208,8 +213,11 @@ impl Instance {
         GlobalRef { cell, ty: self.module.module().global_type(index) }
     }
 
-    /// The object behind an index.
-    pub(crate) fn object(&self, index: ExternIndex) -> Extern {
+    /// The object behind an index of its module.
+    ///
+    /// # Panics
+    /// If there is none, or if it is a function that is neither imported nor exported nor otherwise referred to.
+    pub fn object(&self, index: ExternIndex) -> Extern {
         match index {
             ExternIndex::Func(func) => Extern::Func(self.func(func)),
             ExternIndex::Table(table) => Extern::Table(self.tables[table.index()]),

@@ -16,6 +16,7 @@ use sterna_sys::vm::MemoryImage;
 use crate::consts;
 use crate::error::LinkError;
 use crate::global::GlobalRef;
+use crate::host;
 use crate::instance::{ElemState, Instance};
 use crate::limits;
 use crate::loaded::LoadedModule;
@@ -141,7 +142,7 @@ impl Store {
             // SAFETY: the instance is boxed in the store; a start function has neither parameters nor results.
             let func = unsafe { at.as_ref() }.func(start);
             // SAFETY: as above.
-            unsafe { self.call(func, &mut []) }?;
+            unsafe { Store::call(NonNull::from(&mut *self), func, &mut []) }?;
         }
         Ok(at)
     }
@@ -283,7 +284,7 @@ impl Store {
 }
 
 fn trap(code: TrapCode) -> Box<Trap> {
-    Box::new(Trap { code, frames: Vec::new(), host: None })
+    Box::new(Trap::bare(code))
 }
 
 fn address(offset: &ConstExpr, instance: &Instance, is_64: bool) -> u64 {
@@ -296,8 +297,15 @@ fn link_imports(instance: &mut Instance, imports: &[Extern]) {
     for (import, object) in module.module().imports().iter().zip(imports) {
         match (import.index, *object) {
             (ExternIndex::Func(index), Extern::Func(func)) => {
-                // SAFETY: live, as checked with its type just before.
-                instance.set_imported_func(index, unsafe { func.read() });
+                // SAFETY: live, as checked with its type just before; of this store, by the caller's promise.
+                let bound = unsafe { host::bind(func, NonNull::from(&mut *instance)) };
+                let func = match &bound {
+                    Some(binding) => binding.func_ref(),
+                    // SAFETY: as above.
+                    None => unsafe { func.read() },
+                };
+                instance.set_imported_func(index, func);
+                instance.hosts.extend(bound);
             }
             (ExternIndex::Global(index), Extern::Global(global)) => {
                 instance.set_imported_global(index, global)

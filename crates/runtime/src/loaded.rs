@@ -1,6 +1,7 @@
 //! Owns `LoadedModule`: a module with everything that its instances share — entries, code, memory images.
 //! Does not own per-instance state.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicPtr, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -40,6 +41,7 @@ pub struct LoadedModule {
     type_ids: Box<[u32]>,
     types: Box<[Arc<TypeInfo>]>,
     exports: OnceLock<HashMap<Box<str>, ExternIndex>>,
+    extension: OnceLock<Box<dyn Any + Send + Sync>>,
     pub(crate) data_plan: DataPlan,
     pub(crate) warm: Mutex<Vec<WarmMemory>>,
     engine: Arc<Engine>,
@@ -107,6 +109,7 @@ impl LoadedModule {
             type_ids: types.iter().map(|info| info.id).collect(),
             types,
             exports: OnceLock::new(),
+            extension: OnceLock::new(),
             data_plan: DataPlan::new(&module),
             warm: Mutex::default(),
             engine: engine.clone(),
@@ -130,7 +133,7 @@ impl LoadedModule {
     }
 
     /// Type of a function.
-    pub(crate) fn func_type(&self, func: FuncIndex) -> &Arc<TypeInfo> {
+    pub fn func_type(&self, func: FuncIndex) -> &Arc<TypeInfo> {
         &self.types[self.module.func_type_index(func).index()]
     }
 
@@ -144,6 +147,14 @@ impl LoadedModule {
             exports.iter().map(|export| (export.name.clone(), export.index)).collect()
         });
         map.get(name).copied()
+    }
+
+    /// Something that the embedder derives from the module and keeps with it, made on first use.
+    pub fn extension(
+        &self,
+        make: impl FnOnce() -> Box<dyn Any + Send + Sync>,
+    ) -> &(dyn Any + Send + Sync) {
+        &**self.extension.get_or_init(make)
     }
 
     /// Bytes of machine code.

@@ -12,7 +12,7 @@ use sterna_sys::stack::GuestStack;
 
 use crate::builtins;
 use crate::engine::Engine;
-use crate::host::HostFunc;
+use crate::host::Hosts;
 use crate::instance::Instance;
 use crate::interrupt::InterruptHandle;
 use crate::limits::{Limits, Usage};
@@ -38,12 +38,12 @@ pub struct Store {
     pub(crate) memories: Pinned<Memory>,
     pub(crate) tables: Pinned<Table>,
     pub(crate) globals: Pinned<GlobalCell>,
-    pub(crate) hosts: Pinned<HostFunc>,
+    pub(crate) hosts: Hosts,
     externs: Vec<Box<dyn Any + Send + Sync>>,
     pub(crate) limits: Limits,
     pub(crate) usage: Usage,
     pub(crate) pending: Option<Pending>,
-    pub(crate) stack: Option<GuestStack>,
+    pub(crate) stack: Option<Box<GuestStack>>,
     host_data: *mut u8,
     interrupt: Option<InterruptHandle>,
     id: u64,
@@ -74,7 +74,7 @@ impl Store {
             memories: Vec::new(),
             tables: Vec::new(),
             globals: Vec::new(),
-            hosts: Vec::new(),
+            hosts: Hosts::default(),
             externs: Vec::new(),
             limits,
             usage: Usage::default(),

@@ -124,7 +124,7 @@ impl Table {
     ///
     /// # Safety
     /// As [`Table::set`].
-    pub(crate) unsafe fn fill(&mut self, start: u64, value: Slot, len: u64) -> Option<()> {
+    pub unsafe fn fill(&mut self, start: u64, value: Slot, len: u64) -> Option<()> {
         let range = range(start, len)?;
         match &mut self.elements {
             // SAFETY: passed on from the caller.
@@ -151,13 +151,7 @@ impl Table {
     }
 
     /// Copies `len` elements of `source` (null = this table) here; nothing, and `None`, if out of bounds.
-    pub(crate) fn copy(
-        &mut self,
-        dst: u64,
-        source: Option<&Table>,
-        src: u64,
-        len: u64,
-    ) -> Option<()> {
+    pub fn copy(&mut self, dst: u64, source: Option<&Table>, src: u64, len: u64) -> Option<()> {
         let (from, to) = (range(src, len)?, range(dst, len)?);
         match (&mut self.elements, source.map(|source| &source.elements)) {
             (Elements::Funcs(own), None) => copy_within(own, from, to),

@@ -3,12 +3,14 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use sterna_base::FuncIndex;
 use sterna_isa::TrapCode;
 use sterna_sys::activation::Activation;
 
 use crate::code::trap_word;
+use crate::loaded::LoadedModule;
 use crate::store::Store;
 
 /// An error returned by a host function.
@@ -25,19 +27,28 @@ pub struct Trap {
     pub host: Option<HostError>,
 }
 
-/// A frame of a backtrace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A frame of a backtrace. Names and source positions are the module's: whoever prints the frame looks them up.
+#[derive(Clone)]
 pub struct FrameInfo {
-    /// Index of the function in its module.
+    /// The module.
+    pub module: Arc<LoadedModule>,
+    /// Index of the function in it.
     pub func: FuncIndex,
-    /// Its name from the name section.
-    pub func_name: Option<String>,
-    /// The module's name from the name section.
-    pub module_name: Option<String>,
-    /// Byte offset in the module of the operator.
+    /// Byte offset in it of the operator.
     pub wasm_offset: u32,
-    /// Source position from DWARF, if the module has it: file, line, column.
-    pub source: Option<(String, u32, u32)>,
+}
+
+impl fmt::Debug for FrameInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:#x}", self.func, self.wasm_offset)
+    }
+}
+
+impl Trap {
+    /// A trap without backtrace.
+    pub fn bare(code: TrapCode) -> Trap {
+        Trap { code, frames: Vec::new(), host: None }
+    }
 }
 
 impl fmt::Display for Trap {
@@ -82,7 +93,11 @@ impl Store {
 
     fn continue_trap(&mut self, trap: Trap) {
         self.ctx().activation.trap = trap_word(trap.code);
-        self.pending = Some(Pending { frames: trap.frames, host: trap.host, panic: None });
+        let frames = match trap.frames.is_empty() {
+            true => self.backtrace(self.engine.settings().backtrace_frames),
+            false => trap.frames,
+        };
+        self.pending = Some(Pending { frames, host: trap.host, panic: None });
     }
 
     /// A host function panicked: the panic continues in whoever called the guest.
