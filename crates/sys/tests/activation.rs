@@ -1,7 +1,6 @@
 //! Owns the tests of entering and leaving compiled code and of walking its frames.
 //! Does not test hardware traps (`signal`).
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
-#![cfg(target_arch = "x86_64")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,11 +28,7 @@ extern "C" fn sum_body(_ctx: &mut Ctx, a: u64, b: u64, c: u64, d: u64, e: u64, x
 
 /// Destroys every register it may, then runs the action.
 extern "C" fn slow_body(ctx: &mut Ctx) {
-    // SAFETY: declares what it clobbers.
-    unsafe {
-        std::arch::asm!("xorps xmm0, xmm0", "xorps xmm7, xmm7", "xorps xmm15, xmm15", "xor r8d, r8d", "xor r11d, r11d",
-            out("xmm0") _, out("xmm7") _, out("xmm15") _, out("r8") _, out("r11") _);
-    }
+    guest::clobber();
     ctx.act_out();
 }
 
@@ -162,18 +157,20 @@ fn slow_paths_show_every_register() {
         // SAFETY: compiled code waits for this body.
         let frame = unsafe { CompiledFrames::new(ctx.act()) }.next().unwrap();
         let all = frame.regs.unwrap().all().unwrap();
-        let numbers = [0, 1, 2, 3, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-        for number in numbers {
+        for &number in guest::COUNTED {
             assert_eq!(all.gpr(number), Some(base + u64::from(number)), "register {number}");
         }
-        assert_eq!(all.gpr(7), Some(vmctx));
-        assert_eq!((all.gpr(4), all.gpr(5), all.gpr(16)), (None, None, None));
+        assert_eq!(all.gpr(guest::VMCTX), Some(vmctx));
+        assert_eq!(guest::ABSENT.map(|number| all.gpr(number)), [None; 3]);
         let double = u128::from(base + 2);
         assert_eq!(
             (all.vector(7), all.vector(15)),
             (Some(u128::from(base + 1)), Some(double << 64 | double))
         );
-        assert_eq!(all.vector(16), None);
+        assert_eq!(
+            (all.vector(guest::VECTORS - 1).is_some(), all.vector(guest::VECTORS)),
+            (true, None)
+        );
         *count.borrow_mut() += 1;
     }));
     let mut clobbered = 99_usize;
@@ -245,11 +242,10 @@ fn segments(act: &Activation) {
     let regs = frames[2].regs.unwrap();
     assert!(regs.all().is_none());
     let saved = regs.callee_saved();
-    assert_eq!([saved.rbx, saved.r12, saved.r13, saved.r14, saved.r15], [0xb, 0xc, 0xd, 0xe, 0xf]);
-    assert_eq!(
-        [3, 12, 15, 0].map(|number| saved.gpr(number)),
-        [Some(0xb), Some(0xc), Some(0xf), None]
-    );
+    for (number, value) in guest::CHECKED {
+        assert_eq!(saved.gpr(number), Some(value));
+    }
+    assert_eq!(saved.gpr(guest::UNSAVED), None);
 }
 
 #[test]
