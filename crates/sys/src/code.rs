@@ -109,8 +109,8 @@ impl CodeRegion {
     /// # Errors
     /// `OutOfMemory` when the region is full, `InvalidInput` for an unaligned offset; else what the system says.
     pub fn map_file(&self, file: &File, offset: u64, len: usize) -> io::Result<*const u8> {
+        // Needs no memory of the region's own, so none is set up: code that is appended later starts behind the file.
         let mut state = self.lock();
-        state.prepare(&self.space)?;
         let len = len.checked_next_multiple_of(page_size()).ok_or(io::ErrorKind::OutOfMemory)?;
         let range = state.take(&self.space, len, page_size())?;
         let at = self.space.map_private(range, ProtFlags::READ | ProtFlags::EXEC, file, offset)?;

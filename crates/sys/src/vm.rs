@@ -1,4 +1,4 @@
-//! Owns address space: page arithmetic, reservations whose base never moves, copy-on-write images.
+//! Owns address space: page arithmetic, reservations whose base never moves, copy-on-write images, file views.
 //! Does not own executable memory (`code`) or the layout of stacks (`stack`).
 
 use std::io;
@@ -7,8 +7,10 @@ use std::ptr::NonNull;
 
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 
+mod file;
 mod image;
 
+pub use file::FileMap;
 pub use image::MemoryImage;
 
 /// Size of a page in bytes, a power of two.

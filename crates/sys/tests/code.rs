@@ -4,9 +4,11 @@
 
 use std::io::Write as _;
 
-use sterna_sys::activation::{STUB_SIZE, write_jump_slot_stub, write_lazy_stub};
+use sterna_sys::activation::{
+    STUB_SIZE, write_entry_stub, write_jump_slot_stub, write_lazy_stub,
+};
 use sterna_sys::code::{CODE_ALIGN, CodeRegion, DEFAULT_CAPACITY};
-use sterna_sys::vm::page_size;
+use sterna_sys::vm::{FileMap, page_size};
 
 /// Machine code of `fn() -> u32 { value }`.
 fn constant(value: u32) -> Vec<u8> {
@@ -179,6 +181,43 @@ fn stubs_jump_near_and_far() {
         assert!(len <= STUB_SIZE);
         assert_eq!(call(slot.commit().unwrap()), 5);
     }
+}
+
+/// A stub without addresses, at two places, with a near and a far offset behind the pointer.
+#[test]
+fn an_entry_stub_runs_wherever_it_is() {
+    let region = CodeRegion::new(1 << 20).unwrap();
+    let code = region.publish(&constant(6)).unwrap();
+    for behind in [8, 0x12_3458] {
+        let mut entries = vec![std::ptr::null(); behind / 8 + 1];
+        entries[behind / 8] = code;
+        let vmctx = [0, entries.as_ptr().addr()];
+        let mut stub = [0; STUB_SIZE];
+        let len = write_entry_stub(&mut stub, 8, behind as u32);
+        assert!(len <= STUB_SIZE);
+        for _ in 0..2 {
+            let stub = region.publish(&stub).unwrap();
+            // SAFETY: the stub jumps to code that takes no argument.
+            let stub = unsafe {
+                std::mem::transmute::<*const u8, extern "C" fn(*const [usize; 2]) -> u32>(stub)
+            };
+            assert_eq!(stub(&vmctx), 6);
+        }
+    }
+}
+
+#[test]
+fn a_file_view_shows_the_file() {
+    let mut file = tempfile::tempfile().unwrap();
+    // SAFETY: the file is changed again only after the view is gone.
+    assert!(unsafe { FileMap::new(&file) }.unwrap().as_ref().is_empty());
+    let text: Vec<u8> = (0..page_size() * 2 + 3).map(|at| at as u8).collect();
+    file.write_all(&text).unwrap();
+    // SAFETY: the file does not change any more.
+    assert_eq!(unsafe { FileMap::new(&file) }.unwrap().as_ref(), text);
+    let directory = std::fs::File::open(std::env::temp_dir()).unwrap();
+    // SAFETY: as above.
+    assert!(unsafe { FileMap::new(&directory) }.is_err());
 }
 
 /// A slot at least 4 GiB away from `target`.

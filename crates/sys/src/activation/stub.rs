@@ -39,6 +39,23 @@ pub fn write_jump_slot_stub(buf: &mut [u8], cell: usize, at: usize) -> usize {
     writer.len
 }
 
+/// Writes a stub that loads the pointer at `vmctx + offset_in_vmctx`, and jumps to the address found `offset_behind` bytes
+/// after where it points, arguments and stack untouched. It holds no address: it runs wherever it is copied to. Returns
+/// its length in bytes.
+///
+/// # Panics
+/// If `buf` is shorter than [`STUB_SIZE`], the first offset is not a multiple of 8 below 16 KiB, or the second is not below
+/// 2 GiB.
+pub fn write_entry_stub(buf: &mut [u8], offset_in_vmctx: u32, offset_behind: u32) -> usize {
+    assert!(
+        offset_in_vmctx.is_multiple_of(8) && offset_in_vmctx < 1 << 14 && offset_behind < 1 << 31,
+        "offsets {offset_in_vmctx} and {offset_behind} have no encoding"
+    );
+    let mut writer = Writer::new(buf);
+    arch::entry_stub(&mut writer, offset_in_vmctx, offset_behind);
+    writer.len
+}
+
 /// Appends bytes to a buffer.
 pub(crate) struct Writer<'b> {
     buf: &'b mut [u8],

@@ -579,6 +579,16 @@ pub(crate) fn jump_slot_stub(out: &mut activation::Writer<'_>, cell: usize, _at:
     out.put(&(cell as u64).to_le_bytes());
 }
 
+pub(crate) fn entry_stub(out: &mut activation::Writer<'_>, offset: u32, behind: u32) {
+    let half = |value: u32| (value & 0xffff) << 5;
+    // ldr x16, [x0, offset]; movz w17, low; movk w17, high, lsl 16; ldr x16, [x16, x17]; br x16
+    put(out, 0xf940_0010 | (offset / 8) << 10);
+    put(out, 0x5280_0011 | half(behind));
+    put(out, 0x72a0_0011 | half(behind >> 16));
+    put(out, 0xf871_6a10);
+    put(out, 0xd61f_0200);
+}
+
 fn put(out: &mut activation::Writer<'_>, instruction: u32) {
     out.put(&instruction.to_le_bytes());
 }

@@ -527,6 +527,14 @@ pub(crate) fn jump_slot_stub(out: &mut activation::Writer<'_>, cell: usize, at: 
     }
 }
 
+pub(crate) fn entry_stub(out: &mut activation::Writer<'_>, offset: u32, behind: u32) {
+    // mov r11, [rdi + disp32]; jmp [r11 + disp32]
+    out.put(&[0x4c, 0x8b, 0x9f]);
+    out.put(&offset.to_le_bytes());
+    out.put(&[0x41, 0xff, 0xa3]);
+    out.put(&behind.to_le_bytes());
+}
+
 /// The 32-bit displacement from the end of an instruction to an address, if it reaches.
 fn displacement(end: usize, target: usize) -> Option<i32> {
     i32::try_from(target.wrapping_sub(end) as isize).ok()
