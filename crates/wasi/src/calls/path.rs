@@ -252,7 +252,8 @@ impl OpenRequest {
         if self.oflags.contains(OpenFlags::CREAT) {
             descriptor.require(Rights::PATH_CREATE_FILE)?;
         }
-        if self.oflags.contains(OpenFlags::TRUNC) {
+        // Who may write the file may empty it; Go's library counts on that.
+        if self.oflags.contains(OpenFlags::TRUNC) && !self.rights.contains(Rights::FD_WRITE) {
             descriptor.require(Rights::PATH_FILESTAT_SET_SIZE)?;
         }
         let access = self.rights & (Rights::FD_READ | Rights::FD_WRITE);
