@@ -56,6 +56,32 @@ pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) 
     Ok(module)
 }
 
+/// As [`decode`], for a binary that passed it before: nothing is checked that reading does not need.
+pub(crate) fn decode_trusted(bytes: ModuleBytes, has_tail_calls: bool) -> Result<Module> {
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(ModuleError::new(0, "module is larger than 4 GiB"));
+    }
+    let mut module = empty(bytes.clone());
+    let mut next_body = 0;
+    for payload in Parser::new(0).parse_all(&bytes) {
+        match payload? {
+            Payload::CodeSectionEntry(body) => {
+                let index = module.num_imported_funcs + next_body;
+                let func = module.funcs.get_mut(index);
+                let func = func.ok_or_else(|| {
+                    ModuleError::new(body.range().start, "more bodies than functions")
+                })?;
+                func.body = range32(body.range());
+                next_body += 1;
+            }
+            payload => section(&mut module, payload)?,
+        }
+    }
+    module.has_tail_calls = has_tail_calls;
+    module.escaping = escaping(&module);
+    Ok(module)
+}
+
 fn empty(bytes: ModuleBytes) -> Module {
     Module {
         bytes,

@@ -54,6 +54,19 @@ impl Module {
         crate::decode::decode(bytes.into(), features, threads)
     }
 
+    /// Decodes a binary that is known to be valid because [`Module::decode`] accepted the same bytes before, in this process or
+    /// another. `has_tail_calls` is what [`Module::has_tail_calls`] said then. Takes time for what the sections declare, not for
+    /// the bodies.
+    ///
+    /// # Errors
+    /// Some malformed binaries; others give a module that the rest of the engine panics on.
+    pub fn decode_trusted(
+        bytes: impl Into<ModuleBytes>,
+        has_tail_calls: bool,
+    ) -> Result<Module, ModuleError> {
+        crate::decode::decode_trusted(bytes.into(), has_tail_calls)
+    }
+
     /// The binary.
     pub fn bytes(&self) -> &ModuleBytes {
         &self.bytes

@@ -41,6 +41,27 @@ fn exposes_what_was_declared() {
 }
 
 #[test]
+fn trusted_bytes_decode_to_the_same_module() {
+    let checked = decode(RICH);
+    let trusted = Module::decode_trusted(checked.bytes().clone(), true).unwrap();
+    assert!(trusted.has_tail_calls(), "taken from the caller");
+    assert_eq!(trusted.exports(), checked.exports());
+    assert_eq!(trusted.imports(), checked.imports());
+    assert_eq!(trusted.escaping_funcs(), checked.escaping_funcs());
+    assert_eq!(trusted.data_segments(), checked.data_segments());
+    assert_eq!(trusted.elems(), checked.elems());
+    assert_eq!(trusted.code_range(), checked.code_range());
+    for func in checked.defined_funcs() {
+        assert_eq!(trusted.func_type(func), checked.func_type(func));
+        assert_eq!(trusted.body(func).offset(), checked.body(func).offset());
+        assert_eq!(trusted.body(func).size(), checked.body(func).size());
+    }
+    // What reading itself notices is still an error.
+    let cut = &checked.bytes()[..checked.bytes().len() - 1];
+    assert!(Module::decode_trusted(cut, false).is_err());
+}
+
+#[test]
 fn bodies_read_back() {
     let module = decode(RICH);
     let body = module.body(FuncIndex::from_u32(1));

@@ -4,9 +4,7 @@
 
 use std::io::Write as _;
 
-use sterna_sys::activation::{
-    STUB_SIZE, write_entry_stub, write_jump_slot_stub, write_lazy_stub,
-};
+use sterna_sys::activation::{STUB_SIZE, write_entry_stub, write_jump_slot_stub, write_lazy_stub};
 use sterna_sys::code::{CODE_ALIGN, CodeRegion, DEFAULT_CAPACITY};
 use sterna_sys::vm::{FileMap, page_size};
 

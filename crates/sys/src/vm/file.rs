@@ -40,8 +40,7 @@ impl FileMap {
         }
         let null = std::ptr::null_mut();
         // SAFETY: without MAP_FIXED the kernel picks a range that is in nobody's use.
-        let base =
-            unsafe { mm::mmap(null, len, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }?;
+        let base = unsafe { mm::mmap(null, len, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(FileMap { base, len })
     }
