@@ -2,7 +2,7 @@
 //! compiled code and Rust, hardware traps, the clock.
 //! Does not know WebAssembly: no instance, memory or function is named here.
 //!
-//! Everything outside [`arch`] is independent of the CPU, everything outside this crate independent of the system.
+//! Everything outside the `arch` module is independent of the CPU, everything outside this crate independent of the system.
 //! Supported: Linux on x86-64 (tested) and aarch64; macOS and other unixes as far as their calls agree.
 
 #[cfg(not(unix))]
@@ -17,7 +17,7 @@ compile_error!(
 pub mod activation;
 #[cfg_attr(target_arch = "x86_64", path = "arch/x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
-pub mod arch;
+mod arch;
 pub mod code;
 pub mod cpu;
 pub mod signal;

@@ -9,6 +9,7 @@ use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 
 mod file;
 mod image;
+mod touched;
 
 pub use file::FileMap;
 pub use image::MemoryImage;
@@ -105,6 +106,18 @@ impl Reservation {
             return Ok(());
         }
         self.discard_pages(at, len)
+    }
+
+    /// Returns a committed range without an image to zeros, like [`Reservation::discard`], but lets a little memory stay
+    /// with it: for ranges that are soon used again.
+    ///
+    /// # Errors
+    /// When the range is out of bounds.
+    pub fn zero(&self, range: Range<usize>) -> io::Result<()> {
+        touched::reset(self, range, |run| {
+            // SAFETY: `run` is a part of the range, which is committed and to which no reference is live.
+            unsafe { self.base().wrapping_add(run.start).write_bytes(0, run.len()) };
+        })
     }
 
     #[cfg(target_os = "linux")]

@@ -123,6 +123,78 @@ fn reset_restores_image_and_zeros() {
 }
 
 #[test]
+fn reset_restores_more_pages_than_it_keeps() {
+    let page = page_size();
+    let pages = 3000;
+    let image = MemoryImage::new(&vec![3; 1000 * page + 1]).unwrap();
+    let slot = Reservation::new(2 * pages * page).unwrap();
+    // Somewhere in the middle, with a neighbour that must not be touched.
+    let at = 16 * page;
+    slot.commit(0..at + pages * page).unwrap();
+    image.map_at(&slot, at).unwrap();
+    write(&slot, at - 1, 1);
+    for stride in [1, 2, 7, 500] {
+        for dirty in (0..pages).step_by(stride) {
+            assert!(read(&slot, at + dirty * page + 5) != 9, "page {dirty}");
+            write(&slot, at + dirty * page + 5, 9);
+        }
+        image.reset(&slot, at, pages * page).unwrap();
+        for clean in 0..pages {
+            let expected = [if clean <= 1000 { 3 } else { 0 }, if clean < 1000 { 3 } else { 0 }];
+            let offset = at + clean * page;
+            assert_eq!(
+                [read(&slot, offset), read(&slot, offset + 5)],
+                expected,
+                "page {clean}, stride {stride}"
+            );
+        }
+    }
+    assert_eq!(read(&slot, at - 1), 1);
+}
+
+#[test]
+fn zero_clears_and_keeps_a_little() {
+    let page = page_size();
+    let space = Reservation::new(1000 * page).unwrap();
+    space.commit(0..1000 * page).unwrap();
+    for pages in [1, 63, 64, 65, 999] {
+        for at in 0..pages {
+            write(&space, at * page + at, 1);
+        }
+        space.zero(0..999 * page).unwrap();
+        assert!((0..1000 * page).all(|at| read(&space, at) == 0), "{pages} pages");
+        // The last page is outside.
+        write(&space, 999 * page, 1);
+        space.zero(0..999 * page).unwrap();
+        assert_eq!(read(&space, 999 * page), 1);
+        write(&space, 999 * page, 0);
+    }
+    assert!(space.zero(0..1001 * page).is_err());
+    space.zero(7..7).unwrap();
+}
+
+#[test]
+fn a_forked_child_resets_its_own_memory() {
+    let image = MemoryImage::new(b"image").unwrap();
+    let slot = Reservation::new(page_size()).unwrap();
+    image.map_at(&slot, 0).unwrap();
+    image.reset(&slot, 0, page_size()).unwrap();
+    // SAFETY: the child calls nothing but this crate (which takes no lock that another thread could hold) and _exit.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // Only the child's page is dirty: the parent's page map must not be asked.
+        write(&slot, 0, b'x');
+        let good = image.reset(&slot, 0, page_size()).is_ok() && read(&slot, 0) == b'i';
+        // SAFETY: ends the child without running anything of the test harness.
+        unsafe { libc::_exit(if good { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!((waited, status), (child, 0));
+}
+
+#[test]
 fn bad_images_are_errors() {
     let page = page_size();
     assert!(MemoryImage::from_segments(page, [(page - 1, &b"ab"[..])]).is_err());

@@ -4,7 +4,10 @@
 use std::io;
 use std::ops::Range;
 
-use super::{Reservation, page_size};
+#[cfg(target_os = "linux")]
+use rustix::mm::ProtFlags;
+
+use super::{Reservation, page_size, touched};
 
 /// The initial bytes of a memory, page-granular, mapped into any number of [`Reservation`]s without copying.
 #[derive(Debug)]
@@ -17,7 +20,11 @@ pub struct MemoryImage {
 enum Source {
     /// A sealed in-memory file; mapped privately, so that the first write to a page copies it.
     #[cfg(target_os = "linux")]
-    Shared(rustix::fd::OwnedFd),
+    Shared {
+        file: rustix::fd::OwnedFd,
+        /// The file mapped readable.
+        view: Reservation,
+    },
     /// Where there is no such file: copied in at every map and reset.
     Copied(Box<[u8]>),
 }
@@ -48,7 +55,9 @@ impl MemoryImage {
                 sealed::write(&file, len, at, bytes)?;
             }
             sealed::seal(&file)?;
-            return Ok(MemoryImage { len, source: Source::Shared(file) });
+            let view = Reservation::new(len)?;
+            view.map_private(0..len, ProtFlags::READ, &file, 0)?;
+            return Ok(MemoryImage { len, source: Source::Shared { file, view } });
         }
         MemoryImage::copied(len, segments)
     }
@@ -89,9 +98,8 @@ impl MemoryImage {
         let end = at.checked_add(self.len).ok_or(io::ErrorKind::InvalidInput)?;
         match &self.source {
             #[cfg(target_os = "linux")]
-            Source::Shared(file) => {
-                let prot = rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE;
-                into.map_private(at..end, prot, file, 0)?;
+            Source::Shared { file, .. } => {
+                into.map_private(at..end, ProtFlags::READ | ProtFlags::WRITE, file, 0)?;
             }
             Source::Copied(bytes) => {
                 into.commit(at..end)?;
@@ -109,17 +117,42 @@ impl MemoryImage {
     }
 
     /// Returns the committed range `[at, at + len)` of `slot`, which starts with this image as [`MemoryImage::map_at`] left it
-    /// there, to its first state: the image, then zeros. One system call.
+    /// there, to its first state: the image, then zeros. A little memory stays with the slot.
     ///
     /// # Errors
-    /// When the range is out of bounds.
+    /// When the range is out of bounds or the system refuses.
     pub fn reset(&self, slot: &Reservation, at: usize, len: usize) -> io::Result<()> {
         let end = at.checked_add(len.max(self.len)).ok_or(io::ErrorKind::InvalidInput)?;
-        slot.discard(at..end)?;
+        let contents = self.contents();
+        touched::reset(slot, at..end, |run| {
+            let to = slot.base().wrapping_add(run.start);
+            let from = contents.get(run.start - at..).unwrap_or_default();
+            let (copied, zeroed) =
+                (from.len().min(run.len()), run.len().saturating_sub(from.len()));
+            // SAFETY: `run` is a part of the range, which is committed and to which no reference is live; the
+            // image's contents are elsewhere.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, copied) };
+            // SAFETY: the rest of the run, as above.
+            unsafe { to.wrapping_add(copied).write_bytes(0, zeroed) };
+        })?;
         match &self.source {
             #[cfg(target_os = "linux")]
-            Source::Shared(_) => Ok(()),
+            Source::Shared { .. } => Ok(()),
+            // What was discarded is zero now.
             Source::Copied(_) => self.map_at(slot, at),
+        }
+    }
+
+    /// The image's bytes.
+    fn contents(&self) -> &[u8] {
+        match &self.source {
+            // SAFETY: `from_segments` has mapped the file there, readable, for as long as the reservation lives; the file is
+            // sealed, so nobody changes it.
+            #[cfg(target_os = "linux")]
+            Source::Shared { view, .. } => unsafe {
+                std::slice::from_raw_parts(view.base(), self.len)
+            },
+            Source::Copied(bytes) => bytes,
         }
     }
 }
