@@ -266,3 +266,28 @@ mod file {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What systems without executable in-memory files do.
+    #[test]
+    fn whole_pages_are_the_fallback() {
+        let region = CodeRegion::new(1 << 20).unwrap();
+        region.lock().backing = Backing::Pages;
+        let mut slots = [1, 2].map(|_| region.reserve(10).unwrap());
+        let [first, second] = slots.each_ref().map(|slot| slot.address().addr());
+        assert!(first.is_multiple_of(page_size()) && second == first + page_size());
+        slots[0].bytes()[9] = 7;
+        for slot in slots {
+            let code = slot.commit().unwrap();
+            // SAFETY: committed code is readable.
+            assert_eq!(unsafe { *code.wrapping_add(9) }, if code.addr() == first { 7 } else { 0 });
+        }
+        assert!(region.reserve(1 << 20).is_err());
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps.lines().find(|line| line.starts_with(&format!("{first:x}-"))).unwrap();
+        assert!(line.contains(" r-xp "), "{line}");
+    }
+}

@@ -203,3 +203,27 @@ mod sealed {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What systems without sealed in-memory files do.
+    #[test]
+    fn copies_are_the_fallback() {
+        let page = page_size();
+        let image = MemoryImage::copied(2 * page, [(page - 1, &b"ab"[..])].into_iter()).unwrap();
+        let slot = Reservation::new(200 * page).unwrap();
+        slot.commit(0..200 * page).unwrap();
+        image.map_at(&slot, page).unwrap();
+        // SAFETY: committed, and the only reference.
+        let bytes = || unsafe { std::slice::from_raw_parts_mut(slot.base(), slot.len()) };
+        for stride in [1, 1000, page, 50 * page] {
+            bytes()[page..].iter_mut().step_by(stride).for_each(|byte| *byte = 9);
+            image.reset(&slot, page, 199 * page).unwrap();
+            assert_eq!(bytes()[2 * page - 2..][..4], *b"\0ab\0");
+            assert_eq!(bytes().iter().filter(|&&byte| byte != 0).count(), 2, "stride {stride}");
+        }
+        assert!(MemoryImage::copied(page, [(page, &b"a"[..])].into_iter()).is_err());
+    }
+}
