@@ -122,7 +122,7 @@ impl Memory {
         }
         let reset = match &memory.image {
             Some(image) => image.reset(&memory.space, 0, min),
-            None => memory.space.discard(0..min),
+            None => memory.space.zero(0..min),
         };
         if reset.is_ok() {
             module.put_warm(WarmMemory {
