@@ -30,6 +30,12 @@ impl WasiCtx {
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::default()
     }
+
+    /// Sets the hook after building, for embedders whose hook needs the store that the context is in.
+    /// See [`WasiCtxBuilder::interrupt`].
+    pub fn set_interrupt(&mut self, requested: impl Fn() -> bool + Send + Sync + 'static) {
+        self.interrupt = Interrupt(Some(Box::new(requested)));
+    }
 }
 
 impl fmt::Debug for WasiCtx {
