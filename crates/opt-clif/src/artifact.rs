@@ -1,0 +1,187 @@
+//! Owns turning what Cranelift returns into the engine's code artifact: bytes, relocations, site table.
+//! Does not know the guest's operators; source locations lead back to them.
+
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{ExternalName, Function, TrapCode as ClifTrap};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInfoKind};
+use cranelift_codegen::{
+    CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget,
+    MachSrcLoc,
+};
+use sterna_abi::{
+    CallSite, CodeReloc, FrameState, FunctionCode, RelocKind, SavedReg, Sites, TrapSite, ValuePlace,
+};
+use sterna_base::FuncIndex;
+use sterna_isa::{TrapCode, ValType};
+
+/// The state at one call while it is compiled: constants are known, other values follow in the order of the call's context items.
+pub(crate) struct PendingState {
+    /// Byte offset of the operator in the module.
+    pub wasm: u32,
+    pub locals: u32,
+    /// Type of every value, and its bits if it is a constant.
+    pub values: Vec<(ValType, Option<u128>)>,
+}
+
+/// The engine's trap code in CLIF.
+pub(crate) fn clif_trap(trap: TrapCode) -> ClifTrap {
+    ClifTrap::unwrap_user(trap as u8)
+}
+
+/// The trap that a CLIF code stands for.
+fn engine_trap(code: ClifTrap) -> TrapCode {
+    match code {
+        ClifTrap::STACK_OVERFLOW => TrapCode::StackOverflow,
+        ClifTrap::INTEGER_OVERFLOW => TrapCode::IntegerOverflow,
+        ClifTrap::INTEGER_DIVISION_BY_ZERO => TrapCode::IntegerDivideByZero,
+        ClifTrap::BAD_CONVERSION_TO_INTEGER => TrapCode::InvalidConversionToInteger,
+        ClifTrap::HEAP_OUT_OF_BOUNDS => TrapCode::MemoryOutOfBounds,
+        user => TrapCode::from_byte(user.as_raw().get())
+            .expect("lowering uses trap codes of the table only"),
+    }
+}
+
+/// Size of a frame in bytes, below its frame pointer.
+pub(crate) fn frame_size(code: &CompiledCode) -> u32 {
+    code.buffer.frame_layout().map_or(0, |layout| layout.frame_to_fp_offset)
+}
+
+/// Makes the artifact of a function. `wasm` is the offset to report where there is no source location (the prologue);
+/// `states` are those of its calls with context items.
+pub(crate) fn function_code(
+    isa: &dyn TargetIsa,
+    func: &Function,
+    code: &CompiledCode,
+    wasm: u32,
+    mut states: Vec<PendingState>,
+) -> Result<FunctionCode, String> {
+    let relocs = relocations(func, code)?;
+    let mut sites = Sites::default();
+    let mut locations = Locations { ranges: code.buffer.get_srclocs_sorted(), wasm };
+    sites.traps.extend(code.buffer.traps().iter().map(|trap| TrapSite {
+        code: trap.offset,
+        wasm: locations.at(trap.offset),
+        trap: engine_trap(trap.code),
+    }));
+    sites.traps.sort_by_key(|site| site.code);
+    states.sort_by_key(|state| state.wasm);
+    for site in code.buffer.call_sites() {
+        let wasm = locations.at(site.ret_addr - 1);
+        let state = match site.exception_handlers {
+            [] => None,
+            items => {
+                let found = states.binary_search_by_key(&wasm, |state| state.wasm);
+                let state = &states[found.map_err(|_| "a call lost its source location")?];
+                let frame = site.frame_offset.ok_or("a call with state has no frame")?;
+                sites.states.push(frame_state(state, items, frame)?);
+                Some(sites.states.len() as u32 - 1)
+            }
+        };
+        sites.calls.push(CallSite { code: site.ret_addr, wasm, state });
+    }
+    sites.calls.sort_by_key(|site| site.code);
+    sites.saved = saved_registers(isa, code)?;
+    Ok(FunctionCode { bytes: code.code_buffer().to_vec(), relocs, sites })
+}
+
+fn relocations(func: &Function, code: &CompiledCode) -> Result<Vec<CodeReloc>, String> {
+    let relocation = |reloc: &cranelift_codegen::FinalizedMachReloc| {
+        let kind = match reloc.kind {
+            Reloc::X86CallPCRel4 | Reloc::X86PCRel4 => RelocKind::PcRel32,
+            Reloc::Arm64Call => RelocKind::Arm64Branch26,
+            Reloc::Abs8 => RelocKind::Abs64,
+            other => return Err(format!("needs a relocation of kind {other}")),
+        };
+        let target = match &reloc.target {
+            FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
+                FuncIndex::from_u32(func.params.user_named_funcs()[*name].index)
+            }
+            other => return Err(format!("needs the library routine {}", other.display(None))),
+        };
+        Ok(CodeReloc { offset: reloc.offset, kind, target, addend: reloc.addend })
+    };
+    code.buffer.relocs().iter().map(relocation).collect()
+}
+
+/// Source locations by code offset.
+struct Locations<'a> {
+    ranges: &'a [MachSrcLoc<Final>],
+    /// Where there is none.
+    wasm: u32,
+}
+
+impl Locations<'_> {
+    fn at(&mut self, offset: u32) -> u32 {
+        let after = self.ranges.partition_point(|range| range.start <= offset);
+        let found = after.checked_sub(1).map(|i| &self.ranges[i]);
+        match found {
+            Some(range) if offset < range.end && !range.loc.is_default() => range.loc.bits(),
+            _ => self.wasm,
+        }
+    }
+}
+
+fn frame_state(
+    state: &PendingState,
+    items: &[FinalizedMachExceptionHandler],
+    frame: u32,
+) -> Result<FrameState, String> {
+    let mut items = items.iter();
+    let mut values = Vec::with_capacity(state.values.len());
+    for &(ty, constant) in &state.values {
+        let place = match constant {
+            Some(bits) => ValuePlace::Const(bits),
+            None => match items.next() {
+                Some(FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(
+                    offset,
+                ))) => ValuePlace::Frame(*offset as i32 - frame as i32),
+                Some(FinalizedMachExceptionHandler::Context(ExceptionContextLoc::GPR(number))) => {
+                    ValuePlace::Register(*number)
+                }
+                _ => return Err("a call lost a recorded value".to_owned()),
+            },
+        };
+        values.push((ty, place));
+    }
+    if items.len() != 1 {
+        // Lowering adds one item, the vmctx.
+        return Err("a call has unknown recorded values".to_owned());
+    }
+    Ok(FrameState { locals: state.locals, values })
+}
+
+/// Where the prologue saved callee-saved registers. Cranelift tells through its unwind information only, and only the
+/// Windows form can be read back: its codes name the registers in reverse order of their stores. They lie right
+/// below the frame pointer, the first one lowest.
+fn saved_registers(isa: &dyn TargetIsa, code: &CompiledCode) -> Result<Vec<SavedReg>, String> {
+    if !isa.flags().unwind_info() {
+        return Ok(Vec::new());
+    }
+    let info = code
+        .create_unwind_info_of_kind(isa, UnwindInfoKind::Windows)
+        .map_err(|error| error.to_string())?;
+    let Some(UnwindInfo::WindowsX64(info)) = info else {
+        return Err("register saves cannot be found on this target yet".to_owned());
+    };
+    let mut bytes = vec![0; info.emit_size()];
+    info.emit(&mut bytes);
+    let (&[_, _, count, _], codes) = bytes.split_first_chunk().ok_or("short unwind information")?;
+    let mut codes = codes.chunks_exact(2).take(usize::from(count));
+    let mut registers = Vec::new();
+    while let Some(&[_, code]) = codes.next() {
+        match code & 0xf {
+            // UWOP_PUSH_NONVOL (the frame pointer), UWOP_SET_FPREG
+            0 | 3 => {}
+            // UWOP_SAVE_NONVOL, with a scaled offset that is too coarse to be of use
+            4 => {
+                codes.next();
+                registers.push(code >> 4);
+            }
+            other => return Err(format!("unknown unwind code {other}")),
+        }
+    }
+    let size = (registers.len() * 8).next_multiple_of(16) as i32;
+    let saved = |(i, &register): (usize, &u8)| SavedReg { register, offset: i as i32 * 8 - size };
+    Ok(registers.iter().rev().enumerate().map(saved).collect())
+}

@@ -1,0 +1,246 @@
+//! Owns the tier's `Compiler`: contexts per thread, limits, the pipeline from function to artifact.
+//! Does not own the steps.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::UserFuncName;
+use cranelift_codegen::{CompileError as ClifError, Context};
+use sterna_abi::{
+    CodeSettings, CompileError, Compiler, Convention, FunctionCode, NATIVE_STACK_RESERVE,
+};
+use sterna_base::FuncIndex;
+use sterna_isa::FuncType;
+use sterna_module::Module;
+use sterna_opt::passes::Passes;
+use sterna_opt::{BuildOptions, Builder, Graph};
+
+use crate::adapters;
+use crate::artifact::{frame_size, function_code};
+use crate::lower::{self, Input, Scratch, check_stack_in_prologue};
+use crate::signature::signature;
+use crate::target::{Target, TargetError};
+
+/// Largest body compiled, in bytes: above it, time and memory grow out of proportion.
+const MAX_BODY: u32 = 4 << 20;
+
+/// Largest frame whose function may run without its size having been checked.
+const MAX_UNCHECKED_FRAME: u32 = (NATIVE_STACK_RESERVE / 4) as u32;
+
+/// Choices that are not the engine's business.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Keep speculative execution from reading beyond memories whose bounds are checked by comparison. Tables always are protected.
+    pub spectre_heap: bool,
+}
+
+/// Compiles with Cranelift. Share it between threads; each keeps its own working memory.
+pub struct ClifCompiler {
+    target: Target,
+    options: Options,
+    idle: Mutex<Vec<Box<Worker>>>,
+}
+
+/// The working memory of one compilation.
+#[derive(Default)]
+struct Worker {
+    builder: Builder,
+    passes: Passes,
+    graph: Graph,
+    scratch: Scratch,
+    context: Option<Context>,
+}
+
+impl ClifCompiler {
+    /// A compiler for the machine this runs on.
+    ///
+    /// # Errors
+    /// Cranelift does not support it.
+    pub fn native(options: Options) -> Result<ClifCompiler, TargetError> {
+        Ok(ClifCompiler { target: Target::native()?, options, idle: Mutex::default() })
+    }
+
+    /// A compiler for another machine, given as a target triple.
+    ///
+    /// # Errors
+    /// Cranelift does not support it, or was built without support for it.
+    pub fn for_target(triple: &str, options: Options) -> Result<ClifCompiler, TargetError> {
+        Ok(ClifCompiler { target: Target::named(triple)?, options, idle: Mutex::default() })
+    }
+
+    /// Runs `job` with a worker. If it panics, the worker is dropped and the panic's message is the error.
+    fn with_worker<T>(
+        &self,
+        job: impl FnOnce(&mut Worker) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let idle = || self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut worker = idle().pop().unwrap_or_default();
+        let result = catch_unwind(AssertUnwindSafe(|| job(&mut worker)));
+        match result {
+            Ok(result) => {
+                idle().push(worker);
+                result
+            }
+            Err(payload) => {
+                let message = payload.downcast_ref::<String>().map(String::as_str);
+                let message = message
+                    .or_else(|| payload.downcast_ref::<&str>().copied())
+                    .unwrap_or("no message");
+                Err(format!("the compiler failed: {message}"))
+            }
+        }
+    }
+
+    /// The CLIF of a function as Cranelift gets it, and the machine code in Cranelift's notation: for tests and for looking.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`].
+    pub fn dump(
+        &self,
+        module: &Module,
+        func: FuncIndex,
+        settings: &CodeSettings,
+    ) -> Result<(String, String), CompileError> {
+        let dump = |worker: &mut Worker| {
+            worker.build(module, func, settings)?;
+            worker.lower(module, func, settings, &self.options)?;
+            let clif = worker.context().func.display().to_string();
+            worker.context().set_disasm(true);
+            let isa = &*self.target.plain;
+            let code = worker.context().compile(isa, &mut ControlPlane::default()).map_err(reason);
+            let code = code.map(|code| code.vcode.clone().unwrap_or_default());
+            worker.context().set_disasm(false);
+            Ok((clif, code?))
+        };
+        self.with_worker(dump).map_err(|reason| CompileError { func, reason })
+    }
+}
+
+impl Compiler for ClifCompiler {
+    fn fingerprint(&self) -> String {
+        format!(
+            "sterna-opt {} {:?} {}",
+            env!("CARGO_PKG_VERSION"),
+            self.options,
+            self.target.fingerprint()
+        )
+    }
+
+    fn compile(
+        &self,
+        module: &Module,
+        func: FuncIndex,
+        settings: &CodeSettings,
+    ) -> Result<FunctionCode, CompileError> {
+        self.with_worker(|worker| {
+            worker.build(module, func, settings)?;
+            worker.compile(module, func, settings, self)
+        })
+        .map_err(|reason| CompileError { func, reason })
+    }
+
+    fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode {
+        adapters::stack_to_reg(&*self.target.unwind, ty)
+    }
+
+    fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode {
+        adapters::reg_to_stack(&*self.target.unwind, ty, convention)
+    }
+
+    fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode {
+        adapters::bridge(&*self.target.unwind, module.func_type(func), func, from)
+    }
+}
+
+/// The convention of a module's bodies.
+fn convention(module: &Module) -> Convention {
+    if module.has_tail_calls() { Convention::Tail } else { Convention::Reg }
+}
+
+impl Worker {
+    fn context(&mut self) -> &mut Context {
+        self.context.get_or_insert_with(Context::new)
+    }
+
+    /// Fills the graph.
+    fn build(
+        &mut self,
+        module: &Module,
+        func: FuncIndex,
+        settings: &CodeSettings,
+    ) -> Result<(), String> {
+        let size = module.body(func).size();
+        if size > MAX_BODY {
+            return Err(format!("its body of {size} bytes is larger than the limit of {MAX_BODY}"));
+        }
+        let options =
+            BuildOptions { polls: settings.interruptible, states: settings.capture_state };
+        self.builder
+            .build(module, func, &options, &mut self.graph)
+            .map_err(|error| error.to_string())?;
+        self.passes.run(&mut self.graph);
+        Ok(())
+    }
+
+    /// Lowers the graph into the context's function.
+    fn lower(
+        &mut self,
+        module: &Module,
+        func: FuncIndex,
+        settings: &CodeSettings,
+        options: &Options,
+    ) -> Result<lower::Lowering, String> {
+        let ty = module.func_type(func);
+        let convention = convention(module);
+        let context = self.context.get_or_insert_with(Context::new);
+        context.clear();
+        context.func.signature = signature(&ty.params, &ty.results, convention);
+        context.func.name = UserFuncName::user(0, func.as_u32());
+        let input = Input {
+            module,
+            graph: &self.graph,
+            settings,
+            convention,
+            spectre_heap: options.spectre_heap,
+        };
+        lower::lower(input, &mut context.func, &mut self.scratch)
+    }
+
+    /// Compiles the graph. Frames that turn out large are checked for, in a second attempt.
+    fn compile(
+        &mut self,
+        module: &Module,
+        func: FuncIndex,
+        settings: &CodeSettings,
+        compiler: &ClifCompiler,
+    ) -> Result<FunctionCode, String> {
+        let target = &compiler.target;
+        let isa = if settings.capture_state { &*target.unwind } else { &*target.plain };
+        let mut check = false;
+        loop {
+            let lowering = self.lower(module, func, settings, &compiler.options)?;
+            let context = self.context();
+            check |= lowering.calls;
+            let in_prologue = check && !settings.explicit_checks;
+            if in_prologue {
+                check_stack_in_prologue(&mut context.func);
+            }
+            context.compile(isa, &mut ControlPlane::default()).map_err(reason)?;
+            let code = context.compiled_code().ok_or("no code came out")?;
+            if !in_prologue && frame_size(code) > MAX_UNCHECKED_FRAME {
+                if settings.explicit_checks {
+                    return Err(format!("its frame of {} bytes is too large", frame_size(code)));
+                }
+                check = true;
+                continue;
+            }
+            let wasm = module.body(func).offset();
+            return function_code(isa, &context.func, code, wasm, lowering.states);
+        }
+    }
+}
+
+fn reason(error: ClifError<'_>) -> String {
+    error.inner.to_string()
+}
