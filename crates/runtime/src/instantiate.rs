@@ -104,8 +104,30 @@ impl Store {
     /// Imports that do not match, limits, no memory, or a trap.
     ///
     /// # Safety
-    /// The imports must be objects of this store.
+    /// `store` must be live and no reference to it in use; the imports must be objects of this store.
     pub unsafe fn instantiate(
+        mut store: NonNull<Store>,
+        module: &Arc<LoadedModule>,
+        imports: &[Extern],
+    ) -> Result<NonNull<Instance>, LinkError> {
+        // SAFETY: passed on from the caller.
+        let this = unsafe { store.as_mut() };
+        // SAFETY: passed on from the caller.
+        let at = unsafe { this.new_instance(module, imports) }?;
+        if let Some(start) = module.module().start() {
+            // SAFETY: the instance is boxed in the store.
+            let func = unsafe { at.as_ref() }.func(start);
+            // SAFETY: a start function has neither parameters nor results.
+            unsafe { Store::call(store, func, &mut []) }?;
+        }
+        Ok(at)
+    }
+
+    /// Everything before the start function.
+    ///
+    /// # Safety
+    /// The imports must be objects of this store.
+    unsafe fn new_instance(
         &mut self,
         module: &Arc<LoadedModule>,
         imports: &[Extern],
@@ -138,12 +160,6 @@ impl Store {
         let at = NonNull::from(&mut *instance);
         self.instances.push(instance);
         self.run_segments(at, images)?;
-        if let Some(start) = module.module().start() {
-            // SAFETY: the instance is boxed in the store; a start function has neither parameters nor results.
-            let func = unsafe { at.as_ref() }.func(start);
-            // SAFETY: as above.
-            unsafe { Store::call(NonNull::from(&mut *self), func, &mut []) }?;
-        }
         Ok(at)
     }
 

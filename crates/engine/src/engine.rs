@@ -1,0 +1,64 @@
+//! Owns `Engine`, the handle shared by modules and stores.
+//! Does not own the choice of tiers (`tiers`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use sterna_isa::FeatureSet;
+use sterna_runtime as rt;
+
+use crate::config::{Config, Tier};
+use crate::error::Result;
+use crate::tiers;
+
+/// What modules and stores of one configuration share. Cheap to clone; make one per process.
+///
+/// Modules and stores work together only if they come from the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<rt::Engine>,
+}
+
+impl Engine {
+    /// An engine with a configuration. Takes microseconds: nothing is made that a short run may not need.
+    ///
+    /// # Errors
+    /// If a tier that is asked for does not exist on this machine.
+    pub fn new(config: &Config) -> Result<Engine> {
+        let settings = config.to_settings();
+        let (interp, compiler) = tiers::of(&settings)?;
+        Ok(Engine { inner: rt::Engine::new(settings, interp, compiler) })
+    }
+
+    /// Whether both are the same engine.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.inner, &b.inner)
+    }
+
+    /// Which tiers run.
+    pub fn tier(&self) -> Tier {
+        match self.inner.settings().tier {
+            rt::TierPolicy::Auto => Tier::Auto,
+            rt::TierPolicy::Interp => Tier::Interp,
+            rt::TierPolicy::Opt => Tier::Opt,
+        }
+    }
+
+    /// The features that validation accepts.
+    pub fn features(&self) -> FeatureSet {
+        self.inner.settings().features
+    }
+}
+
+impl Default for Engine {
+    /// An engine with the default configuration.
+    fn default() -> Engine {
+        Engine::new(&Config::new()).expect("the default configuration falls back to what exists")
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("tier", &self.tier()).finish_non_exhaustive()
+    }
+}

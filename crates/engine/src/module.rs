@@ -1,0 +1,188 @@
+//! Owns `Module`, a loaded module: from binary or text, from memory or file.
+//! Does not own decoding (`sterna-module`) nor the text format (`text`).
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use sterna_isa::FuncType;
+use sterna_module as module;
+use sterna_runtime::LoadedModule;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::text;
+use crate::types::{ExportType, ExternType, ImportType};
+
+/// A valid module, ready to be instantiated any number of times. Cheap to clone, and usable from any thread.
+#[derive(Clone)]
+pub struct Module {
+    pub(crate) loaded: Arc<LoadedModule>,
+}
+
+impl Module {
+    /// Loads a module from the binary format or, with feature `wat`, the text format.
+    ///
+    /// # Errors
+    /// A malformed or invalid module: [`ModuleError`](crate::ModuleError) with the byte offset, or
+    /// [`TextError`](crate::TextError) with line and column.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        Module::new_with_progress(engine, bytes, &|_, _| {})
+    }
+
+    /// As [`Module::new`]. While functions are compiled (under `Tier::Opt`), `progress` is called with how many are done and how
+    /// many there are, from several threads.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn new_with_progress(
+        engine: &Engine,
+        bytes: impl AsRef<[u8]>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Module> {
+        let bytes = bytes.as_ref();
+        let binary = match text::is_text(bytes) {
+            true => text::assemble(bytes)?,
+            false => bytes.to_vec(),
+        };
+        Module::from_vec(engine, binary, progress)
+    }
+
+    /// Loads a module from a file in either format.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or as [`Module::new`]; the file's name is in the context.
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let load = || {
+            let bytes = std::fs::read(path)?;
+            match text::is_text(&bytes) {
+                true => Module::new(engine, bytes),
+                false => Module::from_vec(engine, bytes, &|_, _| {}),
+            }
+        };
+        load().map_err(|error: Error| error.context(format!("cannot load `{}`", path.display())))
+    }
+
+    fn from_vec(
+        engine: &Engine,
+        binary: Vec<u8>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Module> {
+        let loaded = LoadedModule::new(&engine.inner, binary, progress);
+        match loaded {
+            Ok(loaded) => Ok(Module { loaded }),
+            Err(sterna_runtime::LoadError::Invalid(error)) => Err(error.into()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    pub(crate) fn from_loaded(loaded: Arc<LoadedModule>) -> Module {
+        Module { loaded }
+    }
+
+    /// Checks a module in either format without preparing it.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn validate(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let bytes = bytes.as_ref();
+        let settings = engine.inner.settings();
+        let decode = |bytes| module::Module::decode(bytes, &settings.features, settings.threads);
+        match text::is_text(bytes) {
+            true => decode(text::assemble(bytes)?)?,
+            false => decode(bytes.to_vec())?,
+        };
+        Ok(())
+    }
+
+    /// The engine it was loaded into.
+    pub fn engine(&self) -> Engine {
+        Engine { inner: self.loaded.engine().clone() }
+    }
+
+    /// The module's name from its name section.
+    pub fn name(&self) -> Option<&str> {
+        self.loaded.module().names().module()
+    }
+
+    /// Imports in order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        let module = self.loaded.module();
+        module.imports().iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: ExternType::from_module(module.extern_type(import.index)),
+        })
+    }
+
+    /// Exports in order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        let module = self.loaded.module();
+        module.exports().iter().map(|export| ExportType {
+            name: &export.name,
+            ty: ExternType::from_module(module.extern_type(export.index)),
+        })
+    }
+
+    /// Type of an export.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        let index = self.loaded.export(name)?;
+        Some(ExternType::from_module(self.loaded.module().extern_type(index)))
+    }
+
+    /// Function types by type index.
+    pub fn types(&self) -> &[FuncType] {
+        self.loaded.module().types()
+    }
+
+    /// Custom sections in order: name and contents.
+    pub fn custom_sections(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.loaded.module().custom_sections()
+    }
+
+    /// The binary.
+    pub fn bytes(&self) -> &[u8] {
+        self.loaded.module().bytes()
+    }
+
+    /// Bytes of memory that hold machine code and translated interpreter code.
+    pub fn code_bytes(&self) -> usize {
+        self.loaded.code_bytes() + self.loaded.interp_bytes()
+    }
+
+    /// The module with its compiled code, for [`Module::deserialize`].
+    ///
+    /// # Errors
+    /// Always, for now: compiled code cannot be saved yet.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        Err(Error::msg("compiled modules cannot be saved yet"))
+    }
+
+    /// Loads what [`Module::serialize`] returned, from the same version of this crate on the same kind of machine.
+    ///
+    /// # Errors
+    /// Always, for now: compiled code cannot be loaded yet.
+    pub fn deserialize(_engine: &Engine, _bytes: impl AsRef<[u8]>) -> Result<Module> {
+        Err(Error::msg("compiled modules cannot be loaded yet"))
+    }
+
+    /// As [`Module::deserialize`], from a file.
+    ///
+    /// # Errors
+    /// Always, for now: compiled code cannot be loaded yet.
+    pub fn deserialize_file(_engine: &Engine, _path: impl AsRef<Path>) -> Result<Module> {
+        Err(Error::msg("compiled modules cannot be loaded yet"))
+    }
+
+    /// Whether both are the same loaded module.
+    pub fn same(a: &Module, b: &Module) -> bool {
+        Arc::ptr_eq(&a.loaded, &b.loaded)
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
