@@ -61,7 +61,8 @@ pub struct FuncEntry {
     pub tail: AtomicPtr<u8>,
     /// Interpreter code to run for a call in the **stack** convention; never null once the module is loaded.
     pub stack: AtomicPtr<u8>,
-    /// The interpreter's per-module object, passed back to it (null for host functions).
+    /// The interpreter's per-module object, passed back to it: the same in *every* entry of a module, those of its imports
+    /// included, so that the interpreter finds it from a vmctx (null for host functions).
     pub interp: *const u8,
     /// Remaining calls and loop iterations before the interpreter reports the function as hot; interpreter-owned.
     pub budget: AtomicU64,

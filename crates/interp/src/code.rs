@@ -1,0 +1,155 @@
+//! Owns the code of a module's functions: made at the first call, found by address, freed with the module.
+//! Does not own how it is made (`translate`).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use sterna_abi::{FuncEntry, InstanceLayout, InterpModule, InterpSettings, VmCtx};
+use sterna_base::FuncIndex;
+use sterna_isa::TrapCode;
+use sterna_module::Module;
+
+use crate::op::enter::{CompiledStub, TRANSLATE_STUB};
+use crate::translate::{Source, Translated, translate};
+
+/// The interpreter's object of a module, to which `FuncEntry::interp` points.
+pub(crate) struct ModuleCode {
+    module: Arc<Module>,
+    layout: InstanceLayout,
+    entries: *const FuncEntry,
+    settings: InterpSettings,
+    /// Code by its address.
+    functions: RwLock<BTreeMap<usize, Function>>,
+    stubs: Mutex<Vec<Box<CompiledStub>>>,
+}
+
+// SAFETY: `entries` points to entries, which are `Sync` and outlive this object; all else is `Send`.
+unsafe impl Send for ModuleCode {}
+// SAFETY: as above; what changes is behind locks.
+unsafe impl Sync for ModuleCode {}
+
+struct Function {
+    func: FuncIndex,
+    translated: Translated,
+}
+
+/// The function to which an address belongs.
+#[derive(Clone, Copy)]
+pub(crate) struct FoundCode {
+    /// The function.
+    pub func: FuncIndex,
+    /// Slot of the record.
+    pub record: u32,
+    /// Slots of the frame.
+    pub frame_slots: u32,
+    /// Start of the code.
+    pub start: usize,
+}
+
+impl ModuleCode {
+    /// Prepares a module. See [`sterna_abi::Interpreter::prepare`].
+    pub fn new(
+        module: Arc<Module>,
+        entries: &[FuncEntry],
+        settings: &InterpSettings,
+    ) -> ModuleCode {
+        for func in module.defined_funcs() {
+            let entry = &entries[func.index()];
+            entry.budget.store(settings.hot_budget, Ordering::Relaxed);
+            entry.stack.store(TRANSLATE_STUB.address(), Ordering::Release);
+        }
+        ModuleCode {
+            layout: InstanceLayout::new(&module),
+            module,
+            entries: entries.as_ptr(),
+            settings: *settings,
+            functions: RwLock::default(),
+            stubs: Mutex::default(),
+        }
+    }
+
+    /// The object of the module of an instance that has interpreted functions.
+    pub fn of<'a>(vmctx: *mut VmCtx) -> &'a ModuleCode {
+        // SAFETY: the caller has seen a frame of this live instance, so its module has entries.
+        let entry = unsafe { (*vmctx).entries };
+        // SAFETY: every entry of a module points to its object, which lives as long as the module.
+        unsafe { &*(*entry).interp.cast::<ModuleCode>() }
+    }
+
+    /// Whether the module has a memory.
+    pub fn has_memory(&self) -> bool {
+        !self.module.memories().is_empty()
+    }
+
+    /// What translations depend on.
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            module: &self.module,
+            layout: &self.layout,
+            entries: self.entries,
+            settings: self.settings,
+        }
+    }
+
+    /// The function whose code contains an address.
+    pub fn find(&self, address: *const u8) -> Option<FoundCode> {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let (&start, function) = functions.range(..=address as usize).next_back()?;
+        let Translated { code, record, frame_slots } = &function.translated;
+        let inside = (address as usize) < start + size_of_val(&code[..]);
+        inside.then_some(FoundCode {
+            func: function.func,
+            record: *record,
+            frame_slots: *frame_slots,
+            start,
+        })
+    }
+
+    /// Translates the function of `entry` unless another thread has; the code to go on with.
+    ///
+    /// # Errors
+    /// The trap to raise if the function cannot be translated.
+    pub fn translate_entry(entry: *const FuncEntry) -> Result<*const u8, TrapCode> {
+        // SAFETY: entries live as long as whoever can call them.
+        let entry = unsafe { &*entry };
+        // SAFETY: the stub is only in entries of a module, which point to its object.
+        let this = unsafe { &*entry.interp.cast::<ModuleCode>() };
+        let func = FuncIndex::from_u32(entry.func);
+        let translated = translate(this.source(), func)?;
+        let mut functions = this.functions.write().unwrap_or_else(PoisonError::into_inner);
+        let address = translated.code.as_ptr().cast_mut().cast::<u8>();
+        // Findable before anybody can run it.
+        functions.insert(address as usize, Function { func, translated });
+        let stub = TRANSLATE_STUB.address();
+        match entry.stack.compare_exchange(stub, address, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(address),
+            Err(present) => {
+                functions.remove(&(address as usize));
+                Ok(present)
+            }
+        }
+    }
+}
+
+impl InterpModule for ModuleCode {
+    fn compiled_stub(&self, entry: *const FuncEntry, adapter: *const u8) -> *mut u8 {
+        let stub = Box::new(CompiledStub::new(entry, adapter, self.has_memory()));
+        let address = (&raw const *stub).cast_mut().cast();
+        self.stubs.lock().unwrap_or_else(PoisonError::into_inner).push(stub);
+        address
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let code: usize =
+            functions.values().map(|function| size_of_val(&function.translated.code[..])).sum();
+        let stubs = self.stubs.lock().unwrap_or_else(PoisonError::into_inner);
+        code + functions.len() * size_of::<(usize, Function)>()
+            + stubs.len() * size_of::<CompiledStub>()
+    }
+
+    fn as_ptr(&self) -> *const u8 {
+        (&raw const *self).cast()
+    }
+}

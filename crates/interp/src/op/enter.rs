@@ -1,0 +1,254 @@
+//! Owns what happens at the entry of a callee: frame set-up of translated code, and the stubs that stand for other functions.
+//! Does not own translation (`translate`) nor the call instructions (`call`).
+
+use std::sync::atomic::Ordering;
+
+use sterna_abi::{FuncEntry, HostCtx, Slot, VmCtx};
+use sterna_isa::TrapCode;
+
+use super::call::{FOREIGN_ENTRY, leave};
+use crate::code::ModuleCode;
+use crate::exit::{self, interrupted, is_trapping, store_of, suspend_caller};
+use crate::machine::{Handler, Op, Regs, Stop, step};
+
+/// First instruction of a function, for callers of another instance: loads the registers of memory 0 if there is one.
+pub(crate) struct ForeignEntry<const MEMORY: bool>;
+
+impl<const MEMORY: bool> Op for ForeignEntry<MEMORY> {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        if MEMORY {
+            r.load_memory();
+        }
+        r.advance(FOREIGN_ENTRY);
+        Ok(())
+    }
+}
+
+/// Record at 8, slots of the frame at 10, first declared local at 12, number of their slots at 14: makes the frame. `ZEROS` slots
+/// are set to zero: all the declared locals' if it is not [`MANY`], and perhaps some behind, which hold nothing yet.
+pub(crate) struct Enter<const ZEROS: usize>;
+
+/// [`Enter`] as many as the operand says.
+pub(crate) const MANY: usize = usize::MAX;
+
+impl<const ZEROS: usize> Op for Enter<ZEROS> {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let store = store_of(r.vmctx);
+        // SAFETY: the store outlives its instances.
+        let limit = unsafe { (*store).value_limit };
+        if r.fp.wrapping_add(r.u16(10)) > limit {
+            return Err(Stop::CallTrap(TrapCode::StackOverflow));
+        }
+        let first = r.u16(12);
+        if ZEROS == MANY {
+            // SAFETY: the declared locals are in the frame.
+            unsafe { r.slot_ptr(first).write_bytes(0, r.u16(14)) };
+        } else {
+            for i in 0..ZEROS {
+                r.set_slot(first + i, 0u64);
+            }
+        }
+        let record = r.u16(8);
+        r.set_slot(record, r.acc);
+        r.set_slot(record + 1, r.vmctx as u64);
+        r.advance(16);
+        if interrupted(r) { Err(Stop::Poll) } else { Ok(()) }
+    }
+}
+
+/// Numbers of zeros for which there is an [`Enter`].
+pub(crate) const ZERO_COUNTS: [usize; 7] = [0, 1, 2, 4, 8, 12, 16];
+
+/// [`Enter`] by position in [`ZERO_COUNTS`], then for [`MANY`].
+pub(crate) static ENTER: [Handler; 8] = [
+    step::<Enter<{ ZERO_COUNTS[0] }>>,
+    step::<Enter<{ ZERO_COUNTS[1] }>>,
+    step::<Enter<{ ZERO_COUNTS[2] }>>,
+    step::<Enter<{ ZERO_COUNTS[3] }>>,
+    step::<Enter<{ ZERO_COUNTS[4] }>>,
+    step::<Enter<{ ZERO_COUNTS[5] }>>,
+    step::<Enter<{ ZERO_COUNTS[6] }>>,
+    step::<Enter<MANY>>,
+];
+
+/// [`ForeignEntry`] without and with memory.
+pub(crate) static FOREIGN: [Handler; 2] = [step::<ForeignEntry<false>>, step::<ForeignEntry<true>>];
+
+/// The function's entry at 8, first free slot at 16: counts a call or a loop iteration.
+pub(crate) struct Budget;
+
+impl Op for Budget {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let entry = r.u64(8) as *const FuncEntry;
+        // SAFETY: the entry outlives the code.
+        let budget = unsafe { &(*entry).budget };
+        let left = budget.load(Ordering::Relaxed);
+        if left != 0 {
+            budget.store(left - 1, Ordering::Relaxed);
+            if left == 1 {
+                hot(r.vmctx, entry, r.ip, r.fp, r.u16(16));
+            }
+        }
+        r.advance(24);
+        Ok(())
+    }
+}
+
+/// [`Budget`].
+pub(crate) static BUDGET: Handler = step::<Budget>;
+
+/// Reports a function that used up its budget.
+#[cold]
+#[inline(never)]
+fn hot(vmctx: *mut VmCtx, entry: *const FuncEntry, ip: *const u8, fp: *mut Slot, top: usize) {
+    exit::suspend_at(vmctx, ip, fp, top);
+    // SAFETY: the table of bodies lives as long as the store.
+    let hot = unsafe { (*(*store_of(vmctx)).bodies).hot };
+    // SAFETY: the entry outlives the code.
+    let func = unsafe { (*entry).func };
+    // SAFETY: a builtin body takes any live vmctx; the frame is suspended.
+    unsafe { hot(vmctx, func) };
+}
+
+/// The callee's entry, as calls pass it.
+#[inline(always)]
+fn callee(r: &Regs) -> *const FuncEntry {
+    r.f64.to_bits() as *const FuncEntry
+}
+
+/// One past the last slot of parameters and results of `entry` at the frame.
+#[inline(always)]
+fn signature_end(r: &Regs, entry: *const FuncEntry) -> *mut Slot {
+    // SAFETY: entries live as long as whoever can call them.
+    let (params, results) = unsafe { ((*entry).param_slots, (*entry).result_slots) };
+    r.slot_ptr(params.max(results) as usize)
+}
+
+/// Returns to the caller in `return_address`, with the first result in all accumulators.
+#[inline(always)]
+fn return_first(r: &mut Regs, return_address: u64) {
+    let first: u64 = r.slot(0);
+    r.acc = first;
+    r.f32 = f32::from_bits(first as u32);
+    r.f64 = f64::from_bits(first);
+    leave(r, return_address);
+}
+
+/// Stub of a function not translated yet: `SKIP` is 0 for the instruction for callers of another instance, else 8.
+pub(crate) struct Translate<const SKIP: usize>;
+
+impl<const SKIP: usize> Op for Translate<SKIP> {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let code = translate(callee(r)).map_err(Stop::CallTrap)?;
+        // SAFETY: interpreter code is longer than that.
+        r.ip = unsafe { code.add(SKIP) };
+        Ok(())
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn translate(entry: *const FuncEntry) -> Result<*const u8, TrapCode> {
+    ModuleCode::translate_entry(entry)
+}
+
+/// Stub of host functions.
+pub(crate) struct CallHost;
+
+impl Op for CallHost {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let return_address = r.acc;
+        suspend_caller(r, signature_end(r, callee(r)));
+        let ctx = r.vmctx.cast::<HostCtx>();
+        // SAFETY: the vmctx of a host function is a `HostCtx`.
+        let body = unsafe { (*ctx).body };
+        // SAFETY: parameters are at `fp`, with room for the results (at most `VALUE_STACK_SLACK` beyond the limit).
+        unsafe { body(ctx, r.fp) };
+        if is_trapping(r.vmctx) {
+            return Err(Stop::Unwind);
+        }
+        return_first(r, return_address);
+        Ok(())
+    }
+}
+
+/// Stub of a compiled function: adapter, entry, whether there is a memory, 8 bytes each, from `AT` on.
+pub(crate) struct CallCompiled<const AT: usize>;
+
+impl<const AT: usize> Op for CallCompiled<AT> {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let return_address = r.acc;
+        let (adapter, entry, memory) = (r.u64(AT), r.u64(AT + 8), r.u64(AT + 16));
+        suspend_caller(r, signature_end(r, entry as *const FuncEntry));
+        // SAFETY: the adapter is the published one of the entry's signature, parameters are at `fp`.
+        let trap = unsafe {
+            sterna_sys::activation::enter_compiled(
+                store_of(r.vmctx).cast(),
+                adapter as *const u8,
+                r.vmctx as usize,
+                entry as usize,
+                r.fp as usize,
+            )
+        };
+        if trap != 0 {
+            // SAFETY: the store outlives its instances.
+            unsafe { (*store_of(r.vmctx)).activation.trap = trap };
+            return Err(Stop::Unwind);
+        }
+        if AT == 8 && memory != 0 {
+            r.load_memory();
+        }
+        return_first(r, return_address);
+        Ok(())
+    }
+}
+
+/// A stub without operands.
+#[repr(C)]
+pub(crate) struct Stub {
+    foreign: Handler,
+    local: Handler,
+}
+
+/// Stub of every function that is not translated yet.
+pub(crate) static TRANSLATE_STUB: Stub =
+    Stub { foreign: step::<Translate<0>>, local: step::<Translate<FOREIGN_ENTRY>> };
+
+/// Stub of every host function.
+pub(crate) static HOST_STUB: Stub = Stub { foreign: step::<CallHost>, local: step::<CallHost> };
+
+/// Stub of a compiled function.
+#[repr(C)]
+pub(crate) struct CompiledStub {
+    foreign: Handler,
+    local: Handler,
+    adapter: *const u8,
+    entry: *const FuncEntry,
+    memory: u64,
+}
+
+impl CompiledStub {
+    /// The stub that calls `entry`'s compiled code through `adapter`.
+    pub fn new(entry: *const FuncEntry, adapter: *const u8, memory: bool) -> CompiledStub {
+        CompiledStub {
+            foreign: step::<CallCompiled<16>>,
+            local: step::<CallCompiled<8>>,
+            adapter,
+            entry,
+            memory: u64::from(memory),
+        }
+    }
+}
+
+impl Stub {
+    /// The address to store in `FuncEntry::stack`.
+    pub fn address(&'static self) -> *mut u8 {
+        (&raw const *self).cast_mut().cast()
+    }
+}

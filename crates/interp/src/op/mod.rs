@@ -1,0 +1,11 @@
+//! Owns the instructions: one type per operation and operand form, whose `run` is the body of a handler.
+//! Does not own which form is used when: `translate`.
+
+pub(crate) mod branch;
+pub(crate) mod builtin;
+pub(crate) mod call;
+pub(crate) mod enter;
+pub(crate) mod memory;
+pub(crate) mod pure;
+pub(crate) mod simd;
+pub(crate) mod variable;

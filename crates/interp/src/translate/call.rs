@@ -1,0 +1,140 @@
+//! Owns translation of calls and tail calls.
+//! Does not own returns (`control`).
+
+use sterna_base::{FuncIndex, TableIndex, TypeIndex};
+use sterna_isa::{FuncType, ValType};
+
+use super::Translator;
+use super::stack::{Acc, Loc, Place, class};
+use crate::exit::ReturnKind;
+use crate::machine::Handler;
+use crate::op::call::{
+    CALL, CALL_IMPORT, CALL_INDIRECT, RESTORE, RESTORE_SIZE, TAIL_CALL, TAIL_CALL_IMPORT,
+    TAIL_CALL_INDIRECT,
+};
+
+impl Translator<'_> {
+    fn is_imported(&self, func: FuncIndex) -> bool {
+        func.index() < self.source.module.num_imported_funcs()
+    }
+
+    fn import_offset(&self, func: FuncIndex) -> u32 {
+        self.source.layout.imported_func(func)
+    }
+
+    /// Puts the arguments where the callee's frame begins and pops them. Returns that slot.
+    fn arguments(&mut self, params: &[ValType]) -> u32 {
+        self.store_top(params.len());
+        self.truncate((self.stack.len() - params.len()) as u32);
+        self.top()
+    }
+
+    /// Writes the operand that precedes a return address.
+    fn return_info(&mut self, pos: u32, at: usize, base: u32, kind: ReturnKind) {
+        self.asm.u16(pos, at, base as u16);
+        self.asm.u16(pos, at + 2, self.record as u16);
+        self.asm.u16(pos, at + 4, kind as u16);
+    }
+
+    /// Emits what reloads instance and memory after a call into another instance.
+    fn restore(&mut self, base: u32) {
+        let handler: Handler = RESTORE[self.source.memory_register()];
+        let pos = self.emit(handler, RESTORE_SIZE);
+        self.return_info(pos, 8, base, ReturnKind::Direct);
+    }
+
+    /// Pushes the results of a call whose frame began at `base`.
+    fn call_results(&mut self, results: &[ValType], base: u32) {
+        self.forget_accs();
+        for &ty in results {
+            self.push(ty, Loc::Temp);
+        }
+        if let [ty] = results
+            && let Some(class) = class(*ty)
+        {
+            self.acc[class] = Acc::Slot(base);
+        }
+    }
+
+    /// `call`.
+    pub(super) fn call(&mut self, func: FuncIndex) {
+        let ty: &FuncType = self.source.module.func_type(func);
+        let base = self.arguments(&ty.params);
+        if self.is_imported(func) {
+            let pos = self.emit(CALL_IMPORT, 24);
+            self.asm.u32(pos, 8, self.import_offset(func));
+            self.return_info(pos, 16, base, ReturnKind::Restore);
+            self.restore(base);
+        } else {
+            let restore = self.source.module.has_tail_calls();
+            let pos = self.emit(CALL[usize::from(restore)], 24);
+            self.asm.u64(pos, 8, self.source.entry(func));
+            let kind = if restore { ReturnKind::Restore } else { ReturnKind::Direct };
+            self.return_info(pos, 16, base, kind);
+            if restore {
+                self.restore(base);
+            }
+        }
+        self.call_results(&ty.results, base);
+    }
+
+    /// `call_indirect`.
+    pub(super) fn call_indirect(&mut self, ty: u32, table: u32) {
+        let index = self.pop();
+        let signature: &FuncType = &self.source.module.types()[TypeIndex::from_u32(ty).index()];
+        let place = match self.place(&index) {
+            Place::Const(_) => Place::Slot { slot: self.to_slot(&index), cached: false },
+            place => place,
+        };
+        let base = self.arguments(&signature.params);
+        let (handler, slot) = match place {
+            Place::Slot { slot, cached: false } => (CALL_INDIRECT[0], slot),
+            _ => (CALL_INDIRECT[1], 0),
+        };
+        let pos = self.emit(handler, 32);
+        self.asm.u32(pos, 8, self.source.layout.table(TableIndex::from_u32(table)));
+        self.asm.u32(pos, 12, ty);
+        self.asm.u16(pos, 16, slot);
+        self.return_info(pos, 24, base, ReturnKind::Restore);
+        self.restore(base);
+        self.call_results(&signature.results, base);
+    }
+
+    /// Writes record and arguments of a tail call and ends the block.
+    fn tail_call(&mut self, pos: u32, params: &[ValType], base: u32) {
+        let count: usize = params.iter().map(|ty| ty.slots()).sum();
+        self.asm.u16(pos, 16, self.record as u16);
+        self.asm.u16(pos, 18, base as u16);
+        self.asm.u16(pos, 20, count as u16);
+        self.end_reachable();
+    }
+
+    /// `return_call`.
+    pub(super) fn return_call(&mut self, func: FuncIndex) {
+        let ty: &FuncType = self.source.module.func_type(func);
+        let base = self.arguments(&ty.params);
+        let pos = if self.is_imported(func) {
+            let pos = self.emit(TAIL_CALL_IMPORT, 24);
+            self.asm.u32(pos, 8, self.import_offset(func));
+            pos
+        } else {
+            let pos = self.emit(TAIL_CALL, 24);
+            self.asm.u64(pos, 8, self.source.entry(func));
+            pos
+        };
+        self.tail_call(pos, &ty.params, base);
+    }
+
+    /// `return_call_indirect`.
+    pub(super) fn return_call_indirect(&mut self, ty: u32, table: u32) {
+        let index = self.pop();
+        let slot = self.to_slot(&index);
+        let signature: &FuncType = &self.source.module.types()[TypeIndex::from_u32(ty).index()];
+        let base = self.arguments(&signature.params);
+        let pos = self.emit(TAIL_CALL_INDIRECT, 24);
+        self.asm.u32(pos, 8, self.source.layout.table(TableIndex::from_u32(table)));
+        self.asm.u32(pos, 12, ty);
+        self.asm.u16(pos, 22, slot);
+        self.tail_call(pos, &signature.params, base);
+    }
+}
