@@ -1,89 +1,137 @@
-//! Owns the adapters between calling conventions, one per signature and direction, made on demand.
+//! Owns the adapters between calling conventions, one per signature and direction: compiled on demand, or taken from an artifact.
 //! Does not own stubs of individual functions of a module (`linking`).
 
 use std::io;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use sterna_abi::{Convention, FunctionCode, HOST_CALLEE, VmCtx};
+use sterna_abi::{Compiler, Convention, FuncEntry, FunctionCode, HOST_CALLEE, VmCtx};
+use sterna_isa::FuncType;
 use sterna_sys::activation::{STUB_SIZE, write_lazy_stub};
-use sterna_sys::code::CodeRegion;
 
 use crate::engine::Engine;
+use crate::linking::{self, Unlinked};
+use crate::sites::PieceKind;
 use crate::types::TypeInfo;
 
-/// Addresses of a signature's adapters; null until made. A race makes one twice, which only wastes a few bytes.
-#[derive(Default)]
-pub(crate) struct AdapterSlots {
-    stack_to_reg: AtomicPtr<u8>,
-    reg_to_stack: AtomicPtr<u8>,
-    tail_to_stack: AtomicPtr<u8>,
+/// Direction of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdapterKind {
+    /// Enters compiled code from slots.
+    StackToReg,
+    /// Reaches a function through slots, from code of the **reg** convention.
+    RegToStack,
+    /// As above, from code of the **tail** convention.
+    TailToStack,
 }
 
-fn make(
+impl AdapterKind {
+    pub(crate) const ALL: [AdapterKind; 3] =
+        [AdapterKind::StackToReg, AdapterKind::RegToStack, AdapterKind::TailToStack];
+
+    fn to_stack(convention: Convention) -> AdapterKind {
+        match convention {
+            Convention::Reg => AdapterKind::RegToStack,
+            Convention::Tail => AdapterKind::TailToStack,
+        }
+    }
+
+    /// Makes an adapter.
+    pub(crate) fn compile(self, compiler: &dyn Compiler, ty: &FuncType) -> FunctionCode {
+        match self {
+            AdapterKind::StackToReg => compiler.stack_to_reg(ty),
+            AdapterKind::RegToStack => compiler.reg_to_stack(ty, Convention::Reg),
+            AdapterKind::TailToStack => compiler.reg_to_stack(ty, Convention::Tail),
+        }
+    }
+}
+
+/// Addresses of a signature's adapters, by [`AdapterKind`]; null until made. A race makes one twice, which only wastes a few
+/// bytes.
+#[derive(Default)]
+pub(crate) struct AdapterSlots([AtomicPtr<u8>; AdapterKind::ALL.len()]);
+
+impl AdapterSlots {
+    /// The address of an adapter, or null.
+    pub(crate) fn get(&self, kind: AdapterKind) -> *const u8 {
+        self.0[kind as usize].load(Ordering::Acquire)
+    }
+}
+
+/// An adapter, made if it is new.
+pub(crate) fn address(
     engine: &Engine,
-    slot: &AtomicPtr<u8>,
-    code: impl FnOnce() -> FunctionCode,
+    info: &TypeInfo,
+    kind: AdapterKind,
 ) -> io::Result<*const u8> {
-    let found = slot.load(Ordering::Acquire);
+    let found = info.adapters.get(kind);
     if !found.is_null() {
         return Ok(found);
     }
-    let address = engine.region()?.publish(&code().bytes)?;
-    slot.store(address.cast_mut(), Ordering::Release);
-    Ok(address)
+    let compiler = engine.compiler();
+    let compiler = compiler.ok_or_else(|| io::Error::other("no compiler is configured"))?;
+    install(engine, vec![(info, kind, kind.compile(compiler, &info.ty))])?;
+    Ok(info.adapters.get(kind))
 }
 
-fn no_compiler() -> io::Error {
-    io::Error::other("no compiler is configured")
+/// Publishes adapters, for as long as the engine lives.
+pub(crate) fn install(
+    engine: &Engine,
+    adapters: Vec<(&TypeInfo, AdapterKind, FunctionCode)>,
+) -> io::Result<()> {
+    let (slots, pieces): (Vec<_>, Vec<_>) = adapters
+        .into_iter()
+        .map(|(info, kind, code)| {
+            ((info, kind), Unlinked { kind: PieceKind::Adapter(kind), id: info.id, code })
+        })
+        .unzip();
+    let linked = linking::link(&pieces, Convention::Reg)?;
+    let image = engine.code().publish(engine.region()?, &linked)?;
+    for (piece, (info, kind)) in image.tables().pieces().zip(slots) {
+        let address = image.address(piece.start).cast_mut();
+        info.adapters.0[kind as usize].store(address, Ordering::Release);
+    }
+    Ok(())
 }
 
 /// The adapter that enters compiled code of this type from slots.
 pub(crate) fn stack_to_reg(engine: &Engine, info: &TypeInfo) -> io::Result<*const u8> {
-    let compiler = engine.compiler().ok_or_else(no_compiler)?;
-    make(engine, &info.adapters.stack_to_reg, || compiler.stack_to_reg(&info.ty))
+    address(engine, info, AdapterKind::StackToReg)
 }
 
-/// The adapter that compiled code calls to reach a function through slots.
-pub(crate) fn to_stack(
+/// Writes a lazy stub: it notes `callee` in the vmctx, then jumps to the signature's adapter. `at` is where it will run.
+pub(crate) fn write_stub(
     engine: &Engine,
-    info: &TypeInfo,
-    convention: Convention,
-) -> io::Result<*const u8> {
-    let compiler = engine.compiler().ok_or_else(no_compiler)?;
-    let slot = match convention {
-        Convention::Reg => &info.adapters.reg_to_stack,
-        Convention::Tail => &info.adapters.tail_to_stack,
-    };
-    make(engine, slot, || compiler.reg_to_stack(&info.ty, convention))
-}
-
-/// Publishes a lazy stub: notes `callee` in the vmctx, then jumps to the signature's adapter.
-pub(crate) fn lazy_stub(
-    engine: &Engine,
-    region: &CodeRegion,
     info: &TypeInfo,
     convention: Convention,
     callee: u32,
-) -> io::Result<*mut u8> {
-    let target = to_stack(engine, info, convention)?;
-    let mut slot = region.reserve(STUB_SIZE)?;
-    let at = slot.address() as usize;
-    write_lazy_stub(slot.bytes(), callee, VmCtx::OFF_CALLEE_INDEX, target as usize, at);
-    Ok(slot.commit()?.cast_mut())
+    (bytes, at): (&mut [u8], usize),
+) -> io::Result<()> {
+    let target = address(engine, info, AdapterKind::to_stack(convention))?;
+    write_lazy_stub(bytes, callee, VmCtx::OFF_CALLEE_INDEX, target as usize, at);
+    Ok(())
 }
 
-/// Makes host functions of a type callable from compiled code.
-pub(crate) fn set_host_stub(engine: &Engine, info: &TypeInfo) -> io::Result<()> {
-    if info.has_host_stub() || engine.compiler().is_none() {
+/// Makes host functions of a type callable from compiled code of a convention.
+pub(crate) fn set_host_stub(
+    engine: &Engine,
+    info: &TypeInfo,
+    convention: Convention,
+) -> io::Result<()> {
+    let cell = entry_cell(&info.host_entry, convention);
+    if !engine.has_compiler() || !cell.load(Ordering::Acquire).is_null() {
         return Ok(());
     }
-    let region = engine.region()?;
-    let entry = &info.host_entry;
-    entry
-        .tail
-        .store(lazy_stub(engine, region, info, Convention::Tail, HOST_CALLEE)?, Ordering::Release);
-    entry
-        .reg
-        .store(lazy_stub(engine, region, info, Convention::Reg, HOST_CALLEE)?, Ordering::Release);
+    let mut slot = engine.region()?.reserve(STUB_SIZE)?;
+    let at = slot.address() as usize;
+    write_stub(engine, info, convention, HOST_CALLEE, (slot.bytes(), at))?;
+    cell.store(slot.commit()?.cast_mut(), Ordering::Release);
     Ok(())
+}
+
+/// The `FuncEntry` field that code of a convention is called through.
+pub(crate) fn entry_cell(entry: &FuncEntry, convention: Convention) -> &AtomicPtr<u8> {
+    match convention {
+        Convention::Reg => &entry.reg,
+        Convention::Tail => &entry.tail,
+    }
 }

@@ -1,73 +1,99 @@
-//! Owns a module's machine code: its region, and the lock-free way from an address to the function and its site table.
-//! Does not make or link code (`linking`).
+//! Owns published machine code, of one module or of an engine's adapters: its region, and the lock-free way from an address to
+//! the piece of code and its sites.
+//! Does not make or link code (`linking`), nor know how sites are stored (`sites`).
 
+use std::fs::File;
 use std::io;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use sterna_abi::{Sites, TrapSite};
+use sterna_abi::{FrameState, SavedReg};
 use sterna_base::FuncIndex;
 use sterna_isa::TrapCode;
 use sterna_sys::code::CodeRegion;
 use sterna_sys::signal::{self, CodeHandle, TrapInfo};
 
-/// Bytes per bucket of the address index.
-const BUCKET: usize = 4096;
+use crate::linking::Linked;
+use crate::sites::{Piece, PieceKind, Tables};
 
-/// One published function.
-pub(crate) struct CodeObject {
-    pub(crate) start: usize,
-    pub(crate) len: usize,
-    pub(crate) func: FuncIndex,
-    pub(crate) sites: Sites,
+/// Code that was published at once: one stretch of addresses with its site tables.
+pub(crate) struct CodeImage {
+    start: usize,
+    len: usize,
+    tables: Tables,
 }
 
-impl CodeObject {
+impl CodeImage {
+    /// The address of an offset in the image.
+    pub(crate) fn address(&self, offset: u32) -> *const u8 {
+        (self.start + offset as usize) as *const u8
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The code. Absolute addresses are filled in.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the image was published in a region, readable, that lives as long as the image; code never changes.
+        unsafe { std::slice::from_raw_parts(self.start as *const u8, self.len) }
+    }
+}
+
+/// A piece of published code.
+pub(crate) struct CodeObject<'a> {
+    image: &'a CodeImage,
+    piece: Piece,
+}
+
+impl CodeObject<'_> {
+    /// The function whose body this is.
+    pub(crate) fn func(&self) -> Option<FuncIndex> {
+        (self.piece.kind == PieceKind::Body).then(|| FuncIndex::from_u32(self.piece.id))
+    }
+
+    fn offset(&self, pc: usize) -> u32 {
+        // An image spans less than 4 GiB: its offsets are stored in 32 bits.
+        (pc - self.image.start) as u32
+    }
+
     /// Byte offset in the module for an address: of a return address (`exact` false) or of the instruction itself.
     pub(crate) fn wasm_offset(&self, pc: usize, exact: bool) -> Option<u32> {
-        let offset = (pc - self.start) as u32;
+        let offset = self.offset(pc);
         match exact {
-            true => self.trap_site(offset).map(|site| site.wasm),
-            false => {
-                let calls = &self.sites.calls;
-                calls
-                    .binary_search_by_key(&offset, |call| call.code)
-                    .ok()
-                    .map(|found| calls[found].wasm)
-            }
+            true => self.image.tables.trap(offset).map(|site| site.wasm),
+            false => self.image.tables.call(offset).map(|site| site.wasm),
         }
     }
 
-    fn trap_site(&self, offset: u32) -> Option<&TrapSite> {
-        let traps = &self.sites.traps;
-        traps.binary_search_by_key(&offset, |trap| trap.code).ok().map(|found| &traps[found])
+    /// What the frame holds while the call that returns to an address is pending, if the code records it.
+    pub(crate) fn state(&self, pc: usize) -> Option<FrameState> {
+        let state = self.image.tables.call(self.offset(pc))?.state?;
+        self.image.tables.state(state)
+    }
+
+    /// Where the prologue saved registers.
+    pub(crate) fn saved(&self) -> impl Iterator<Item = SavedReg> {
+        self.image.tables.saved(&self.piece)
     }
 }
 
-/// A list cell: several functions can share a bucket, a function can span several.
-struct Node {
-    object: *const CodeObject,
-    next: *mut Node,
-}
-
-struct Index {
-    base: usize,
-    buckets: Box<[AtomicPtr<Node>]>,
-}
-
-/// The machine code of one module. Grows only; freed with the module, which every frame's store keeps alive.
+/// Published machine code. Grows only; freed with its owner, which every frame's store keeps alive.
 #[derive(Default)]
-pub(crate) struct ModuleCode {
+pub(crate) struct CodeSpace {
     placed: OnceLock<Placed>,
+    /// Held while code gets its address and is listed, so that the list is in the order of addresses.
+    turn: Mutex<()>,
 }
 
 struct Placed {
     region: CodeRegion,
-    index: Box<Index>,
+    images: Box<ImageList>,
     handle: Option<CodeHandle>,
 }
 
-impl ModuleCode {
+impl CodeSpace {
     /// The region, made on first use with room for `capacity` bytes. `signals`: register its traps.
     ///
     /// # Errors
@@ -80,24 +106,17 @@ impl ModuleCode {
             signal::install(crate::trap::hardware_trap)?;
         }
         let region = CodeRegion::new(capacity)?;
-        let addresses = region.addresses();
-        let count = addresses.len().div_ceil(BUCKET);
-        let buckets = std::iter::repeat_with(AtomicPtr::default).take(count).collect();
-        let index = Box::new(Index { base: addresses.start, buckets });
+        let Range { start, end } = region.addresses();
+        let images = Box::new(ImageList::default());
         let handle = match signals {
-            // SAFETY: the index is boxed, so it stays where it is until `Drop` has taken the registration back.
+            // SAFETY: the list is boxed, so it stays where it is until `Drop` has taken the registration back.
             true => Some(unsafe {
-                signal::register_code(
-                    addresses.start,
-                    addresses.end,
-                    lookup,
-                    (&raw const *index).cast(),
-                )
+                signal::register_code(start, end, lookup, (&raw const *images).cast())
             }),
             false => None,
         };
         // A second thread may have been faster; its region wins and ours is dropped, registration included.
-        Ok(&self.placed.get_or_init(|| Placed { region, index, handle }).region)
+        Ok(&self.placed.get_or_init(|| Placed { region, images, handle }).region)
     }
 
     pub(crate) fn contains(&self, pc: usize) -> bool {
@@ -109,76 +128,62 @@ impl ModuleCode {
         self.placed.get().map_or(0, |placed| placed.region.used())
     }
 
-    /// Makes a function findable by its addresses. Must happen before it can run.
-    pub(crate) fn add(&self, object: CodeObject) {
-        let placed =
-            self.placed.get().expect("code is only added after it was placed in the region");
-        placed.index.add(Box::leak(Box::new(object)));
+    /// The code that was published first.
+    pub(crate) fn first(&self) -> Option<&CodeImage> {
+        self.placed.get()?.images.get(0)
     }
 
-    /// The function that contains an address.
-    pub(crate) fn find(&self, pc: usize) -> Option<&CodeObject> {
-        self.placed.get()?.index.find(pc)
-    }
-}
-
-impl Index {
-    fn buckets_of(&self, object: &CodeObject) -> std::ops::Range<usize> {
-        let first = (object.start - self.base) / BUCKET;
-        let last = (object.start + object.len.max(1) - 1 - self.base) / BUCKET;
-        first..last + 1
+    /// The piece of code that contains an address.
+    pub(crate) fn find(&self, pc: usize) -> Option<CodeObject<'_>> {
+        let image = self.placed.get()?.images.find(pc)?;
+        let piece = image.tables.piece_at((pc - image.start) as u32)?;
+        Some(CodeObject { image, piece })
     }
 
-    fn add(&self, object: &'static CodeObject) {
-        for bucket in &self.buckets[self.buckets_of(object)] {
-            let mut next = bucket.load(Ordering::Relaxed);
-            loop {
-                let node = Box::into_raw(Box::new(Node { object, next }));
-                match bucket.compare_exchange(next, node, Ordering::Release, Ordering::Relaxed) {
-                    Ok(_) => break,
-                    Err(other) => {
-                        // SAFETY: the exchange failed, so nobody else has seen the node just boxed.
-                        drop(unsafe { Box::from_raw(node) });
-                        next = other;
-                    }
-                }
-            }
+    fn placed(&self) -> &Placed {
+        self.placed.get().expect("whoever publishes has asked for the region before")
+    }
+
+    /// Copies code into this space's region.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub(crate) fn publish(
+        &self,
+        region: &CodeRegion,
+        linked: &Linked<'_>,
+    ) -> io::Result<&CodeImage> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = region.reserve(linked.code.len())?;
+        let (start, len) = (slot.address() as usize, linked.code.len());
+        slot.bytes().copy_from_slice(&linked.code);
+        for (at, target) in linked.tables.absolutes() {
+            let target = (start + target as usize) as u64;
+            let place = slot.bytes().get_mut(at as usize..).and_then(|rest| rest.get_mut(..8));
+            let place = place.ok_or(io::ErrorKind::InvalidData)?;
+            place.copy_from_slice(&target.to_le_bytes());
         }
+        // Findable before it can run: nobody has its address yet.
+        let image = CodeImage { start, len, tables: linked.tables.clone() };
+        let image = self.placed().images.push(image);
+        slot.commit()?;
+        Ok(image)
     }
 
-    fn find(&self, pc: usize) -> Option<&CodeObject> {
-        let bucket = self.buckets.get(pc.checked_sub(self.base)? / BUCKET)?;
-        let mut node = bucket.load(Ordering::Acquire);
-        while !node.is_null() {
-            // SAFETY: nodes are published with release order and freed only when the index is dropped.
-            let Node { object, next } = unsafe { node.read() };
-            // SAFETY: as above; a node's object lives as long as the node.
-            let object = unsafe { &*object };
-            if (object.start..object.start + object.len).contains(&pc) {
-                return Some(object);
-            }
-            node = next;
-        }
-        None
-    }
-}
-
-impl Drop for Index {
-    fn drop(&mut self) {
-        for at in 0..self.buckets.len() {
-            let mut node = *self.buckets[at].get_mut();
-            while !node.is_null() {
-                // SAFETY: every node was boxed by `add` and is in exactly one list, which is being dropped.
-                let taken = unsafe { Box::from_raw(node) };
-                node = taken.next;
-                // SAFETY: `taken` keeps its object alive until the last bucket that lists it is reached.
-                let object = unsafe { &*taken.object };
-                if self.buckets_of(object).end == at + 1 {
-                    // SAFETY: leaked from a box by `ModuleCode::add`; this is its last bucket, so nothing refers to it any more.
-                    drop(unsafe { Box::from_raw(taken.object.cast_mut()) });
-                }
-            }
-        }
+    /// Maps code from a file into this space's region. It must not need absolute addresses.
+    ///
+    /// # Errors
+    /// When there is no room, or the system does not map it there (the offset is no multiple of the page size, or the
+    /// file system forbids execution).
+    pub(crate) fn map(
+        &self,
+        region: &CodeRegion,
+        (file, range): (&File, Range<usize>),
+        tables: Tables,
+    ) -> io::Result<&CodeImage> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = region.map_file(file, range.start as u64, range.len())? as usize;
+        Ok(self.placed().images.push(CodeImage { start, len: range.len(), tables }))
     }
 }
 
@@ -190,12 +195,59 @@ impl Drop for Placed {
     }
 }
 
+/// Chunks of a list: enough for as many images as offsets of 32 bits.
+const CHUNKS: usize = 32;
+
+/// Images in the order of their addresses. Readers do not lock; one writer at a time appends. Chunk `k` holds `2^k` images,
+/// so that nothing ever moves.
+#[derive(Default)]
+struct ImageList {
+    len: AtomicUsize,
+    chunks: [OnceLock<Box<[OnceLock<CodeImage>]>>; CHUNKS],
+}
+
+impl ImageList {
+    /// Chunk, and position in it.
+    fn place(index: usize) -> (usize, usize) {
+        let chunk = (index + 1).ilog2() as usize;
+        (chunk, index + 1 - (1 << chunk))
+    }
+
+    fn get(&self, index: usize) -> Option<&CodeImage> {
+        let (chunk, at) = ImageList::place(index);
+        self.chunks.get(chunk)?.get()?.get(at)?.get()
+    }
+
+    /// Appends; the caller makes sure that nobody else does at the same time.
+    fn push(&self, image: CodeImage) -> &CodeImage {
+        let index = self.len.load(Ordering::Relaxed);
+        let (chunk, at) = ImageList::place(index);
+        let empty = || std::iter::repeat_with(OnceLock::new).take(1 << chunk).collect();
+        let image = self.chunks[chunk].get_or_init(empty)[at].get_or_init(|| image);
+        self.len.store(index + 1, Ordering::Release);
+        image
+    }
+
+    /// Called by the signal handler: must not lock or allocate.
+    fn find(&self, pc: usize) -> Option<&CodeImage> {
+        let (mut low, mut high) = (0, self.len.load(Ordering::Acquire));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle).is_some_and(|image| image.start <= pc) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        self.get(low.checked_sub(1)?).filter(|image| pc - image.start < image.len)
+    }
+}
+
 /// Called by the signal handler: must not lock or allocate.
 unsafe fn lookup(data: *const u8, pc: usize) -> Option<TrapInfo> {
-    // SAFETY: registered with a pointer to an `Index` that outlives the registration.
-    let index = unsafe { &*data.cast::<Index>() };
-    let object = index.find(pc)?;
-    let site = object.trap_site((pc - object.start) as u32)?;
+    // SAFETY: registered with a pointer to an `ImageList` that outlives the registration.
+    let images = unsafe { &*data.cast::<ImageList>() };
+    let image = images.find(pc)?;
+    let site = image.tables.trap((pc - image.start) as u32)?;
     Some(TrapInfo { code: trap_word(site.trap) })
 }
 

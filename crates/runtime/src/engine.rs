@@ -2,13 +2,14 @@
 //! Does not own per-module or per-store state.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use sterna_abi::{CodeSettings, Compiler, Interpreter, VALUE_STACK_SLACK};
+use sterna_abi::{CodeSettings, Compiler, Convention, Interpreter, VALUE_STACK_SLACK};
 use sterna_isa::{FeatureSet, FuncType};
 use sterna_sys::code::CodeRegion;
 use sterna_sys::stack::{GuestStack, StackPool};
 
+use crate::code::CodeSpace;
 use crate::loaded::LoadedModule;
 use crate::tiering::Tiering;
 use crate::types::{TypeId, TypeInfo, TypeRegistry};
@@ -65,13 +66,14 @@ pub struct Engine {
     pub(crate) types: TypeRegistry,
     interp: Box<dyn Interpreter>,
     compiler: Option<LazyLock<Box<dyn Compiler>, CompilerFactory>>,
-    region: OnceLock<CodeRegion>,
+    /// Adapters and host stubs.
+    code: CodeSpace,
     stacks: StackPool,
     /// An idle stack in front of the pool, or null: calls one after the other need no lock.
     spare: AtomicPtr<GuestStack>,
     pub(crate) tiering: Arc<Tiering>,
-    /// Whether compiled code exists: from then on every callable's `reg` entry is set.
-    has_code: AtomicBool,
+    /// By [`Convention`], whether code of that convention may exist: from then on it finds an entry in every callable.
+    announced: [AtomicBool; 2],
     modules: Mutex<Vec<Weak<LoadedModule>>>,
 }
 
@@ -89,12 +91,12 @@ impl Engine {
             types: TypeRegistry::default(),
             interp,
             compiler: compiler.map(LazyLock::new),
-            region: OnceLock::new(),
+            code: CodeSpace::default(),
             // Idle stacks keep what they have touched: giving it back costs more than a short call.
             stacks: StackPool::new(native, value, idle, usize::MAX),
             spare: AtomicPtr::default(),
             tiering: Tiering::new(settings.threads),
-            has_code: AtomicBool::new(false),
+            announced: Default::default(),
             modules: Mutex::default(),
             settings,
         })
@@ -119,16 +121,22 @@ impl Engine {
         self.compiler.is_some() && !self.settings.code.explicit_checks
     }
 
+    /// Whether a compiler is configured. Does not make it.
+    pub(crate) fn has_compiler(&self) -> bool {
+        self.compiler.is_some()
+    }
+
+    /// Adapters and host stubs.
+    pub(crate) fn code(&self) -> &CodeSpace {
+        &self.code
+    }
+
     /// Where adapters and host stubs live.
     ///
     /// # Errors
     /// When there is no address space for it.
     pub(crate) fn region(&self) -> std::io::Result<&CodeRegion> {
-        if let Some(region) = self.region.get() {
-            return Ok(region);
-        }
-        let region = CodeRegion::new(ADAPTER_REGION)?;
-        Ok(self.region.get_or_init(|| region))
+        self.code.region(ADAPTER_REGION, false)
     }
 
     /// The entry of a function type, made if it is new.
@@ -164,36 +172,49 @@ impl Engine {
         }
     }
 
-    pub(crate) fn has_code(&self) -> bool {
-        self.has_code.load(Ordering::Acquire)
+    /// Conventions of which code may exist.
+    pub(crate) fn announced(&self) -> impl Iterator<Item = Convention> {
+        let known =
+            |convention: &Convention| self.announced[*convention as usize].load(Ordering::Acquire);
+        [Convention::Reg, Convention::Tail].into_iter().filter(known)
     }
 
-    /// Adds a module to the list that [`Engine::announce_code`] works through. Returns whether compiled code exists.
-    pub(crate) fn register(&self, module: &Arc<LoadedModule>) -> bool {
+    /// Adds a module to the list that [`Engine::announce_code`] works through, and makes the stubs that it missed so far.
+    ///
+    /// # Errors
+    /// When there is no room for stubs.
+    pub(crate) fn register(&self, module: &Arc<LoadedModule>) -> std::io::Result<()> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         if modules.len() == modules.capacity() {
             modules.retain(|module| module.strong_count() > 0);
         }
         modules.push(Arc::downgrade(module));
-        self.has_code()
+        let announced: Vec<Convention> = self.announced().collect();
+        drop(modules);
+        announced.into_iter().try_for_each(|convention| module.ensure_stubs(self, convention))
     }
 
-    /// Called before the first compiled code can run: gives every function that such code could reach a `reg` entry.
+    /// Called before code of a convention can run for the first time: gives every function that such code could reach an entry
+    /// of that convention, and one of the **reg** convention, which adapters use.
     ///
     /// # Errors
     /// When there is no room for stubs.
-    pub(crate) fn announce_code(&self) -> std::io::Result<()> {
-        if self.has_code() {
+    pub(crate) fn announce_code(&self, convention: Convention) -> std::io::Result<()> {
+        self.announce(Convention::Reg)?;
+        self.announce(convention)
+    }
+
+    fn announce(&self, convention: Convention) -> std::io::Result<()> {
+        let announced = &self.announced[convention as usize];
+        if announced.load(Ordering::Acquire) {
             return Ok(());
         }
-        // Held throughout: whoever registers a module later sees `has_code` and makes its own stubs.
+        // Held throughout: whoever registers a module or makes a host function later sees the flag and makes stubs itself.
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         for module in modules.iter().filter_map(Weak::upgrade) {
-            module.ensure_stubs(self)?;
+            module.ensure_stubs(self, convention)?;
         }
-        self.types.ensure_host_stubs(self)?;
-        self.has_code.store(true, Ordering::Release);
-        Ok(())
+        self.types.announce(self, convention, announced)
     }
 
     /// The loaded module whose code contains a machine address.

@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Function and position of the innermost `limit` guest frames.
-    pub(crate) fn backtrace(&mut self, limit: usize) -> Vec<FrameInfo> {
+    pub fn backtrace(&mut self, limit: usize) -> Vec<FrameInfo> {
         if limit == 0 {
             return Vec::new();
         }
@@ -76,7 +76,7 @@ impl Store {
                 let module = engine.module_at(frame.pc)?;
                 let object = module.code().find(frame.pc)?;
                 let offset = object.wasm_offset(frame.pc, frame.exact)?;
-                Some(frame_info(&module, object.func, offset))
+                Some(frame_info(&module, object.func()?, offset))
             }
         };
         frames.into_iter().filter_map(describe).collect()
@@ -94,13 +94,12 @@ impl Store {
                 Live::Interp(frame) => captured.push(unsafe { (frame.describe)(&frame) }),
                 Live::Compiled(frame) => {
                     registers.enter(&frame);
-                    let Some(module) = engine.module_at(frame.pc) else {
-                        registers.unknown();
-                        continue;
-                    };
-                    if let Some(object) = module.code().find(frame.pc) {
-                        captured.extend(capture(object, &frame, &registers));
-                        registers.leave(object, frame.fp);
+                    let module = engine.module_at(frame.pc);
+                    // What is in no module is an adapter.
+                    let code = module.as_ref().map_or(engine.code(), |module| module.code());
+                    if let Some(object) = code.find(frame.pc) {
+                        captured.extend(capture(&object, &frame, &registers));
+                        registers.leave(&object, frame.fp);
                     }
                 }
             }
@@ -118,18 +117,16 @@ fn frame_info(
 }
 
 fn capture(
-    object: &CodeObject,
+    object: &CodeObject<'_>,
     frame: &CompiledFrame<'_>,
     registers: &Registers,
 ) -> Option<CapturedFrame> {
+    let func = object.func()?;
     let wasm_offset = object.wasm_offset(frame.pc, frame.exact)?;
-    let offset = (frame.pc - object.start) as u32;
-    let calls = &object.sites.calls;
-    let call = calls.binary_search_by_key(&offset, |call| call.code).ok().map(|found| calls[found]);
-    let state = call.and_then(|call| call.state).map(|state| &object.sites.states[state as usize]);
+    let state = object.state(frame.pc);
     let (locals, stack) =
-        state.map_or_else(Default::default, |state| values(state, frame.fp, registers));
-    Some(CapturedFrame { func: object.func, wasm_offset, locals, stack })
+        state.map_or_else(Default::default, |state| values(&state, frame.fp, registers));
+    Some(CapturedFrame { func, wasm_offset, locals, stack })
 }
 
 fn values(
@@ -192,14 +189,11 @@ impl Registers {
     }
 
     /// Goes to the caller: its registers are where this frame's prologue saved them.
-    fn leave(&mut self, object: &CodeObject, fp: usize) {
-        for saved in &object.sites.saved {
+    fn leave(&mut self, object: &CodeObject<'_>, fp: usize) {
+        for saved in object.saved() {
             let at = fp.wrapping_add_signed(saved.offset as isize) as *const u64;
             // SAFETY: the compiler's site table says that the live frame holds the register there.
             self.values[usize::from(saved.register) % 32] = unsafe { at.read() };
         }
     }
-
-    /// An adapter: it keeps callee-saved registers or has none of its own to restore.
-    fn unknown(&mut self) {}
 }

@@ -82,12 +82,13 @@ impl Store {
     /// Makes a host function callable by this store's guests.
     ///
     /// # Panics
-    /// If the type is not from this store's engine.
+    /// If the type is not from this store's engine, or the system is out of memory.
     pub fn new_host_func(&mut self, ty: Arc<TypeInfo>, closure: HostClosure) -> NonNull<FuncRef> {
         assert!(
             Arc::ptr_eq(&ty, &self.engine.type_info(ty.id)),
             "the type belongs to another engine"
         );
+        self.engine.types.host(&self.engine, &ty);
         let ctx = self.ctx_ptr();
         let host = Box::new(HostFunc { closure, ty });
         let binding = HostBinding::new(ctx, &raw const *host, None);

@@ -19,6 +19,7 @@ mod linking;
 mod loaded;
 mod memory;
 mod objects;
+mod sites;
 mod store;
 mod table;
 mod tiering;

@@ -1,27 +1,30 @@
-//! Owns turning a compiler's output into running code: placing, relocating, publishing entries; the stubs of functions
-//! that are not compiled yet.
+//! Owns turning a compiler's output into running code: joining functions to one stretch of code, placing it, publishing
+//! entries; the stubs of functions that are not compiled yet.
 //! Does not decide what to compile (`loaded`, `tiering`).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use sterna_abi::{CodeReloc, CompileError, Convention, FuncEntry, FunctionCode, RelocKind};
+use sterna_abi::{CodeReloc, CompileError, Convention, FuncEntry, FunctionCode, RelocKind, VmCtx};
 use sterna_base::FuncIndex;
-use sterna_sys::activation::{STUB_SIZE, write_jump_slot_stub};
-use sterna_sys::code::CodeRegion;
+use sterna_sys::activation::{STUB_SIZE, write_entry_stub};
+use sterna_sys::code::{CODE_ALIGN, CodeRegion};
 
-use crate::adapters;
-use crate::code::CodeObject;
+use crate::adapters::{self, entry_cell};
+use crate::code::CodeImage;
 use crate::engine::Engine;
 use crate::loaded::LoadedModule;
+use crate::sites::{PieceKind, Tables, TablesBuilder};
 
 /// Generated code is rarely more than this many times the size of its wasm, stubs included.
 const EXPANSION: usize = 32;
 /// Address space of a module's region beyond that, in bytes.
 const REGION_MIN: usize = 1 << 20;
 
+/// Compiled functions in ascending order.
 type Compiled = Vec<(FuncIndex, FunctionCode)>;
 
 /// Compiles functions on the engine's threads. Results are in the order of `funcs`, whatever the number of threads.
@@ -64,148 +67,193 @@ pub(crate) fn compile_parallel(
     (codes, errors)
 }
 
-/// The `FuncEntry` field that code of a convention is called through.
-fn entry_slot(entry: &FuncEntry, convention: Convention) -> &AtomicPtr<u8> {
-    match convention {
-        Convention::Reg => &entry.reg,
-        Convention::Tail => &entry.tail,
-    }
-}
-
-fn region(loaded: &LoadedModule) -> io::Result<&CodeRegion> {
-    let size = loaded.module().code_range().len();
+/// The module's region, made on first use with room for at least `room` bytes, twice.
+pub(crate) fn region(loaded: &LoadedModule, room: usize) -> io::Result<&CodeRegion> {
+    let capacity = (loaded.module().code_range().len() * EXPANSION).max(room * 2) + REGION_MIN;
     let signals = !loaded.engine().settings().code.explicit_checks;
-    loaded.code().region(size * EXPANSION + REGION_MIN, signals)
+    loaded.code().region(capacity, signals)
 }
 
-/// Gives a defined function `reg` and `tail` entries that reach it through the interpreter, where it has none yet.
-pub(crate) fn ensure_entry_stubs(
+/// Gives functions of a module entries of a convention that reach them through the interpreter, where they have none yet.
+pub(crate) fn ensure_stubs(
     loaded: &LoadedModule,
     engine: &Engine,
-    func: FuncIndex,
+    funcs: impl Iterator<Item = FuncIndex>,
+    convention: Convention,
 ) -> io::Result<()> {
-    if engine.compiler().is_none() {
+    let cell = |func: FuncIndex| entry_cell(&loaded.entries()[func.index()], convention);
+    let funcs: Vec<FuncIndex> =
+        funcs.filter(|&func| cell(func).load(Ordering::Acquire).is_null()).collect();
+    if funcs.is_empty() || !engine.has_compiler() {
         return Ok(());
     }
-    let (entry, info) = (&loaded.entries()[func.index()], loaded.func_type(func));
-    for convention in [Convention::Tail, Convention::Reg] {
-        let slot = entry_slot(entry, convention);
-        if slot.load(Ordering::Acquire).is_null() {
-            let stub =
-                adapters::lazy_stub(engine, region(loaded)?, info, convention, func.as_u32())?;
-            // A compiled body that was published meanwhile is better than the stub.
-            let _ = slot.compare_exchange(
-                std::ptr::null_mut(),
-                stub,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-        }
+    let mut slot = region(loaded, 0)?.reserve(funcs.len() * STUB_SIZE)?;
+    let start = slot.address() as usize;
+    for (place, &func) in funcs.iter().enumerate().map(|(at, func)| (at * STUB_SIZE, func)) {
+        let bytes = &mut slot.bytes()[place..place + STUB_SIZE];
+        let place = (bytes, start + place);
+        adapters::write_stub(engine, loaded.func_type(func), convention, func.as_u32(), place)?;
+    }
+    let stubs = slot.commit()?;
+    for (at, &func) in funcs.iter().enumerate() {
+        let stub = stubs.wrapping_add(at * STUB_SIZE).cast_mut();
+        let null = std::ptr::null_mut();
+        // A compiled body that was published meanwhile is better than the stub.
+        let _ = cell(func).compare_exchange(null, stub, Ordering::AcqRel, Ordering::Acquire);
     }
     Ok(())
 }
 
-/// Places, links and publishes compiled functions. From the moment this returns calls reach them.
+/// Joins functions of a module, in ascending order, and what else its code needs to one stretch of code.
+pub(crate) fn link_module(loaded: &LoadedModule, codes: Compiled) -> io::Result<Linked<'static>> {
+    let convention = loaded.convention();
+    let bridge = |func| {
+        let compiler = loaded.engine().compiler()?;
+        let code = compiler.bridge(loaded.module(), func, Convention::Reg);
+        Some(Unlinked { kind: PieceKind::Bridge, id: func.as_u32(), code })
+    };
+    let bridges: Vec<Unlinked> = match convention {
+        Convention::Reg => Vec::new(),
+        Convention::Tail => codes.iter().filter_map(|&(func, _)| bridge(func)).collect(),
+    };
+    let bodies = codes.into_iter().map(|(func, code)| Unlinked {
+        kind: PieceKind::Body,
+        id: func.as_u32(),
+        code,
+    });
+    let pieces: Vec<Unlinked> = bodies.chain(bridges).collect();
+    link(&pieces, convention)
+}
+
+/// Links and publishes compiled functions. From the moment this returns calls reach them.
 pub(crate) fn publish(loaded: &LoadedModule, codes: Compiled) -> io::Result<()> {
     if codes.is_empty() {
         return Ok(());
     }
-    let engine = loaded.engine();
-    engine.announce_code()?;
-    let region = region(loaded)?;
-    let bridged = bridge(loaded, &codes);
-    let mut slots = Vec::with_capacity(codes.len());
-    let mut addresses = HashMap::with_capacity(codes.len());
-    for (func, code) in &codes {
-        let slot = region.reserve(code.bytes.len())?;
-        addresses.insert(*func, slot.address() as usize);
-        slots.push(slot);
+    let linked = link_module(loaded, codes)?;
+    let region = region(loaded, linked.code.len())?;
+    enter(loaded, loaded.code().publish(region, &linked)?)
+}
+
+/// Makes published code reachable.
+pub(crate) fn enter(loaded: &LoadedModule, image: &CodeImage) -> io::Result<()> {
+    let (engine, convention) = (loaded.engine(), loaded.convention());
+    engine.announce_code(convention)?;
+    ensure_stubs(loaded, engine, image.tables().outside(), convention)?;
+    let pieces = |kind| image.tables().pieces().filter(move |piece| piece.kind == kind);
+    let entry = |id: u32| {
+        let entry = loaded.entries().get(id as usize);
+        entry.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "code of no function"))
+    };
+    for bridge in pieces(PieceKind::Bridge) {
+        let address = image.address(bridge.start).cast_mut();
+        entry(bridge.id)?.reg.store(address, Ordering::Release);
     }
-    let mut targets = Targets { loaded, region, addresses, stubs: HashMap::new() };
-    for ((_, code), slot) in codes.iter().zip(&mut slots) {
-        let at = slot.address() as usize;
-        slot.bytes().copy_from_slice(&code.bytes);
-        targets.relocate(slot.bytes(), at, &code.relocs)?;
-    }
-    let mut published = Vec::with_capacity(codes.len());
-    for ((func, code), slot) in codes.into_iter().zip(slots) {
-        let (start, len) = (slot.address() as usize, code.bytes.len());
-        loaded.code().add(CodeObject { start, len, func, sites: code.sites });
-        published.push((func, slot.commit()?));
-    }
-    for (func, bridge) in bridged {
-        let mut slot = region.reserve(bridge.bytes.len())?;
-        let at = slot.address() as usize;
-        slot.bytes().copy_from_slice(&bridge.bytes);
-        targets.relocate(slot.bytes(), at, &bridge.relocs)?;
-        let address = slot.commit()?;
-        loaded.entries()[func.index()].reg.store(address.cast_mut(), Ordering::Release);
-    }
-    for (func, address) in published {
-        let entry = &loaded.entries()[func.index()];
-        entry_slot(entry, loaded.convention()).store(address.cast_mut(), Ordering::Release);
-        let adapter = adapters::stack_to_reg(engine, loaded.func_type(func))?;
+    for body in pieces(PieceKind::Body) {
+        let (entry, address) = (entry(body.id)?, image.address(body.start).cast_mut());
+        entry_cell(entry, convention).store(address, Ordering::Release);
+        let info = loaded.func_type(FuncIndex::from_u32(body.id));
+        let adapter = adapters::stack_to_reg(engine, info)?;
         entry.stack.store(loaded.interp().compiled_stub(entry, adapter), Ordering::Release);
     }
     Ok(())
 }
 
-/// In a module of the tail convention, the `reg` entries of its functions.
-fn bridge(loaded: &LoadedModule, codes: &Compiled) -> Compiled {
-    let compiler = match loaded.engine().compiler() {
-        Some(compiler) if loaded.convention() == Convention::Tail => compiler,
-        _ => return Vec::new(),
-    };
-    codes
-        .iter()
-        .map(|(func, _)| (*func, compiler.bridge(loaded.module(), *func, Convention::Reg)))
-        .collect()
+/// A piece of code before linking.
+pub(crate) struct Unlinked {
+    pub(crate) kind: PieceKind,
+    /// See [`crate::sites::Piece::id`].
+    pub(crate) id: u32,
+    pub(crate) code: FunctionCode,
 }
 
-/// Addresses that relocations refer to.
-struct Targets<'a> {
-    loaded: &'a LoadedModule,
-    region: &'a CodeRegion,
-    addresses: HashMap<FuncIndex, usize>,
-    /// Stubs for functions not compiled in this batch: they jump to wherever the entry points by then.
-    stubs: HashMap<FuncIndex, usize>,
+/// Pieces of code joined to one that runs at any address, once the absolute addresses listed in its tables are filled in.
+pub(crate) struct Linked<'a> {
+    pub(crate) code: Cow<'a, [u8]>,
+    pub(crate) tables: Tables,
 }
 
-impl Targets<'_> {
-    fn address(&mut self, func: FuncIndex) -> io::Result<usize> {
-        if let Some(&address) = self.addresses.get(&func).or_else(|| self.stubs.get(&func)) {
-            return Ok(address);
+/// Joins pieces: bodies first, in ascending order of their functions. Calls of functions that are not among them go through
+/// their entries.
+pub(crate) fn link(pieces: &[Unlinked], convention: Convention) -> io::Result<Linked<'static>> {
+    let too_large = || io::Error::new(io::ErrorKind::OutOfMemory, "code exceeds 2 GiB");
+    let mut starts = Vec::with_capacity(pieces.len());
+    let mut size: usize = 0;
+    for piece in pieces {
+        let start = size.next_multiple_of(CODE_ALIGN);
+        starts.push(start as u32);
+        size = start + piece.code.bytes.len();
+        i32::try_from(size).map_err(|_| too_large())?;
+    }
+    let (code, tables, stubs) = (vec![0; size], TablesBuilder::default(), HashMap::new());
+    let mut linker = Linker { pieces, starts: &starts, convention, code, tables, stubs };
+    for (piece, &start) in pieces.iter().zip(&starts) {
+        let (at, Unlinked { kind, id, code }) = (start as usize, piece);
+        linker.code[at..at + code.bytes.len()].copy_from_slice(&code.bytes);
+        linker.tables.piece(*kind, *id, start, code.bytes.len() as u32, &code.sites);
+        code.relocs.iter().try_for_each(|reloc| linker.relocate(start, reloc))?;
+    }
+    i32::try_from(linker.code.len()).map_err(|_| too_large())?;
+    let tables = linker.tables.finish().ok_or_else(too_large)?;
+    Ok(Linked { code: linker.code.into(), tables })
+}
+
+struct Linker<'a> {
+    pieces: &'a [Unlinked],
+    starts: &'a [u32],
+    convention: Convention,
+    code: Vec<u8>,
+    tables: TablesBuilder,
+    /// Where functions are called that are not among the pieces.
+    stubs: HashMap<FuncIndex, u32>,
+}
+
+impl Linker<'_> {
+    /// Offset to call a function at.
+    fn target(&mut self, func: FuncIndex) -> u32 {
+        let bodies = self.pieces.partition_point(|piece| piece.kind == PieceKind::Body);
+        let body = self.pieces[..bodies].binary_search_by_key(&func.as_u32(), |piece| piece.id);
+        if let Ok(at) = body {
+            return self.starts[at];
         }
-        ensure_entry_stubs(self.loaded, self.loaded.engine(), func)?;
-        let cell = entry_slot(&self.loaded.entries()[func.index()], self.loaded.convention());
-        let mut slot = self.region.reserve(STUB_SIZE)?;
-        let at = slot.address() as usize;
-        write_jump_slot_stub(slot.bytes(), std::ptr::from_ref(cell) as usize, at);
-        slot.commit()?;
-        self.stubs.insert(func, at);
-        Ok(at)
+        *self.stubs.entry(func).or_insert_with(|| {
+            let at = self.code.len().next_multiple_of(CODE_ALIGN);
+            self.code.resize(at + STUB_SIZE, 0);
+            let field = match self.convention {
+                Convention::Reg => FuncEntry::OFF_REG,
+                Convention::Tail => FuncEntry::OFF_TAIL,
+            };
+            let behind = func.as_u32() * FuncEntry::SIZE + field;
+            write_entry_stub(&mut self.code[at..], VmCtx::OFF_ENTRIES, behind);
+            self.tables.outside(func);
+            at as u32
+        })
     }
 
-    fn relocate(&mut self, bytes: &mut [u8], at: usize, relocs: &[CodeReloc]) -> io::Result<()> {
-        for reloc in relocs {
-            let target = (self.address(reloc.target)? as i64).wrapping_add(reloc.addend);
-            let offset = reloc.offset as usize;
-            let distance = target.wrapping_sub((at + offset) as i64);
-            match reloc.kind {
-                RelocKind::PcRel32 => {
-                    let distance = i32::try_from(distance).expect("a region spans less than 2 GiB");
-                    bytes[offset..offset + 4].copy_from_slice(&distance.to_le_bytes());
+    fn relocate(&mut self, start: u32, reloc: &CodeReloc) -> io::Result<()> {
+        let target = i64::from(self.target(reloc.target)) + reloc.addend;
+        let place = start + reloc.offset;
+        let distance = target - i64::from(place);
+        let far = || io::Error::new(io::ErrorKind::OutOfMemory, "code is too large for its calls");
+        let at = place as usize;
+        match reloc.kind {
+            RelocKind::PcRel32 => {
+                let distance = i32::try_from(distance).map_err(|_| far())?;
+                self.code[at..at + 4].copy_from_slice(&distance.to_le_bytes());
+            }
+            RelocKind::Arm64Branch26 => {
+                if !(-(1 << 27)..1 << 27).contains(&distance) {
+                    return Err(far());
                 }
-                RelocKind::Arm64Branch26 => {
-                    let mut word = [0; 4];
-                    word.copy_from_slice(&bytes[offset..offset + 4]);
-                    let imm = (distance >> 2) as u32 & 0x03ff_ffff;
-                    let word = u32::from_le_bytes(word) & 0xfc00_0000 | imm;
-                    bytes[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
-                }
-                RelocKind::Abs64 => {
-                    bytes[offset..offset + 8].copy_from_slice(&target.to_le_bytes())
-                }
+                let mut word = [0; 4];
+                word.copy_from_slice(&self.code[at..at + 4]);
+                let displacement = (distance >> 2) as u32 & 0x03ff_ffff;
+                let word = u32::from_le_bytes(word) & 0xfc00_0000 | displacement;
+                self.code[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            }
+            RelocKind::Abs64 => {
+                self.code[at..at + 8].fill(0);
+                self.tables.absolute(place, u32::try_from(target).map_err(|_| far())?);
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use sterna_abi::{
 use sterna_base::FuncIndex;
 use sterna_module::{ExternIndex, Module, ModuleBytes, ModuleError};
 
-use crate::code::ModuleCode;
+use crate::code::CodeSpace;
 use crate::engine::{Engine, TierPolicy};
 use crate::instantiate::DataPlan;
 use crate::linking;
@@ -34,7 +34,7 @@ pub enum LoadError {
 pub struct LoadedModule {
     // Fields drop in order: the interpreter's object before the entries that it refers to.
     interp: Box<dyn InterpModule>,
-    code: ModuleCode,
+    code: CodeSpace,
     entries: Box<[FuncEntry]>,
     module: Arc<Module>,
     layout: InstanceLayout,
@@ -61,12 +61,10 @@ impl LoadedModule {
         let settings = engine.settings();
         let module = Module::decode(bytes, &settings.features, settings.threads)?;
         let loaded = LoadedModule::prepare(engine, Arc::new(module));
-        if engine.register(&loaded) {
-            loaded.ensure_stubs(engine)?;
-        }
         if settings.tier == TierPolicy::Opt {
             loaded.compile_all(progress)?;
         }
+        engine.register(&loaded)?;
         Ok(loaded)
     }
 
@@ -103,7 +101,7 @@ impl LoadedModule {
         }
         Arc::new(LoadedModule {
             interp,
-            code: ModuleCode::default(),
+            code: CodeSpace::default(),
             entries,
             layout: InstanceLayout::new(&module),
             type_ids: types.iter().map(|info| info.id).collect(),
@@ -179,7 +177,7 @@ impl LoadedModule {
         &self.type_ids
     }
 
-    pub(crate) fn code(&self) -> &ModuleCode {
+    pub(crate) fn code(&self) -> &CodeSpace {
         &self.code
     }
 
@@ -195,11 +193,15 @@ impl LoadedModule {
         }
     }
 
-    /// Gives every function that escapes a `reg` entry.
-    pub(crate) fn ensure_stubs(&self, engine: &Engine) -> std::io::Result<()> {
+    /// Gives every function that escapes an entry of a convention.
+    pub(crate) fn ensure_stubs(
+        &self,
+        engine: &Engine,
+        convention: Convention,
+    ) -> std::io::Result<()> {
         let first = self.module.num_imported_funcs() as u32;
         let defined = self.module.escaping_funcs().iter().filter(|func| func.as_u32() >= first);
-        defined.copied().try_for_each(|func| linking::ensure_entry_stubs(self, engine, func))
+        linking::ensure_stubs(self, engine, defined.copied(), convention)
     }
 
     /// Compiles every function on the engine's threads and publishes all code at once. Functions that the compiler does not take

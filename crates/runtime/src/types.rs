@@ -2,10 +2,10 @@
 //! Does not own subtyping; function types are compared structurally.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sterna_abi::{FuncEntry, HOST_CALLEE};
+use sterna_abi::{Convention, FuncEntry, HOST_CALLEE};
 use sterna_isa::FuncType;
 
 use crate::adapters::{self, AdapterSlots};
@@ -24,6 +24,8 @@ pub struct TypeInfo {
     pub slots: usize,
     /// Entry shared by all host functions of this type.
     pub(crate) host_entry: FuncEntry,
+    /// Whether a host function of this type exists. Types without one need no stub.
+    hosts: AtomicBool,
     /// Adapters between conventions.
     pub(crate) adapters: AdapterSlots,
 }
@@ -54,12 +56,6 @@ impl TypeRegistry {
         let info = Arc::new(new_type(engine, id, ty.clone()));
         inner.types.push(info.clone());
         inner.ids.insert(ty.clone(), id);
-        drop(inner);
-        if engine.has_code() {
-            // Out of room for a stub: calls from compiled code to hosts of this type are impossible, which
-            // `adapters` turns into a trap.
-            adapters::set_host_stub(engine, &info).unwrap_or_default();
-        }
         info
     }
 
@@ -76,10 +72,32 @@ impl TypeRegistry {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).types[id as usize].clone()
     }
 
-    /// Gives the host entry of every type a `reg` address.
-    pub(crate) fn ensure_host_stubs(&self, engine: &Engine) -> std::io::Result<()> {
-        let types = self.inner.read().unwrap_or_else(PoisonError::into_inner).types.clone();
-        types.iter().try_for_each(|info| adapters::set_host_stub(engine, info))
+    /// Called for every new host function: makes those of its type callable from compiled code, if there is any.
+    ///
+    /// # Panics
+    /// When the system has no memory for a stub.
+    pub(crate) fn host(&self, engine: &Engine, info: &TypeInfo) {
+        // Excludes `announce`: either that sees the type marked, or this sees the convention announced.
+        let _inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        info.hosts.store(true, Ordering::Relaxed);
+        for convention in engine.announced() {
+            let made = adapters::set_host_stub(engine, info, convention);
+            made.expect("without memory for a stub there is none for a host function");
+        }
+    }
+
+    /// Makes host functions callable from compiled code of a convention, then sets the flag of that convention.
+    pub(crate) fn announce(
+        &self,
+        engine: &Engine,
+        convention: Convention,
+        announced: &AtomicBool,
+    ) -> std::io::Result<()> {
+        let inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = inner.types.iter().filter(|info| info.hosts.load(Ordering::Relaxed));
+        hosts.try_for_each(|info| adapters::set_host_stub(engine, info, convention))?;
+        announced.store(true, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -98,14 +116,8 @@ fn new_type(engine: &Engine, id: TypeId, ty: FuncType) -> TypeInfo {
             param_slots: params as u32,
             result_slots: results as u32,
         },
+        hosts: AtomicBool::new(false),
         adapters: AdapterSlots::default(),
         ty,
-    }
-}
-
-impl TypeInfo {
-    /// Whether compiled code can call host functions of this type.
-    pub(crate) fn has_host_stub(&self) -> bool {
-        !self.host_entry.reg.load(Ordering::Acquire).is_null()
     }
 }

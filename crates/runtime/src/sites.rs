@@ -1,0 +1,376 @@
+//! Owns the stored form of site tables: little-endian arrays behind a list of their lengths, built once, searched in place.
+//! Does not own the code that they describe (`code`), nor the bytes: those of a compilation, or part of a mapped artifact.
+//!
+//! Searching allocates nothing, locks nothing and cannot panic, whatever the bytes: the signal handler does it.
+
+use std::ops::Range;
+
+use sterna_abi::{CallSite, FrameState, SavedReg, Sites, TrapSite, ValuePlace};
+use sterna_base::FuncIndex;
+use sterna_isa::{HeapType, RefType, TrapCode, ValType};
+use sterna_module::ModuleBytes;
+
+use crate::adapters::AdapterKind;
+
+/// The arrays, in the order in which they are stored. Elements are words of 32 bits unless it says otherwise; offsets are in
+/// bytes from the start of the code that the tables describe.
+#[derive(Clone, Copy)]
+enum Array {
+    /// [`Piece`]s, [`PIECE_WORDS`] words each, by offset.
+    Pieces,
+    /// Offsets of instructions that fault to raise a trap, ascending.
+    TrapCode,
+    /// Their positions in the module.
+    TrapWasm,
+    /// Their trap codes, one byte each.
+    TrapKind,
+    /// Return addresses of calls, ascending.
+    CallCode,
+    /// Their positions in the module.
+    CallWasm,
+    /// Their states: 0, or one more than an index into `StateAt`. Empty if no code records state.
+    CallState,
+    /// Registers saved by prologues: number, offset from the frame pointer.
+    Saved,
+    /// Per state: its first value, number of values, number of locals.
+    StateAt,
+    /// Values of states, [`VALUE_WORDS`] words each.
+    Values,
+    /// Constants of states, four words each.
+    Consts,
+    /// Functions that this code calls and does not contain.
+    Outside,
+    /// Where absolute addresses of this code are to be filled in: place, what it points to.
+    Absolute,
+}
+
+const ARRAYS: usize = Array::Absolute as usize + 1;
+const PIECE_WORDS: usize = 6;
+const VALUE_WORDS: usize = 3;
+/// Bytes of the list of lengths.
+const HEAD: usize = ARRAYS * 4;
+
+/// What a piece of code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PieceKind {
+    /// The body of a function.
+    Body,
+    /// An entry of a function in the other convention than its body's.
+    Bridge,
+    /// An adapter of a type.
+    Adapter(AdapterKind),
+}
+
+impl PieceKind {
+    const ALL: [PieceKind; 5] = [
+        PieceKind::Body,
+        PieceKind::Bridge,
+        PieceKind::Adapter(AdapterKind::StackToReg),
+        PieceKind::Adapter(AdapterKind::RegToStack),
+        PieceKind::Adapter(AdapterKind::TailToStack),
+    ];
+
+    fn word(self) -> u32 {
+        let at = PieceKind::ALL.iter().position(|&kind| kind == self);
+        at.expect("all kinds are listed") as u32
+    }
+}
+
+/// A contiguous piece of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+    pub(crate) kind: PieceKind,
+    /// Index of the function, or of the type of an adapter.
+    pub(crate) id: u32,
+    /// Registers that its prologue saves: first element of the array, number of elements.
+    saved: (u32, u32),
+}
+
+/// Site tables of one contiguous stretch of code.
+#[derive(Clone)]
+pub(crate) struct Tables {
+    bytes: ModuleBytes,
+    /// Where each array starts in `bytes`, and where the last one ends.
+    starts: [usize; ARRAYS + 1],
+}
+
+impl Tables {
+    /// Tables stored at `range` of `bytes`; `None` if the lengths do not add up to that.
+    pub(crate) fn new(bytes: ModuleBytes, range: Range<usize>) -> Option<Tables> {
+        let stored = bytes.get(range.clone())?;
+        let mut starts = [range.start.checked_add(HEAD)?; ARRAYS + 1];
+        for array in 0..ARRAYS {
+            let len = word(stored, array)? as usize;
+            starts[array + 1] = starts[array].checked_add(len)?;
+        }
+        (starts[ARRAYS] == range.end).then_some(Tables { bytes, starts })
+    }
+
+    /// The stored form.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.starts[0] - HEAD..self.starts[ARRAYS]).unwrap_or(&[])
+    }
+
+    fn array(&self, array: Array) -> &[u8] {
+        let at = array as usize;
+        self.bytes.get(self.starts[at]..self.starts[at + 1]).unwrap_or(&[])
+    }
+
+    fn word(&self, array: Array, index: usize) -> Option<u32> {
+        word(self.array(array), index)
+    }
+
+    /// Pieces in the order of their offsets. Ends early at one that makes no sense.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> {
+        (0..).map_while(|at| self.piece(at))
+    }
+
+    fn piece(&self, at: usize) -> Option<Piece> {
+        let field = |field| self.word(Array::Pieces, at * PIECE_WORDS + field);
+        Some(Piece {
+            start: field(0)?,
+            len: field(1)?,
+            kind: *PieceKind::ALL.get(field(2)? as usize)?,
+            id: field(3)?,
+            saved: (field(4)?, field(5)?),
+        })
+    }
+
+    /// The piece that contains an offset.
+    pub(crate) fn piece_at(&self, offset: u32) -> Option<Piece> {
+        let after = partition(self.array(Array::Pieces), PIECE_WORDS, |start| start <= offset);
+        let piece = self.piece(after.checked_sub(1)?)?;
+        (offset.wrapping_sub(piece.start) < piece.len).then_some(piece)
+    }
+
+    /// The trap of the instruction at an offset.
+    pub(crate) fn trap(&self, offset: u32) -> Option<TrapSite> {
+        let at = partition(self.array(Array::TrapCode), 1, |code| code < offset);
+        if self.word(Array::TrapCode, at)? != offset {
+            return None;
+        }
+        let kind = *self.array(Array::TrapKind).get(at)?;
+        let trap = TrapCode::from_byte(kind)?;
+        Some(TrapSite { code: offset, wasm: self.word(Array::TrapWasm, at)?, trap })
+    }
+
+    /// The call that returns to an offset. Its state is an argument for [`Tables::state`].
+    pub(crate) fn call(&self, offset: u32) -> Option<CallSite> {
+        let at = partition(self.array(Array::CallCode), 1, |code| code < offset);
+        if self.word(Array::CallCode, at)? != offset {
+            return None;
+        }
+        let state = self.word(Array::CallState, at).and_then(|state| state.checked_sub(1));
+        Some(CallSite { code: offset, wasm: self.word(Array::CallWasm, at)?, state })
+    }
+
+    /// The state with an index. Allocates.
+    pub(crate) fn state(&self, index: u32) -> Option<FrameState> {
+        let field = |field| self.word(Array::StateAt, index as usize * 3 + field);
+        let (first, count, locals) = (field(0)? as usize, field(1)? as usize, field(2)?);
+        let values: Option<Vec<_>> = (first..first + count).map(|at| self.value(at)).collect();
+        Some(FrameState { locals, values: values? })
+    }
+
+    fn value(&self, at: usize) -> Option<(ValType, ValuePlace)> {
+        let field = |field| self.word(Array::Values, at * VALUE_WORDS + field);
+        let (head, payload) = (field(0)?, field(1)?);
+        let ty = decode_type(head & 0xffff, field(2)?)?;
+        let place = match head >> 16 {
+            0 => ValuePlace::Frame(payload as i32),
+            1 => ValuePlace::Register(payload as u8),
+            2 => {
+                let part = |part| self.word(Array::Consts, payload as usize * 4 + part);
+                let bits = (0..4)
+                    .rev()
+                    .try_fold(0, |bits: u128, at| Some(bits << 32 | u128::from(part(at)?)));
+                ValuePlace::Const(bits?)
+            }
+            _ => return None,
+        };
+        Some((ty, place))
+    }
+
+    /// Where the prologue of a piece saved registers.
+    pub(crate) fn saved(&self, piece: &Piece) -> impl Iterator<Item = SavedReg> {
+        let (first, count) = piece.saved;
+        (first as usize..first as usize + count as usize).map_while(|at| {
+            let register = self.word(Array::Saved, at * 2)? as u8;
+            Some(SavedReg { register, offset: self.word(Array::Saved, at * 2 + 1)? as i32 })
+        })
+    }
+
+    /// Functions that this code calls and does not contain.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = FuncIndex> {
+        (0..).map_while(|at| self.word(Array::Outside, at)).map(FuncIndex::from_u32)
+    }
+
+    /// Where the absolute address of an offset is to be filled in: place, offset.
+    pub(crate) fn absolutes(&self) -> impl Iterator<Item = (u32, u32)> {
+        let entry =
+            |at| Some((self.word(Array::Absolute, at)?, self.word(Array::Absolute, at + 1)?));
+        (0..).step_by(2).map_while(entry)
+    }
+}
+
+/// The word with an index.
+fn word(bytes: &[u8], index: usize) -> Option<u32> {
+    let at = index.checked_mul(4)?;
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+/// How many records of `width` words, sorted by their first word, come before the first for which `before` is false.
+fn partition(bytes: &[u8], width: usize, before: impl Fn(u32) -> bool) -> usize {
+    let (mut low, mut high) = (0, bytes.len() / (width * 4));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match word(bytes, middle * width).is_some_and(&before) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    low
+}
+
+/// What a reference refers to, as a number: its index here, or [`CONCRETE`].
+const HEAPS: [HeapType; 12] = [
+    HeapType::Func,
+    HeapType::Extern,
+    HeapType::Any,
+    HeapType::Eq,
+    HeapType::I31,
+    HeapType::Struct,
+    HeapType::Array,
+    HeapType::Exn,
+    HeapType::None,
+    HeapType::NoFunc,
+    HeapType::NoExtern,
+    HeapType::NoExn,
+];
+const CONCRETE: u32 = 0x7f;
+const NUMBERS: [ValType; 5] =
+    [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
+const REFERENCE: u32 = 0x80;
+const NULLABLE: u32 = 0x100;
+
+/// A type as 16 bits, and the index of a defined type.
+fn encode_type(ty: ValType) -> (u32, u32) {
+    let RefType { nullable, heap } = match ty {
+        ValType::Ref(ty) => ty,
+        number => {
+            let at = NUMBERS.iter().position(|&ty| ty == number);
+            return (at.expect("all number types are listed") as u32, 0);
+        }
+    };
+    let null = if nullable { NULLABLE } else { 0 };
+    let (heap, index) = match heap {
+        HeapType::Concrete(index) => (CONCRETE, index),
+        other => {
+            let at = HEAPS.iter().position(|&heap| heap == other);
+            (at.expect("all abstract heap types are listed") as u32, 0)
+        }
+    };
+    (REFERENCE | null | heap, index)
+}
+
+fn decode_type(bits: u32, index: u32) -> Option<ValType> {
+    if bits & REFERENCE == 0 {
+        return NUMBERS.get(bits as usize).copied();
+    }
+    let heap = match bits & CONCRETE {
+        CONCRETE => HeapType::Concrete(index),
+        at => *HEAPS.get(at as usize)?,
+    };
+    Some(ValType::Ref(RefType { nullable: bits & NULLABLE != 0, heap }))
+}
+
+/// Makes the stored form. Pieces must be added in the order of their offsets.
+#[derive(Default)]
+pub(crate) struct TablesBuilder {
+    arrays: [Vec<u8>; ARRAYS],
+    /// Whether a call recorded its state.
+    states: bool,
+}
+
+impl TablesBuilder {
+    fn put(&mut self, array: Array, words: &[u32]) {
+        let array = &mut self.arrays[array as usize];
+        words.iter().for_each(|word| array.extend_from_slice(&word.to_le_bytes()));
+    }
+
+    fn count(&self, array: Array, words: usize) -> u32 {
+        (self.arrays[array as usize].len() / (words * 4)) as u32
+    }
+
+    /// A piece of code at `start` with its sites, whose offsets are from there.
+    pub(crate) fn piece(&mut self, kind: PieceKind, id: u32, start: u32, len: u32, sites: &Sites) {
+        let saved = (self.count(Array::Saved, 2), sites.saved.len() as u32);
+        self.put(Array::Pieces, &[start, len, kind.word(), id, saved.0, saved.1]);
+        for saved in &sites.saved {
+            self.put(Array::Saved, &[u32::from(saved.register), saved.offset as u32]);
+        }
+        for trap in &sites.traps {
+            self.put(Array::TrapCode, &[start + trap.code]);
+            self.put(Array::TrapWasm, &[trap.wasm]);
+            self.arrays[Array::TrapKind as usize].push(trap.trap as u8);
+        }
+        let first_state = self.count(Array::StateAt, 3);
+        for call in &sites.calls {
+            self.put(Array::CallCode, &[start + call.code]);
+            self.put(Array::CallWasm, &[call.wasm]);
+            let state = call.state.map_or(0, |state| first_state + state + 1);
+            self.put(Array::CallState, &[state]);
+            self.states |= state != 0;
+        }
+        sites.states.iter().for_each(|state| self.state(state));
+    }
+
+    fn state(&mut self, state: &FrameState) {
+        let (first, count) = (self.count(Array::Values, VALUE_WORDS), state.values.len() as u32);
+        self.put(Array::StateAt, &[first, count, state.locals]);
+        for &(ty, place) in &state.values {
+            let (kind, payload) = match place {
+                ValuePlace::Frame(offset) => (0, offset as u32),
+                ValuePlace::Register(number) => (1, u32::from(number)),
+                ValuePlace::Const(bits) => {
+                    let at = self.count(Array::Consts, 4);
+                    self.put(Array::Consts, &[0, 32, 64, 96].map(|shift| (bits >> shift) as u32));
+                    (2, at)
+                }
+            };
+            let (ty, index) = encode_type(ty);
+            self.put(Array::Values, &[kind << 16 | ty, payload, index]);
+        }
+    }
+
+    /// A function that the code calls and does not contain.
+    pub(crate) fn outside(&mut self, func: FuncIndex) {
+        self.put(Array::Outside, &[func.as_u32()]);
+    }
+
+    /// A place for the absolute address of `target`.
+    pub(crate) fn absolute(&mut self, at: u32, target: u32) {
+        self.put(Array::Absolute, &[at, target]);
+    }
+
+    /// The stored form; `None` if an array exceeds 4 GiB.
+    pub(crate) fn finish(mut self) -> Option<Tables> {
+        if !self.states {
+            self.arrays[Array::CallState as usize].clear();
+        }
+        let size = HEAD + self.arrays.iter().map(Vec::len).sum::<usize>();
+        let mut bytes = Vec::with_capacity(size);
+        for array in &self.arrays {
+            bytes.extend_from_slice(&u32::try_from(array.len()).ok()?.to_le_bytes());
+        }
+        self.arrays.iter().for_each(|array| bytes.extend_from_slice(array));
+        Tables::new(bytes.into(), 0..size)
+    }
+}
+
+#[cfg(test)]
+#[path = "sites_tests.rs"]
+mod tests;
