@@ -23,8 +23,8 @@ struct Program {
     toolchain: String,
     #[serde(default)]
     args: Vec<String>,
-    #[serde(default)]
-    stdin: String,
+    /// A file of tests/programs/inputs given as standard input.
+    stdin: Option<String>,
     /// Preopened folders, `HOST::GUEST`. HOST is below the folder of fetched programs, or `{scratch}`: a new folder for every
     /// run, or `{inputs}`: tests/programs/inputs.
     #[serde(default)]
@@ -36,6 +36,8 @@ struct Program {
     writes: Vec<String>,
     #[serde(default)]
     exit: i32,
+    /// What this engine lacks to run it; peers run it all the same.
+    lacks: Option<String>,
     /// Seconds until the program is killed.
     #[serde(default = "default_limit")]
     limit: u64,
@@ -124,6 +126,9 @@ fn outcome(
         let reason = format!("{} is not there", program.file);
         return if choice.all { Outcome::Failed(reason) } else { Outcome::Skipped(reason) };
     }
+    if let (Some(lacks), true) = (&program.lacks, engine.name.starts_with("sterna")) {
+        return Outcome::Skipped(format!("needs {lacks}"));
+    }
     let actual = match run(places, engine, folder, dir, program) {
         Ok(Some(actual)) => actual,
         Ok(None) => return Outcome::Skipped("the engine takes no folders or variables".to_owned()),
@@ -176,7 +181,10 @@ fn run(
         return Ok(None);
     }
     let mut invocation = Invocation::new(engine.command(template, places, &subject));
-    invocation.stdin = program.stdin.clone().into_bytes();
+    if let Some(name) = &program.stdin {
+        invocation.stdin =
+            std::fs::read(folder.join("inputs").join(name)).map_err(|e| format!("{name}: {e}"))?;
+    }
     invocation.limit = Duration::from_secs(program.limit);
     let finished = process::run(&invocation)?;
     if finished.timed_out {

