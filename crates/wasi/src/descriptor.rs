@@ -2,6 +2,7 @@
 //! Does not perform input or output; the calls do, on what they find here.
 
 use crate::Errno;
+use crate::calls::Listing;
 use crate::stdio::Stream;
 use crate::types::{FdFlags, Filetype, Rights};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,7 +38,7 @@ pub(crate) struct Directory {
     /// Nothing reached through it may be changed, as on a read-only file system.
     pub read_only: bool,
     /// The listing in progress, positioned by cookies.
-    pub listing: Option<rustix::fs::Dir>,
+    pub listing: Option<Listing>,
 }
 
 /// A file opened by path.

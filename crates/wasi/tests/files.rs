@@ -211,7 +211,19 @@ fn listing_through_buffers_of_any_size() {
     for len in [0, 1, 24] {
         assert_eq!(guest.list_page(DIR, len, 0).unwrap(), (vec![], true), "buffer of {len}");
     }
-    assert_eq!(guest.list_page(DIR, 100, u64::MAX).err(), Some(Errno::Inval));
+    // Cookies can be returned to in any order, and there is nothing behind the last one.
+    let entries = guest.list(DIR, 4096).unwrap();
+    for (number, entry) in entries.iter().enumerate().skip(1).step_by(7).rev() {
+        let (page, _) = guest.list_page(DIR, 100, entries[number - 1].2).unwrap();
+        assert_eq!(page[0], *entry);
+    }
+    for cookie in [entries.len() as u64, 10_000, u64::MAX] {
+        assert_eq!(guest.list_page(DIR, 100, cookie).unwrap(), (vec![], false), "{cookie}");
+    }
+    assert!(entries.iter().all(|entry| entry.2 <= entries.len() as u64), "cookies are small");
+    // A descriptor that has not been listed yet knows cookies of another one.
+    let again = guest.open(".", 0, ALL & !READ & !WRITE).unwrap();
+    assert_eq!(guest.list_page(again, 100, entries[9].2).unwrap().0[0].0, entries[10].0);
 }
 
 #[test]

@@ -134,12 +134,13 @@ fn any_calls_with_any_arguments() {
             let abi = if round % 5 == 0 { Abi::Snapshot0 } else { Abi::Preview1 };
             let index = numbers.next() as usize % FUNCTION_NAMES.len();
             let name = FUNCTION_NAMES[index];
-            // As often as anything else, these would leave nothing to work with or take long.
-            if matches!(
-                name,
-                "fd_close" | "fd_renumber" | "fd_fdstat_set_rights" | "fd_sync" | "fd_datasync"
-            ) && !numbers.next().is_multiple_of(4)
-            {
+            // As often as anything else, these would leave nothing to work with, or take long.
+            let rarity = match name {
+                "fd_close" | "fd_renumber" | "fd_fdstat_set_rights" => 4,
+                "fd_sync" | "fd_datasync" => 40,
+                _ => 1,
+            };
+            if !numbers.next().is_multiple_of(rarity) {
                 continue;
             }
             let mut memory = GuestMemory::new(&mut bytes, abi);

@@ -9,3 +9,5 @@ mod poll;
 mod process;
 mod readdir;
 mod socket;
+
+pub(crate) use readdir::Listing;

@@ -1,11 +1,14 @@
-//! Owns `fd_readdir`: entries in the host's order, positioned by the host's own cookies.
-//! Does not hold a listing in memory, whatever the size of the directory.
+//! Owns `fd_readdir`: entries in the host's order, and cookies that stay valid.
+//! Does not hold entries in memory, only a position for each.
 
 use crate::descriptor::{Directory, Object};
 use crate::types::{Dirent, Filetype, Rights};
 use crate::{Errno, GuestMemory, WasiCtx};
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::{AtFlags, DirEntry, FileType};
+
+/// A listing ends with `Overflow` behind this many entries.
+const ENTRIES_MAX: usize = 1 << 24;
 
 /// See the specification for what each call does.
 impl WasiCtx {
@@ -35,21 +38,21 @@ impl WasiCtx {
     }
 }
 
-/// Fills `buffer` from the position `cookie` on; returns how much of it is filled.
+/// Fills `buffer` from the entry number `cookie` on; returns how much of it is filled.
 fn fill(directory: &mut Directory, buffer: &mut [u8], cookie: u64) -> Result<usize, Errno> {
     let Directory { dir, listing, .. } = directory;
     let listing = match listing {
         Some(listing) => listing,
-        none => none.insert(rustix::fs::Dir::read_from(&*dir)?),
+        none => none.insert(Listing::new(dir)?),
     };
-    match cookie {
-        0 => listing.rewind(),
-        _ => listing.seek(i64::try_from(cookie).map_err(|_| Errno::Inval)?)?,
+    let mut cookie = usize::try_from(cookie).map_err(|_| Errno::Inval)?;
+    if !listing.go_to(cookie)? {
+        return Ok(0);
     }
     let mut used = 0;
     while used < buffer.len() {
-        let Some(entry) = listing.read() else { break };
-        let entry = entry?;
+        let Some(entry) = listing.next(cookie)? else { break };
+        cookie += 1;
         let name = entry.file_name().to_bytes();
         let (ino, filetype) = match name {
             // The parent may be outside of what the guest may know about.
@@ -57,7 +60,7 @@ fn fill(directory: &mut Directory, buffer: &mut [u8], cookie: u64) -> Result<usi
             _ => (entry.ino(), entry_type(dir, &entry)),
         };
         let record = Dirent {
-            next: entry.offset() as u64,
+            next: cookie as u64,
             ino,
             name_len: u32::try_from(name.len()).map_err(|_| Errno::Overflow)?,
             filetype,
@@ -72,8 +75,56 @@ fn fill(directory: &mut Directory, buffer: &mut [u8], cookie: u64) -> Result<usi
     Ok(used)
 }
 
+/// A listing in progress. Cookies count entries, because the `telldir` of a 32-bit guest has room
+/// for no more than that; what is kept for each is the host's position behind it, which stays valid
+/// while entries come and go.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    entries: rustix::fs::Dir,
+    /// The host's position behind the first, second, … entry.
+    behind: Vec<i64>,
+}
+
+impl Listing {
+    fn new(dir: &Dir) -> Result<Listing, Errno> {
+        Ok(Listing { entries: rustix::fs::Dir::read_from(dir)?, behind: Vec::new() })
+    }
+
+    /// Moves behind the entry number `cookie`; to 0 means to begin anew. False if there are not so
+    /// many entries.
+    fn go_to(&mut self, cookie: usize) -> Result<bool, Errno> {
+        let known = cookie.min(self.behind.len());
+        match known {
+            0 => {
+                self.behind.clear();
+                self.entries.rewind();
+            }
+            _ => self.entries.seek(self.behind[known - 1])?,
+        }
+        for number in known..cookie {
+            if self.next(number)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the entry behind the first `number` ones, where the listing stands.
+    fn next(&mut self, number: usize) -> Result<Option<DirEntry>, Errno> {
+        if number >= ENTRIES_MAX {
+            return Err(Errno::Overflow);
+        }
+        let Some(entry) = self.entries.read().transpose()? else { return Ok(None) };
+        match self.behind.get_mut(number) {
+            Some(behind) => *behind = entry.offset(),
+            None => self.behind.push(entry.offset()),
+        }
+        Ok(Some(entry))
+    }
+}
+
 /// Some file systems do not tell the type in a listing; then the file itself is asked.
-fn entry_type(dir: &Dir, entry: &rustix::fs::DirEntry) -> Filetype {
+fn entry_type(dir: &Dir, entry: &DirEntry) -> Filetype {
     let mut filetype = entry.file_type();
     if filetype == FileType::Unknown
         && let Ok(stat) = rustix::fs::statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
