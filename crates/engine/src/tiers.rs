@@ -2,7 +2,7 @@
 //! Does not own when they run: the runtime's policy does.
 
 use sterna_abi::{Compiler, Interpreter};
-use sterna_runtime::Settings;
+use sterna_runtime::{Settings, TierPolicy};
 
 use crate::error::{Error, Result};
 
@@ -12,6 +12,18 @@ type CompilerFactory = Box<dyn FnOnce() -> Box<dyn Compiler> + Send>;
 ///
 /// # Errors
 /// If there is no tier that the settings ask for.
-pub(crate) fn of(_settings: &Settings) -> Result<(Box<dyn Interpreter>, Option<CompilerFactory>)> {
-    Err(Error::msg("this build has no interpreter yet"))
+pub(crate) fn of(settings: &Settings) -> Result<(Box<dyn Interpreter>, Option<CompilerFactory>)> {
+    let compiler = match settings.tier {
+        TierPolicy::Interp => None,
+        TierPolicy::Auto => compiler(),
+        TierPolicy::Opt => {
+            let missing = || Error::msg("this build has no optimizing tier yet");
+            Some(compiler().ok_or_else(missing)?)
+        }
+    };
+    Ok((Box::new(sterna_interp::Interp), compiler))
+}
+
+fn compiler() -> Option<CompilerFactory> {
+    None
 }
