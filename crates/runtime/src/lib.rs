@@ -2,6 +2,8 @@
 //! Names no tier: interpreter and compiler come in through the traits of `abi`.
 
 mod adapters;
+mod artifact;
+mod artifact_module;
 mod builtins;
 mod call;
 mod code;
@@ -26,6 +28,7 @@ mod tiering;
 mod trap;
 mod types;
 
+pub use artifact::{ArtifactError, is_artifact};
 pub use engine::{Engine, Settings, TierPolicy};
 pub use error::{ImportMismatch, LinkError};
 pub use global::GlobalRef;

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sterna_abi::{
@@ -35,6 +35,8 @@ pub struct LoadedModule {
     // Fields drop in order: the interpreter's object before the entries that it refers to.
     interp: Box<dyn InterpModule>,
     code: CodeSpace,
+    /// Whether the first code published is that of all functions that the compiler takes.
+    whole: AtomicBool,
     entries: Box<[FuncEntry]>,
     module: Arc<Module>,
     layout: InstanceLayout,
@@ -102,6 +104,7 @@ impl LoadedModule {
         Arc::new(LoadedModule {
             interp,
             code: CodeSpace::default(),
+            whole: AtomicBool::new(false),
             entries,
             layout: InstanceLayout::new(&module),
             type_ids: types.iter().map(|info| info.id).collect(),
@@ -215,8 +218,21 @@ impl LoadedModule {
     ) -> std::io::Result<Vec<CompileError>> {
         let funcs: Vec<FuncIndex> = self.module.defined_funcs().collect();
         let (codes, errors) = linking::compile_parallel(self, &funcs, progress);
-        linking::publish(self, codes)?;
+        if !codes.is_empty() {
+            linking::publish(self, codes)?;
+            self.set_whole();
+        }
         Ok(errors)
+    }
+
+    /// Notes that the module was compiled by the whole before any other code of it was published.
+    pub(crate) fn set_whole(&self) {
+        self.whole.store(true, Ordering::Release);
+    }
+
+    /// Whether the first code published is that of all functions that the compiler takes.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
     }
 
     /// A kept memory of an earlier instance, ready for the next one.
