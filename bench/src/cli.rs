@@ -222,6 +222,9 @@ fn announce(engines: &Engines) {
     if !engines.missing.is_empty() {
         eprintln!("not here: {}", engines.missing.join(", "));
     }
+    if let Some(load) = results::busy() {
+        eprintln!("warning: the machine is busy (load {load}); times will be noise");
+    }
 }
 
 /// Prints every failure; whether there was one of ours. A peer may lack what a program needs.

@@ -159,6 +159,12 @@ pub fn machine() -> String {
     )
 }
 
+/// The load of the last minute, if something else was running.
+pub fn busy() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok().filter(|load| *load > 0.5)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
