@@ -17,6 +17,8 @@ const SIGNALS: CodeSettings = CodeSettings {
     interruptible: false,
 };
 
+const INFALLIBLE: &str = "writing to a string";
+
 fn modes() -> Vec<CodeSettings> {
     vec![
         SIGNALS,
@@ -76,7 +78,7 @@ fn every_operator(memory: &str, is_64: bool) -> String {
         if !classes.contains(&op.class()) {
             continue;
         }
-        let (params, results) = op.signature().unwrap();
+        let (params, results) = op.signature().expect("these classes have signatures");
         let list = |types: &[Ty]| {
             types.iter().map(|&ty| type_text(ty, is_64)).collect::<Vec<_>>().join(" ")
         };
@@ -87,11 +89,11 @@ fn every_operator(memory: &str, is_64: bool) -> String {
             ImmKind::Shuffle => "0 17 2 19 4 21 6 23 8 25 10 27 12 29 14 31",
             _ => "",
         };
-        write!(text, "(func (param {}) (result {})", list(params), list(results)).unwrap();
+        write!(text, "(func (param {}) (result {})", list(params), list(results)).expect(INFALLIBLE);
         for i in 0..params.len() {
-            write!(text, " local.get {i}").unwrap();
+            write!(text, " local.get {i}").expect(INFALLIBLE);
         }
-        writeln!(text, " {} {imm})", op.text()).unwrap();
+        writeln!(text, " {} {imm})", op.text()).expect(INFALLIBLE);
     }
     text + ")"
 }

@@ -36,10 +36,10 @@ impl Lower<'_> {
     }
 
     fn memory_base(&mut self, memory: u32) -> ir::Value {
-        if memory == 0 {
-            if let Some(base) = self.cached.memory_base {
-                return base;
-            }
+        if memory == 0
+            && let Some(base) = self.cached.memory_base
+        {
+            return base;
         }
         let offset = self.layout.memory(MemoryIndex::from_u32(memory)) + MemorySlot::OFF_BASE;
         let base = self.prelude_load(self.vmctx, offset);
