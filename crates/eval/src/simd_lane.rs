@@ -36,10 +36,11 @@ ops! {
         Lane::join(from_fn(|i| if lanes[i] < 16 { a[usize::from(lanes[i] & 15)] } else { 0 }))
     };
     i8x16_shuffle(a: V128, b: V128, lanes: [u8; 16]) -> V128 = {
+        // Not `lanes.map`, which is not always inlined.
         let (a, b) = (u8::split(a), u8::split(b));
-        Lane::join(lanes.map(|lane| {
-            let from = if lane & 16 == 0 { &a } else { &b };
-            from[usize::from(lane & 15)]
+        Lane::join(from_fn(|i| {
+            let from = if lanes[i] & 16 == 0 { &a } else { &b };
+            from[usize::from(lanes[i] & 15)]
         }))
     };
 }
