@@ -26,7 +26,7 @@ impl Engine {
     /// If a tier that is asked for does not exist on this machine.
     pub fn new(config: &Config) -> Result<Engine> {
         let settings = config.to_settings();
-        let (interp, compiler) = tiers::of(&settings)?;
+        let (interp, compiler) = tiers::of(&settings);
         Ok(Engine { inner: rt::Engine::new(settings, interp, compiler) })
     }
 

@@ -100,7 +100,7 @@ impl Error {
     /// Where the guest was: of a trap, or of the call of a host function that failed.
     pub fn backtrace(&self) -> Option<&Backtrace> {
         let trap = || self.downcast_ref::<Trap>().map(Trap::backtrace);
-        self.0.backtrace.as_ref().or_else(trap).filter(|frames| !frames.frames().is_empty())
+        self.0.backtrace.as_ref().or_else(trap).filter(|backtrace| !backtrace.is_empty())
     }
 
     /// The cause without its contexts, then its sources.
@@ -202,7 +202,7 @@ impl fmt::Debug for Error {
             write!(f, "\n    {}", message.replace('\n', "\n    "))?;
         }
         match &self.0.backtrace {
-            Some(backtrace) if !backtrace.frames().is_empty() => write!(f, "\n\n{backtrace}"),
+            Some(backtrace) if !backtrace.is_empty() => write!(f, "\n\n{backtrace}"),
             _ => Ok(()),
         }
     }

@@ -2,13 +2,14 @@
 //! Does not own recording them (the runtime does) nor source positions (`source`).
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use sterna_isa::TrapCode;
 use sterna_runtime as rt;
+use sterna_runtime::LoadedModule;
 
 use crate::module::Module;
-use crate::source::{self, SourceFrame};
+use crate::source::{SourceFrame, Sources};
 
 /// A guest stopped: why and where. Found in an [`Error`](crate::Error) by `error.downcast_ref::<Trap>()`.
 ///
@@ -53,7 +54,7 @@ impl fmt::Display for Trap {
     /// `wasm trap: ` and the reason; then the backtrace if there is one, a line or two per frame.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "wasm trap: {}", self.code)?;
-        match self.frames().is_empty() {
+        match self.backtrace.is_empty() {
             true => Ok(()),
             false => write!(f, "\n{}", self.backtrace),
         }
@@ -74,32 +75,52 @@ impl From<TrapCode> for Trap {
     }
 }
 
-/// The guest's frames at some moment, innermost first.
+/// The guest's frames at some moment, innermost first. Names and source positions are looked up when it is first looked at.
 #[derive(Clone, Default)]
 pub struct Backtrace {
-    frames: Box<[FrameInfo]>,
+    recorded: Box<[rt::FrameInfo]>,
+    frames: OnceLock<Box<[FrameInfo]>>,
 }
 
 impl Backtrace {
-    pub(crate) fn new(frames: Vec<rt::FrameInfo>) -> Backtrace {
-        let info = |frame| FrameInfo { frame, sources: OnceLock::new() };
-        Backtrace { frames: frames.into_iter().map(info).collect() }
+    pub(crate) fn new(recorded: Vec<rt::FrameInfo>) -> Backtrace {
+        Backtrace { recorded: recorded.into(), frames: OnceLock::new() }
     }
 
     pub(crate) fn to_runtime(&self) -> Vec<rt::FrameInfo> {
-        self.frames.iter().map(|info| info.frame.clone()).collect()
+        self.recorded.to_vec()
+    }
+
+    /// Whether no frame was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.recorded.is_empty()
     }
 
     /// The frames.
     pub fn frames(&self) -> &[FrameInfo] {
-        &self.frames
+        self.frames.get_or_init(|| {
+            // Few modules take part in a backtrace, often only one.
+            let mut modules: Vec<(&Arc<LoadedModule>, Sources<'_>)> = Vec::new();
+            let mut frames = Vec::with_capacity(self.recorded.len());
+            for frame in &self.recorded {
+                let known = modules.iter().position(|(known, _)| Arc::ptr_eq(known, &frame.module));
+                let at = known.unwrap_or_else(|| {
+                    modules.push((&frame.module, Sources::new(frame.module.module())));
+                    modules.len() - 1
+                });
+                let sources = modules[at].1.at(frame.wasm_offset);
+                frames.push(FrameInfo { frame: frame.clone(), sources });
+            }
+            frames.into()
+        })
     }
 }
 
 impl fmt::Display for Backtrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wasm backtrace:")?;
-        self.frames.iter().enumerate().try_for_each(|(at, frame)| write!(f, "\n{at:>5}: {frame}"))
+        let mut frames = self.frames().iter().enumerate();
+        frames.try_for_each(|(at, frame)| write!(f, "\n{at:>5}: {frame}"))
     }
 }
 
@@ -109,11 +130,11 @@ impl fmt::Debug for Backtrace {
     }
 }
 
-/// A frame of a backtrace. Names and source positions are looked up when asked for.
+/// A frame of a backtrace.
 #[derive(Clone)]
 pub struct FrameInfo {
     frame: rt::FrameInfo,
-    sources: OnceLock<Vec<SourceFrame>>,
+    sources: Vec<SourceFrame>,
 }
 
 impl FrameInfo {
@@ -151,19 +172,19 @@ impl FrameInfo {
     /// Where in the source code, from the module's DWARF sections: innermost inlined function first; empty if there are no such
     /// sections or they do not tell.
     pub fn sources(&self) -> &[SourceFrame] {
-        self.sources.get_or_init(|| source::lookup(&self.frame.module, self.frame.wasm_offset))
+        &self.sources
     }
 }
 
 impl fmt::Display for FrameInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let module = self.module_name().unwrap_or("<unknown>");
-        write!(f, "{:#6x} - {module}!", self.wasm_offset())?;
+        write!(f, "{:#8x} - {module}!", self.wasm_offset())?;
         match self.func_name() {
             Some(name) => f.write_str(name)?,
             None => write!(f, "<wasm function {}>", self.func_index())?,
         }
-        self.sources().iter().try_for_each(|source| write!(f, "\n{:>17}{source}", ""))
+        self.sources.iter().try_for_each(|source| write!(f, "\n{:>18}{source}", ""))
     }
 }
 
