@@ -1,7 +1,6 @@
 //! Owns `LoadedModule`: a module with everything that its instances share — entries, code, memory images.
 //! Does not own per-instance state.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -43,7 +42,6 @@ pub struct LoadedModule {
     type_ids: Box<[u32]>,
     types: Box<[Arc<TypeInfo>]>,
     exports: OnceLock<HashMap<Box<str>, ExternIndex>>,
-    extension: OnceLock<Box<dyn Any + Send + Sync>>,
     pub(crate) data_plan: DataPlan,
     pub(crate) warm: Mutex<Vec<WarmMemory>>,
     engine: Arc<Engine>,
@@ -110,7 +108,6 @@ impl LoadedModule {
             type_ids: types.iter().map(|info| info.id).collect(),
             types,
             exports: OnceLock::new(),
-            extension: OnceLock::new(),
             data_plan: DataPlan::new(&module),
             warm: Mutex::default(),
             engine: engine.clone(),
@@ -148,14 +145,6 @@ impl LoadedModule {
             exports.iter().map(|export| (export.name.clone(), export.index)).collect()
         });
         map.get(name).copied()
-    }
-
-    /// Something that the embedder derives from the module and keeps with it, made on first use.
-    pub fn extension(
-        &self,
-        make: impl FnOnce() -> Box<dyn Any + Send + Sync>,
-    ) -> &(dyn Any + Send + Sync) {
-        &**self.extension.get_or_init(make)
     }
 
     /// Bytes of machine code.
