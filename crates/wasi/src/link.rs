@@ -1,0 +1,66 @@
+//! Owns linking: every function of the table becomes an import for the engine's guests.
+//! Does not implement the functions.
+
+use crate::{Abi, GuestMemory, WasiCtx, returned};
+use sterna::{Caller, Error, Linker};
+
+/// Defines every function of preview 1 in `linker`, under both of its module names,
+/// `wasi_snapshot_preview1` and `wasi_unstable`. `get` finds the guest's world in the store's data.
+///
+/// A guest must export its memory as `memory`. A call that ends the guest returns an error in which
+/// [`Error::downcast_ref`] finds the [`Halt`](crate::Halt).
+///
+/// # Errors
+/// One of the names is taken in `linker`.
+pub fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> &mut WasiCtx,
+) -> Result<(), Error> {
+    add_form(linker, get, Abi::Preview1)?;
+    add_form(linker, get, Abi::Snapshot0)
+}
+
+macro_rules! add {
+    ($($name:ident($($parameter:ident: $type:ident),*) $(-> $result:ident)?;)*) => {
+        fn add_form<T: 'static>(
+            linker: &mut Linker<T>,
+            get: fn(&mut T) -> &mut WasiCtx,
+            abi: Abi,
+        ) -> Result<(), Error> {
+            $(
+                linker.func_wrap(
+                    abi.module_name(),
+                    stringify!($name),
+                    move |mut caller: Caller<'_, T>, $($parameter: $type),*| {
+                        let (bytes, data) = memory(&mut caller)?;
+                        let mut memory = GuestMemory::new(bytes, abi);
+                        let result = get(data).$name(
+                            &mut memory,
+                            $($parameter as $crate::wasi_unsigned!($type)),*
+                        );
+                        to_guest!(returned(result), $($result)?)
+                    },
+                )?;
+            )*
+            Ok(())
+        }
+    };
+}
+
+/// The result for the guest: an error number, or nothing for the function that does not return.
+macro_rules! to_guest {
+    ($result:expr, errno) => {
+        $result.map_err(Error::new)
+    };
+    ($result:expr,) => {
+        $result.map(drop).map_err(Error::new)
+    };
+}
+
+crate::for_each_wasi_fn!(add);
+
+fn memory<'a, T>(caller: &'a mut Caller<'_, T>) -> Result<(&'a mut [u8], &'a mut T), Error> {
+    caller
+        .memory_and_data("memory")
+        .ok_or_else(|| Error::msg("WASI needs a memory that the module exports as `memory`"))
+}
