@@ -21,6 +21,8 @@ pub(crate) struct ModuleCode {
     settings: InterpSettings,
     /// Code by its address.
     functions: RwLock<BTreeMap<usize, Function>>,
+    /// Boxed, because code points to them.
+    #[allow(clippy::vec_box, reason = "their addresses must not change")]
     stubs: Mutex<Vec<Box<CompiledStub>>>,
 }
 
@@ -73,8 +75,10 @@ impl ModuleCode {
     pub fn of<'a>(vmctx: *mut VmCtx) -> &'a ModuleCode {
         // SAFETY: the caller has seen a frame of this live instance, so its module has entries.
         let entry = unsafe { (*vmctx).entries };
+        // SAFETY: as above.
+        let interp = unsafe { (*entry).interp };
         // SAFETY: every entry of a module points to its object, which lives as long as the module.
-        unsafe { &*(*entry).interp.cast::<ModuleCode>() }
+        unsafe { &*interp.cast::<ModuleCode>() }
     }
 
     /// Whether the module has a memory.

@@ -41,7 +41,7 @@ pub(crate) unsafe fn describe(frame: &InterpFrame) -> CapturedFrame {
 fn read(frame: &InterpFrame, ty: ValType, saved: Saved) -> u128 {
     let slot = |slot: u32| {
         // SAFETY: the frame is live and has the slots that its translation names.
-        let bits = unsafe { frame.fp.add(slot as usize).read() };
+        let bits = unsafe { sterna_abi::read_slot(frame.fp, slot as usize) };
         u128::from(bits)
     };
     match saved {
@@ -52,7 +52,8 @@ fn read(frame: &InterpFrame, ty: ValType, saved: Saved) -> u128 {
             // SAFETY: the store is live; only the innermost frame has values in accumulators.
             let boundary = unsafe { (*store_of(frame.instance)).interp_frame }.cast::<Boundary>();
             // SAFETY: boundaries are unlinked before their native frame ends.
-            u128::from(unsafe { (*boundary).accumulators }[class])
+            let boundary = unsafe { &*boundary };
+            u128::from(boundary.accumulators[class])
         }
     }
 }

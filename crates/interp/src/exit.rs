@@ -9,7 +9,7 @@ use std::mem::size_of;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use sterna_abi::{FuncEntry, MemorySlot, Slot, StoreCtx, VmCtx};
+use sterna_abi::{BuiltinBodies, FuncEntry, MemorySlot, Slot, StoreCtx, VmCtx};
 
 use crate::code::ModuleCode;
 use crate::machine::{self, Done, Handler, Regs, handlers, tail};
@@ -89,6 +89,16 @@ pub(crate) struct Boundary {
 pub(crate) fn store_of(vmctx: *mut VmCtx) -> *mut StoreCtx {
     // SAFETY: the first word of every live vmctx is its store.
     unsafe { (*vmctx).store }
+}
+
+/// The builtins of a vmctx's store.
+#[inline(always)]
+pub(crate) fn bodies_of<'a>(vmctx: *mut VmCtx) -> &'a BuiltinBodies {
+    let store = store_of(vmctx);
+    // SAFETY: the store outlives its instances.
+    let bodies = unsafe { (*store).bodies };
+    // SAFETY: the table lives as long as the store.
+    unsafe { &*bodies }
 }
 
 /// Length in bytes of memory 0 of an instance that has one.
@@ -194,9 +204,7 @@ fn suspend_anywhere<'a>(
 /// Reports a trap to the runtime, which notes the backtrace.
 #[cold]
 fn raise(vmctx: *mut VmCtx, code: u32) {
-    let store = store_of(vmctx);
-    // SAFETY: the table of bodies lives as long as the store.
-    let raise = unsafe { (*(*store).bodies).raise };
+    let raise = bodies_of(vmctx).raise;
     // SAFETY: a builtin body takes any live vmctx; the frame is suspended.
     unsafe { raise(vmctx, code) };
     debug_assert!(is_trapping(vmctx), "the body sets activation.trap");
@@ -259,8 +267,7 @@ fn polled(
     accumulators: [u64; 3],
 ) -> usize {
     let module = suspend_anywhere(vmctx, ip, fp, accumulators);
-    // SAFETY: the table of bodies lives as long as the store.
-    let poll = unsafe { (*(*store_of(vmctx)).bodies).poll };
+    let poll = bodies_of(vmctx).poll;
     // SAFETY: a builtin body takes any live vmctx; the frame is suspended.
     unsafe { poll(vmctx) };
     if module.has_memory() { memory_len(vmctx) } else { len }
@@ -273,7 +280,9 @@ fn polled(
 pub(crate) unsafe fn call(instance: *mut VmCtx, entry: *const FuncEntry, fp: *mut Slot) {
     let store = store_of(instance);
     // SAFETY: the caller has entered this live store.
-    let (prev, value_sp) = unsafe { ((*store).interp_frame, (*store).value_sp) };
+    let prev = unsafe { (*store).interp_frame };
+    // SAFETY: as above.
+    let value_sp = unsafe { (*store).value_sp };
     let native_sp = sterna_sys::activation::stack_pointer();
     let mut boundary = Boundary {
         prev: prev.cast(),

@@ -9,7 +9,7 @@ use sterna_abi::{BuiltinBodies, MemoryDef, MemorySlot, TableDef, VmCtx};
 use sterna_isa::Op as WasmOp;
 
 use super::pure::Dests;
-use crate::exit::{is_trapping, store_of, suspend};
+use crate::exit::{bodies_of, is_trapping, suspend};
 use crate::machine::{Handler, Op, Regs, Stop, step};
 use crate::value::{Dest, Scalar, ToAcc, ToSlot, Value};
 
@@ -25,9 +25,7 @@ impl<O: Call> Op for CallOp<O> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         suspend(r, r.u16(10));
-        // SAFETY: the table of bodies lives as long as the store.
-        let bodies = unsafe { &*(*store_of(r.vmctx)).bodies };
-        O::call(r, bodies, r.vmctx, r.u16(8));
+        O::call(r, bodies_of(r.vmctx), r.vmctx, r.u16(8));
         if is_trapping(r.vmctx) {
             return Err(Stop::Unwind);
         }

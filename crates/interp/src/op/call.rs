@@ -98,8 +98,10 @@ fn element(r: &Regs, index: u64) -> Result<FuncRef, Stop> {
     let element = unsafe { table.base.cast::<FuncRef>().add(index as usize) };
     // SAFETY: as above.
     let element = unsafe { element.read() };
-    // SAFETY: `type_ids` has an id for every type index.
-    let wanted = unsafe { (*r.vmctx).type_ids.add(r.u32(12) as usize) };
+    // SAFETY: instances are live while their code runs.
+    let types = unsafe { (*r.vmctx).type_ids };
+    // SAFETY: there is an id for every type index.
+    let wanted = unsafe { types.add(r.u32(12) as usize) };
     // SAFETY: as above.
     if element.type_id == unsafe { wanted.read() } {
         return Ok(element);

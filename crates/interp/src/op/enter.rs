@@ -105,8 +105,7 @@ pub(crate) static BUDGET: Handler = step::<Budget>;
 #[inline(never)]
 fn hot(vmctx: *mut VmCtx, entry: *const FuncEntry, ip: *const u8, fp: *mut Slot, top: usize) {
     exit::suspend_at(vmctx, ip, fp, top);
-    // SAFETY: the table of bodies lives as long as the store.
-    let hot = unsafe { (*(*store_of(vmctx)).bodies).hot };
+    let hot = exit::bodies_of(vmctx).hot;
     // SAFETY: the entry outlives the code.
     let func = unsafe { (*entry).func };
     // SAFETY: a builtin body takes any live vmctx; the frame is suspended.
@@ -123,8 +122,8 @@ fn callee(r: &Regs) -> *const FuncEntry {
 #[inline(always)]
 fn signature_end(r: &Regs, entry: *const FuncEntry) -> *mut Slot {
     // SAFETY: entries live as long as whoever can call them.
-    let (params, results) = unsafe { ((*entry).param_slots, (*entry).result_slots) };
-    r.slot_ptr(params.max(results) as usize)
+    let entry = unsafe { &*entry };
+    r.slot_ptr(entry.param_slots.max(entry.result_slots) as usize)
 }
 
 /// Returns to the caller in `return_address`, with the first result in all accumulators.
@@ -143,17 +142,24 @@ pub(crate) struct Translate<const SKIP: usize>;
 impl<const SKIP: usize> Op for Translate<SKIP> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
-        let code = translate(callee(r)).map_err(Stop::CallTrap)?;
-        // SAFETY: interpreter code is longer than that.
-        r.ip = unsafe { code.add(SKIP) };
+        let code = translate(callee(r));
+        if let Some(trap) = u8::try_from(code).ok().and_then(TrapCode::from_byte) {
+            return Err(Stop::CallTrap(trap));
+        }
+        r.ip = (code + SKIP) as *const u8;
         Ok(())
     }
 }
 
+/// Translates a function; the address of its code, or a trap code. (A `Result` would go through memory, and a handler that has
+/// passed on an address of its own frame cannot end in a tail call.)
 #[cold]
 #[inline(never)]
-fn translate(entry: *const FuncEntry) -> Result<*const u8, TrapCode> {
-    ModuleCode::translate_entry(entry)
+extern "C" fn translate(entry: *const FuncEntry) -> usize {
+    match ModuleCode::translate_entry(entry) {
+        Ok(code) => code as usize,
+        Err(trap) => trap as usize,
+    }
 }
 
 /// Stub of host functions.

@@ -83,7 +83,7 @@ impl Translator<'_> {
         let index = self.pop();
         let signature: &FuncType = &self.source.module.types()[TypeIndex::from_u32(ty).index()];
         let place = match self.place(&index) {
-            Place::Const(_) => Place::Slot { slot: self.to_slot(&index), cached: false },
+            Place::Const(_) => Place::Slot { slot: self.in_slot(&index), cached: false },
             place => place,
         };
         let base = self.arguments(&signature.params);
@@ -128,7 +128,7 @@ impl Translator<'_> {
     /// `return_call_indirect`.
     pub(super) fn return_call_indirect(&mut self, ty: u32, table: u32) {
         let index = self.pop();
-        let slot = self.to_slot(&index);
+        let slot = self.in_slot(&index);
         let signature: &FuncType = &self.source.module.types()[TypeIndex::from_u32(ty).index()];
         let base = self.arguments(&signature.params);
         let pos = self.emit(TAIL_CALL_INDIRECT, 24);

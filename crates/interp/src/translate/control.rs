@@ -367,7 +367,7 @@ impl<'a> Translator<'a> {
                 let entry = self.pop();
                 let place = match self.place(&entry) {
                     Place::Const(bits) if !super::scalar::fits(*ty, bits) => {
-                        Place::Slot { slot: self.to_slot(&entry), cached: false }
+                        Place::Slot { slot: self.in_slot(&entry), cached: false }
                     }
                     place => place,
                 };

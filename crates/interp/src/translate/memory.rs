@@ -69,7 +69,7 @@ impl Translator<'_> {
                         (self.produce(ty, forms.a, 16), end)
                     }
                     (None, _) => {
-                        let slot = self.to_slot(&address);
+                        let slot = self.in_slot(&address);
                         let pos = self.produce(ty, forms.s, 16);
                         self.asm.u16(pos, 10, slot);
                         (pos, end)
@@ -78,7 +78,7 @@ impl Translator<'_> {
                 self.asm.u32(pos, 12, end);
             }
             Access::Far(memory, offset) => {
-                let slot = self.to_slot(&address);
+                let slot = self.in_slot(&address);
                 let pos = self.produce_in_slot(ty, forms.far, 24);
                 self.asm.u16(pos, 10, slot);
                 self.asm.u32(pos, 12, memory);
@@ -93,7 +93,7 @@ impl Translator<'_> {
         match access {
             Access::Near(end) => self.store_near(forms, &address, &value, end),
             Access::Far(memory, offset) => {
-                let (address, value) = (self.to_slot(&address), self.to_slot(&value));
+                let (address, value) = (self.in_slot(&address), self.in_slot(&value));
                 let pos = self.emit(forms.far, 24);
                 self.asm.u16(pos, 8, address);
                 self.asm.u16(pos, 10, value);
@@ -107,7 +107,7 @@ impl Translator<'_> {
         let mut from = self.place(value);
         if matches!(from, Place::Const(bits) if !fits(value.ty, bits) || value.ty == ValType::V128)
         {
-            from = Place::Slot { slot: self.to_slot(value), cached: false };
+            from = Place::Slot { slot: self.in_slot(value), cached: false };
         }
         let base = self.place(address);
         // The integer accumulator cannot be address and value.
@@ -119,7 +119,7 @@ impl Translator<'_> {
             }
             (None, Place::Acc) => (&forms.a, 0),
             (None, Place::Slot { cached: true, .. }) if !acc_taken => (&forms.a, 0),
-            (None, _) => (&forms.s, self.to_slot(address)),
+            (None, _) => (&forms.s, self.in_slot(address)),
         };
         let address_in_acc = std::ptr::eq(values, &forms.a) && class(value.ty) == Some(0);
         let (handler, size) = match from {

@@ -221,8 +221,8 @@ impl<'a> Translator<'a> {
     /// Appends an instruction.
     fn emit(&mut self, handler: Handler, size: usize) -> u32 {
         let pos = self.asm.op(handler, size);
-        if let Some(mut probe) = self.probe.take() {
-            self.observe(&mut probe, pos, size);
+        if let Some(probe) = self.probe.take() {
+            self.observe(probe, pos, size);
             self.probe = Some(probe);
         }
         pos

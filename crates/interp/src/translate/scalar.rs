@@ -248,7 +248,7 @@ impl Translator<'_> {
                 self.acc[class] = Acc::Unknown;
                 Place::Acc
             }
-            _ => Place::Slot { slot: self.to_slot(entry), cached: false },
+            _ => Place::Slot { slot: self.in_slot(entry), cached: false },
         }
     }
 
@@ -424,7 +424,7 @@ impl Translator<'_> {
         let mut slots = [0; 3];
         for i in (0..count.min(3)).rev() {
             let entry = self.pop();
-            slots[i] = self.to_slot(&entry);
+            slots[i] = self.in_slot(&entry);
         }
         slots
     }
@@ -474,7 +474,7 @@ impl Translator<'_> {
         let b = self.pop();
         let a = self.pop();
         let Some(class) = class(a.ty) else {
-            let (a, b, condition) = (self.to_slot(&a), self.to_slot(&b), self.to_slot(&condition));
+            let (a, b, condition) = (self.in_slot(&a), self.in_slot(&b), self.in_slot(&condition));
             let pos = self.produce_in_slot(ValType::V128, VECTOR_SELECT, 16);
             self.asm.u16(pos, 10, condition);
             self.asm.u16(pos, 12, a);
@@ -483,7 +483,7 @@ impl Translator<'_> {
         };
         let mut place = self.place(&condition);
         if let Place::Const(_) = place {
-            place = Place::Slot { slot: self.to_slot(&condition), cached: false };
+            place = Place::Slot { slot: self.in_slot(&condition), cached: false };
         }
         // The integer accumulator cannot be condition and value.
         let taken = place == Place::Acc && class == 0;

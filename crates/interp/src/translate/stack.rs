@@ -149,7 +149,7 @@ impl Translator<'_> {
     }
 
     /// Makes sure that a popped entry is in a slot, and says in which.
-    pub(super) fn to_slot(&mut self, entry: &Entry) -> u16 {
+    pub(super) fn in_slot(&mut self, entry: &Entry) -> u16 {
         match self.place(entry) {
             Place::Slot { slot, .. } => return slot,
             Place::Acc => self.store_popped(entry),

@@ -6,7 +6,7 @@ use sterna_base::{MemoryIndex, TableIndex};
 use sterna_interp::Interp;
 use sterna_isa::{HeapType, TrapCode};
 
-use super::{Instance, TABLE_RESERVE, World};
+use super::{Instance, Memory, TABLE_RESERVE, World};
 
 /// # Safety
 /// `vmctx` must be live.
@@ -92,13 +92,13 @@ unsafe extern "C" fn raise(vmctx: *mut VmCtx, code: u32) -> u64 {
 unsafe extern "C" fn memory_grow(vmctx: *mut VmCtx, index: u32, delta: u64) -> u64 {
     // SAFETY: builtins get live vmctxs.
     let def = unsafe { memory(vmctx, index) };
-    // SAFETY: as above.
-    let ty = unsafe { instance(vmctx) }.module.memories()[index as usize];
-    let old = def.len as u64 >> ty.page_size_log2;
-    let max = ty.max.unwrap_or(u64::MAX).min(super::MEMORY_RESERVE as u64 >> ty.page_size_log2);
+    let memory = std::ptr::from_mut(def).cast::<Memory>();
+    // SAFETY: the definition is the first field of its memory.
+    let (page, max) = unsafe { ((*memory).page, (*memory).max) };
+    let old = (def.len / page) as u64;
     match old.checked_add(delta) {
-        Some(new) if new <= max => {
-            def.len = (new << ty.page_size_log2) as usize;
+        Some(new) if new <= max as u64 => {
+            def.len = new as usize * page;
             old
         }
         _ => u64::MAX,

@@ -2,6 +2,11 @@
 //! Does not own limits, sharing or safety: tests are trusted.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::mut_from_ref,
+    reason = "a test runtime, not a sound one"
+)]
 
 mod builtins;
 
@@ -52,6 +57,8 @@ pub struct Instance {
     dropped_elems: Vec<bool>,
 }
 
+/// A memory; its definition comes first.
+#[repr(C)]
 struct Memory {
     def: MemoryDef,
     bytes: Vec<u8>,
@@ -243,7 +250,8 @@ impl World {
         let (vmctx, entry, results) = {
             let instance = &mut *self.instances[instance];
             let results = instance.module.func_type(func).result_slots();
-            (instance.vmctx(), &raw const instance.entries[func.index()], results)
+            let callee = instance.func_ref(func);
+            (callee.instance, callee.entry, results)
         };
         let fp = self.store.value_sp;
         for (i, &arg) in args.iter().enumerate() {
@@ -370,17 +378,41 @@ impl Instance {
     }
 
     fn eval(&self, expr: &ConstExpr) -> u128 {
-        match expr.ops[..] {
-            [ConstOp::I32(value)] => u128::from(value as u32),
-            [ConstOp::I64(value)] => u128::from(value as u64),
-            [ConstOp::F32(bits)] => u128::from(bits),
-            [ConstOp::F64(bits)] => u128::from(bits),
-            [ConstOp::V128(bits)] => bits,
-            [ConstOp::RefNull] => 0,
-            [ConstOp::RefFunc(func)] => u128::from(self.reference(func)),
+        let mut stack: Vec<u128> = Vec::new();
+        for &op in &expr.ops {
+            let value = self.eval_op(op, &mut stack);
+            stack.push(value);
+        }
+        stack[0]
+    }
+
+    fn eval_op(&self, op: ConstOp, stack: &mut Vec<u128>) -> u128 {
+        let mut pop = || stack.pop().expect("operand") as u64;
+        let (b, a) = match op {
+            ConstOp::I32Add
+            | ConstOp::I32Sub
+            | ConstOp::I32Mul
+            | ConstOp::I64Add
+            | ConstOp::I64Sub
+            | ConstOp::I64Mul => (pop(), pop()),
+            _ => (0, 0),
+        };
+        match op {
+            ConstOp::I32(value) => u128::from(value as u32),
+            ConstOp::I64(value) => u128::from(value as u64),
+            ConstOp::F32(bits) => u128::from(bits),
+            ConstOp::F64(bits) => u128::from(bits),
+            ConstOp::V128(bits) => bits,
+            ConstOp::I32Add => u128::from((a as u32).wrapping_add(b as u32)),
+            ConstOp::I32Sub => u128::from((a as u32).wrapping_sub(b as u32)),
+            ConstOp::I32Mul => u128::from((a as u32).wrapping_mul(b as u32)),
+            ConstOp::I64Add => u128::from(a.wrapping_add(b)),
+            ConstOp::I64Sub => u128::from(a.wrapping_sub(b)),
+            ConstOp::I64Mul => u128::from(a.wrapping_mul(b)),
+            ConstOp::RefNull => 0,
+            ConstOp::RefFunc(func) => u128::from(self.reference(func)),
             // SAFETY: cells are live.
-            [ConstOp::GlobalGet(global)] => u128::from(unsafe { *self.global_cell(global) }.0[0]),
-            _ => panic!("constant expression {expr:?}"),
+            ConstOp::GlobalGet(global) => u128::from(unsafe { *self.global_cell(global) }.0[0]),
         }
     }
 
@@ -401,8 +433,13 @@ impl Instance {
     fn initialize(&mut self) {
         let module = self.module.clone();
         for (i, segment) in module.elems().iter().enumerate() {
+            self.dropped_elems[i] = segment.mode != SegmentMode::Passive;
             if let SegmentMode::Active(table, offset) = &segment.mode {
                 let at = self.eval(offset) as u64;
+                let def: *const TableDef = self.read(self.layout.table(*table));
+                // SAFETY: tables live as long as instances.
+                let len = unsafe { (*def).len };
+                assert!(at + segment.items.len() as u64 <= len, "element segment out of bounds");
                 for index in 0..segment.items.len() {
                     let value = self.elem_value(i, index);
                     // SAFETY: the table is live.
@@ -412,14 +449,32 @@ impl Instance {
                 }
             }
         }
-        for segment in module.data_segments() {
+        for (i, segment) in module.data_segments().iter().enumerate() {
+            self.dropped_data[i] = segment.mode != SegmentMode::Passive;
             if let SegmentMode::Active(memory, offset) = &segment.mode {
                 let at = self.eval(offset) as usize;
                 let slot: MemorySlot = self.read(self.layout.memory(*memory));
                 let data = module.data(segment);
-                // SAFETY: tests keep their segments in bounds.
+                // SAFETY: memories live as long as instances.
+                assert!(
+                    at + data.len() <= unsafe { (*slot.def).len },
+                    "data segment out of bounds"
+                );
+                // SAFETY: just checked.
                 unsafe { slot.base.add(at).copy_from_nonoverlapping(data.as_ptr(), data.len()) };
             }
         }
+    }
+}
+
+impl Instance {
+    /// The slots of an exported global.
+    pub fn export_global(&self, name: &str) -> Vec<u64> {
+        let export =
+            self.module.exports().iter().find(|export| &*export.name == name).expect("export");
+        let ExternIndex::Global(global) = export.index else { panic!("no global") };
+        let slots = self.module.global_type(global).ty.slots();
+        // SAFETY: cells are live.
+        unsafe { *self.global_cell(global) }.0[..slots].to_vec()
     }
 }
