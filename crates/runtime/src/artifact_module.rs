@@ -272,3 +272,7 @@ fn install_adapters(loaded: &LoadedModule, artifact: &Artifact, bytes: &ModuleBy
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "artifact_module_tests.rs"]
+mod tests;
