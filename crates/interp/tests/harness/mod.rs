@@ -5,6 +5,8 @@
 #![allow(
     clippy::multiple_unsafe_ops_per_block,
     clippy::mut_from_ref,
+    clippy::vec_box,
+    clippy::unwrap_used,
     reason = "a test runtime, not a sound one"
 )]
 
@@ -456,10 +458,8 @@ impl Instance {
                 let slot: MemorySlot = self.read(self.layout.memory(*memory));
                 let data = module.data(segment);
                 // SAFETY: memories live as long as instances.
-                assert!(
-                    at + data.len() <= unsafe { (*slot.def).len },
-                    "data segment out of bounds"
-                );
+                let len = unsafe { (*slot.def).len };
+                assert!(at + data.len() <= len, "data segment out of bounds");
                 // SAFETY: just checked.
                 unsafe { slot.base.add(at).copy_from_nonoverlapping(data.as_ptr(), data.len()) };
             }
