@@ -4,12 +4,13 @@
 use std::env;
 
 /// LLVM turns a call in tail position between functions of one signature into a jump from optimization level 2 on, if all
-/// arguments travel in registers. Elsewhere, or with `STERNA_LOOP_DISPATCH=1`, a loop dispatches.
+/// arguments travel in registers and no debug assertion keeps a frame alive. Elsewhere, or with `STERNA_LOOP_DISPATCH=1`, a loop dispatches.
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(tail_dispatch)");
     println!("cargo::rerun-if-env-changed=STERNA_LOOP_DISPATCH");
     let var = |name| env::var(name).unwrap_or_default();
-    let optimized = matches!(var("OPT_LEVEL").as_str(), "2" | "3");
+    let optimized = matches!(var("OPT_LEVEL").as_str(), "2" | "3")
+        && env::var_os("CARGO_CFG_DEBUG_ASSERTIONS").is_none();
     let in_registers = match var("CARGO_CFG_TARGET_ARCH").as_str() {
         "x86_64" => var("CARGO_CFG_TARGET_FAMILY") == "unix",
         "aarch64" => true,

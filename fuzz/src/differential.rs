@@ -1,0 +1,200 @@
+//! Owns the execution oracle: every configuration computes the same results, traps, memories and globals.
+//! Does not judge what is right: the configurations only have to agree, the official suite says on what.
+
+use sterna::{Config, Engine, Extern, Func, Instance, Module, Store, Tier, Trap, TrapCode, Val, ValType};
+
+use crate::generate::Generated;
+use crate::random::Random;
+use crate::{Finding, Tally};
+
+/// Engines to compare; the first is the reference.
+pub struct Differential {
+    engines: Vec<(&'static str, Engine)>,
+}
+
+/// What a call did.
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    Results(Vec<String>),
+    Trap(TrapCode),
+    /// Depends on the tier's frame sizes: ends the comparison.
+    StackOverflow,
+}
+
+/// One configuration's run of a module, advanced call by call.
+struct Run {
+    store: Store<()>,
+    instance: Instance,
+    funcs: Vec<(String, Func)>,
+}
+
+impl Default for Differential {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Differential {
+    /// The interpreter as reference, and every way to generate code.
+    ///
+    /// # Panics
+    /// If an engine cannot be made, which needs nothing but address space.
+    pub fn new() -> Differential {
+        let base = || {
+            let mut config = Config::new();
+            config.deterministic(true).threads(1).backtrace_frames(4);
+            config
+        };
+        let engine = |config: &Config| Engine::new(config).expect("an engine needs no more than address space");
+        Differential {
+            engines: vec![
+                ("interp", engine(base().tier(Tier::Interp))),
+                ("opt", engine(base().tier(Tier::Opt))),
+                ("opt, explicit checks", engine(base().tier(Tier::Opt).explicit_checks(true))),
+                ("opt, state capture", engine(base().tier(Tier::Opt).capture_state(true))),
+                ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
+            ],
+        }
+    }
+
+    /// The reference engine.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engines[0].1
+    }
+
+    /// Runs every export of a module in all configurations, in step.
+    pub(crate) fn run(&self, generated: &Generated, random: &mut Random) -> Result<Tally, Finding> {
+        let finding = |message: String| Finding { message, wasm: generated.wasm.clone() };
+        let mut runs = Vec::new();
+        let mut refused = Vec::new();
+        for (name, engine) in &self.engines {
+            let module = Module::new(engine, &generated.wasm);
+            let module = module.map_err(|error| finding(format!("{name}: generated module refused: {error}")))?;
+            match Run::new(engine, &module) {
+                Ok(run) => runs.push((*name, run)),
+                Err(error) => refused.push((*name, trap_or_text(&error))),
+            }
+        }
+        if let Some((name, error)) = refused.first() {
+            let others: Vec<_> = refused.iter().filter(|(_, other)| other != error).collect();
+            return match runs.is_empty() && others.is_empty() || error == OVERFLOW {
+                true => Ok(Tally::default()),
+                false => Err(finding(format!("{name} does not instantiate: {error}; others: {others:?}"))),
+            };
+        }
+        let mut tally = Tally::default();
+        for index in 0..runs[0].1.funcs.len() {
+            let inputs: Vec<u64> = (0..64).map(|_| random.edgy()).collect();
+            let outcomes: Vec<_> = runs.iter_mut().map(|(name, run)| (*name, run.call(index, &inputs))).collect();
+            if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::StackOverflow) {
+                return Ok(tally);
+            }
+            let func = runs[0].1.funcs[index].0.clone();
+            let (reference, expected) = &outcomes[0];
+            if let Some((name, found)) = outcomes.iter().find(|(_, outcome)| outcome != expected) {
+                return Err(finding(format!("{func}: {reference} gives {expected:?}, {name} gives {found:?}")));
+            }
+            tally.calls += 1;
+            tally.traps += u64::from(matches!(expected, Outcome::Trap(_)));
+            let states: Vec<_> = runs.iter_mut().map(|(name, run)| (*name, run.state())).collect();
+            if let Some((name, found)) = states.iter().find(|(_, state)| *state != states[0].1) {
+                let expected = &states[0].1;
+                return Err(finding(format!("after {func}: {reference} has {expected:?}, {name} has {found:?}")));
+            }
+        }
+        Ok(tally)
+    }
+}
+
+const OVERFLOW: &str = "call stack exhausted";
+
+fn trap_or_text(error: &sterna::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.code().message().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+impl Run {
+    fn new(engine: &Engine, module: &Module) -> sterna::Result<Run> {
+        let mut store = Store::new(engine, ());
+        let instance = Instance::new(&mut store, module, &[])?;
+        let names: Vec<String> = module.exports().map(|export| export.name().to_owned()).collect();
+        let funcs = names.into_iter().filter_map(|name| {
+            let func = instance.get_func(&mut store, &name)?;
+            Some((name, func))
+        });
+        let funcs = funcs.collect();
+        Ok(Run { store, instance, funcs })
+    }
+
+    fn call(&mut self, index: usize, inputs: &[u64]) -> Outcome {
+        let func = self.funcs[index].1;
+        let ty = func.ty(&self.store);
+        let mut inputs = inputs.iter().copied().cycle();
+        let mut input = || inputs.next().unwrap_or(0);
+        let params: Vec<Val> = ty.params.iter().map(|ty| value(*ty, &mut input)).collect();
+        let mut results = vec![Val::I32(0); ty.results.len()];
+        match func.call(&mut self.store, &params, &mut results) {
+            Ok(()) => Outcome::Results(results.iter().map(text).collect()),
+            Err(error) => match error.downcast_ref::<Trap>().map(Trap::code) {
+                Some(TrapCode::StackOverflow) => Outcome::StackOverflow,
+                Some(code) => Outcome::Trap(code),
+                None => Outcome::Results(vec![format!("error: {error}")]),
+            },
+        }
+    }
+
+    /// Hashes of exported memories, sizes of tables, values of globals.
+    fn state(&mut self) -> Vec<String> {
+        let names: Vec<(String, Extern)> = {
+            let exports = self.instance.exports(&mut self.store);
+            exports.map(|export| (export.name().to_owned(), export.into_extern())).collect()
+        };
+        let describe = |(name, object): (String, Extern)| match object {
+            Extern::Memory(memory) => {
+                let data = memory.data(&self.store);
+                Some(format!("{name}: {} bytes, {:016x}", data.len(), hash(data)))
+            }
+            Extern::Global(global) => Some(format!("{name}: {}", text(&global.get(&mut self.store)))),
+            Extern::Table(table) => Some(format!("{name}: {} elements", table.size(&self.store))),
+            Extern::Func(_) => None,
+        };
+        names.into_iter().filter_map(describe).collect()
+    }
+}
+
+/// FNV-1a over 8-byte words.
+fn hash(data: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for chunk in data.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+    }
+    hash
+}
+
+fn value(ty: ValType, input: &mut impl FnMut() -> u64) -> Val {
+    match ty {
+        ValType::I32 => Val::I32(input() as i32),
+        ValType::I64 => Val::I64(input() as i64),
+        ValType::F32 => Val::F32(input() as u32),
+        ValType::F64 => Val::F64(input()),
+        ValType::V128 => Val::V128((u128::from(input()) << 64 | u128::from(input())).into()),
+        ValType::Ref(_) => Val::default_for(ty).expect("generated parameters of reference type are nullable"),
+    }
+}
+
+/// Bits of numbers, nullness of references: what must not depend on the configuration.
+fn text(value: &Val) -> String {
+    match value {
+        Val::I32(value) => format!("i32:{value:x}"),
+        Val::I64(value) => format!("i64:{value:x}"),
+        Val::F32(bits) => format!("f32:{bits:x}"),
+        Val::F64(bits) => format!("f64:{bits:x}"),
+        Val::V128(value) => format!("v128:{:x}", u128::from(*value)),
+        Val::FuncRef(func) => format!("funcref:{}", func.is_some()),
+        Val::ExternRef(value) => format!("externref:{}", value.is_some()),
+    }
+}
