@@ -23,7 +23,7 @@ impl Engine {
     /// An engine with a configuration. Takes microseconds: nothing is made that a short run may not need.
     ///
     /// # Errors
-    /// If a tier that is asked for does not exist on this machine.
+    /// Settings that contradict each other or that this machine cannot follow. None do yet.
     pub fn new(config: &Config) -> Result<Engine> {
         let settings = config.to_settings();
         let (interp, compiler) = tiers::of(&settings);
@@ -53,7 +53,7 @@ impl Engine {
 impl Default for Engine {
     /// An engine with the default configuration.
     fn default() -> Engine {
-        Engine::new(&Config::new()).expect("the default configuration falls back to what exists")
+        Engine::new(&Config::new()).expect("the defaults are consistent")
     }
 }
 

@@ -53,4 +53,4 @@ pub use sterna_isa::{
     Feature, FeatureSet, FuncType, HeapType, RefType, Standard, TrapCode, ValType,
 };
 pub use sterna_module::ModuleError;
-pub use sterna_runtime::{ImportMismatch, InterruptHandle, Limits, LinkError};
+pub use sterna_runtime::{ArtifactError, ImportMismatch, InterruptHandle, Limits, LinkError};

@@ -61,7 +61,7 @@ impl Module {
                 false => Module::from_vec(engine, bytes, &|_, _| {}),
             }
         };
-        load().map_err(|error: Error| error.context(format!("cannot load `{}`", path.display())))
+        load().map_err(loading(path))
     }
 
     fn from_vec(
@@ -151,34 +151,60 @@ impl Module {
         self.loaded.code_bytes() + self.loaded.interp_bytes()
     }
 
-    /// The module with its compiled code, for [`Module::deserialize`].
+    /// The module with its compiled code, for [`Module::deserialize`]. Compiles what is not compiled yet.
     ///
     /// # Errors
-    /// Always, for now: compiled code cannot be saved yet.
+    /// [`ArtifactError`](crate::ArtifactError) if the engine has no compiler (`Tier::Interp`), or no memory.
     pub fn serialize(&self) -> Result<Vec<u8>> {
-        Err(Error::msg("compiled modules cannot be saved yet"))
+        Ok(self.loaded.serialize()?)
     }
 
-    /// Loads what [`Module::serialize`] returned, from the same version of this crate on the same kind of machine.
+    /// Loads what [`Module::serialize`] returned. Nothing is compiled or validated.
     ///
     /// # Errors
-    /// Always, for now: compiled code cannot be loaded yet.
-    pub fn deserialize(_engine: &Engine, _bytes: impl AsRef<[u8]>) -> Result<Module> {
-        Err(Error::msg("compiled modules cannot be loaded yet"))
+    /// [`ArtifactError`](crate::ArtifactError): damage, or another version, processor or configuration than it was made by and for.
+    ///
+    /// # Safety
+    /// The bytes must come from [`Module::serialize`], through places that only trusted parties can write to: they are run as
+    /// machine code. The checks find accidents, not forgeries.
+    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        // SAFETY: passed on from the caller.
+        let loaded = unsafe { LoadedModule::deserialize(&engine.inner, bytes.as_ref()) };
+        Ok(Module { loaded: loaded? })
     }
 
-    /// As [`Module::deserialize`], from a file.
+    /// As [`Module::deserialize`], from a file, which is mapped instead of read: processes share it.
     ///
     /// # Errors
-    /// Always, for now: compiled code cannot be loaded yet.
-    pub fn deserialize_file(_engine: &Engine, _path: impl AsRef<Path>) -> Result<Module> {
-        Err(Error::msg("compiled modules cannot be loaded yet"))
+    /// As [`Module::deserialize`], or a file that cannot be read; the file's name is in the context.
+    ///
+    /// # Safety
+    /// As [`Module::deserialize`]; and nobody may change the file as long as the module lives. (To replace a file, write another one
+    /// and rename it.)
+    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        // SAFETY: passed on from the caller.
+        let loaded = unsafe { LoadedModule::deserialize_file(&engine.inner, path) };
+        match loaded {
+            Ok(loaded) => Ok(Module { loaded }),
+            Err(error) => Err(loading(path)(error.into())),
+        }
+    }
+
+    /// Whether bytes (the first few are enough) claim to be what [`Module::serialize`] returns.
+    pub fn is_serialized(bytes: impl AsRef<[u8]>) -> bool {
+        sterna_runtime::is_artifact(bytes.as_ref())
     }
 
     /// Whether both are the same loaded module.
     pub fn same(a: &Module, b: &Module) -> bool {
         Arc::ptr_eq(&a.loaded, &b.loaded)
     }
+}
+
+/// Adds a file's name to an error.
+fn loading(path: &Path) -> impl FnOnce(Error) -> Error {
+    move |error| error.context(format_args!("cannot load `{}`", path.display()))
 }
 
 impl fmt::Debug for Module {
