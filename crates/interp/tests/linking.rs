@@ -1,6 +1,8 @@
 //! Tests calls between instances and hosts, tail calls, and what the registers hold afterwards.
 //! Does not test the stack's depth (`stack`).
 
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "host functions poke at slots")]
+
 mod harness;
 
 use harness::{Given, World};
