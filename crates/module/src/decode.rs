@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use sterna_isa::FeatureSet;
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser,
-    Payload, TableInit, TypeRef, ValidPayload, Validator,
+    BinaryReader, CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind,
+    Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
 };
 
 use crate::bytes::ModuleBytes;
@@ -266,8 +266,17 @@ fn elements(module: &mut Module, reader: wasmparser::ElementSectionReader<'_>) -
 }
 
 fn data(module: &mut Module, reader: wasmparser::DataSectionReader<'_>) -> Result<()> {
-    for segment in reader {
-        let segment = segment?;
+    let bytes = module.bytes.clone();
+    let bytes = &bytes[..reader.range().end as usize];
+    let mut at = reader.original_position() as usize;
+    for _ in 0..reader.count() {
+        if let Some((segment, end)) = plain_segment(bytes, at) {
+            module.data.push(segment);
+            at = end;
+            continue;
+        }
+        let mut reader = BinaryReader::new(&bytes[at..], at as u64);
+        let segment: wasmparser::Data<'_> = reader.read()?;
         let mode = match segment.kind {
             DataKind::Passive => SegmentMode::Passive,
             DataKind::Active { memory_index, offset_expr } => SegmentMode::Active(
@@ -275,11 +284,47 @@ fn data(module: &mut Module, reader: wasmparser::DataSectionReader<'_>) -> Resul
                 ConstExpr::decode(&offset_expr)?,
             ),
         };
-        let end = segment.range.end;
-        let range = range32(end - segment.data.len() as u64..end);
+        at = segment.range.end as usize;
+        let range = range32((at - segment.data.len()) as u64..at as u64);
         module.data.push(DataSegment { mode, range });
     }
     Ok(())
+}
+
+/// Reads a segment of the common form `(data (i32.const n) "…")`, and says where it ends. Some linkers emit a segment for every run
+/// of bytes that are not zero, close to a hundred thousand of them, which the general way takes milliseconds for.
+fn plain_segment(bytes: &[u8], at: usize) -> Option<(DataSegment, usize)> {
+    let mut rest = bytes.get(at..)?.strip_prefix(&[0x00, 0x41])?;
+    let offset = leb(&mut rest)?;
+    // Sign-extended from the highest bit that was given.
+    let offset = ((offset.value << offset.unused) as i64 >> offset.unused) as i32;
+    rest = rest.strip_prefix(&[0x0b])?;
+    let len = usize::try_from(leb(&mut rest)?.value).ok()?;
+    let end = bytes.len() - rest.len() + len;
+    let ops = Box::new([ConstOp::I32(offset)]);
+    let mode = SegmentMode::Active(MemoryIndex::from_u32(0), ConstExpr { ops });
+    let range = range32((end - len) as u64..end as u64);
+    (end <= bytes.len()).then_some((DataSegment { mode, range }, end))
+}
+
+/// A number in LEB128, of at most 35 bits.
+struct Leb {
+    value: u64,
+    /// How many of the 64 bits were not given.
+    unused: u32,
+}
+
+fn leb(bytes: &mut &[u8]) -> Option<Leb> {
+    let mut value = 0;
+    for shift in (0..35).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(Leb { value, unused: 64 - 7 - shift });
+        }
+    }
+    None
 }
 
 /// See [`Module::escaping_funcs`].

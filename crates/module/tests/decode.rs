@@ -4,7 +4,7 @@
 
 use sterna_base::FuncIndex;
 use sterna_isa::{Feature, FeatureSet, Op, ValType};
-use sterna_module::{ExternIndex, Imm, Module};
+use sterna_module::{ConstOp, ExternIndex, Imm, Module, SegmentMode};
 
 fn decode(text: &str) -> Module {
     Module::decode(wat::parse_str(text).unwrap(), &FeatureSet::DEFAULT, 1).unwrap()
@@ -30,7 +30,10 @@ fn exposes_what_was_declared() {
     assert_eq!((module.num_funcs(), module.num_imported_funcs()), (4, 1));
     assert_eq!(module.imports()[0].index, ExternIndex::Func(FuncIndex::from_u32(0)));
     assert_eq!(&*module.exports()[0].name, "main");
-    assert_eq!(module.func_type(FuncIndex::from_u32(1)).to_string(), "(func (param i32) (result i32))");
+    assert_eq!(
+        module.func_type(FuncIndex::from_u32(1)).to_string(),
+        "(func (param i32) (result i32))"
+    );
     assert_eq!(module.memories()[0].max, Some(2));
     assert_eq!(module.data(&module.data_segments()[0]), b"hello");
     assert_eq!(module.names().func(FuncIndex::from_u32(2)), Some("helper"));
@@ -62,12 +65,39 @@ fn trusted_bytes_decode_to_the_same_module() {
 }
 
 #[test]
+fn data_segments_of_every_form_are_read() {
+    let offsets = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, i32::MAX, i32::MIN, 1 << 20];
+    let mut text =
+        String::from("(module (global $g (import \"\" \"g\") i32) (memory 1) (memory 1)");
+    for (at, offset) in offsets.iter().enumerate() {
+        text += &format!("(data (i32.const {offset}) \"{}\")", "x".repeat(at * 30));
+    }
+    text += "(data \"passive\") (data (global.get $g) \"moved\")
+        (data (i32.add (i32.const 1) (i32.const 2)) \"sum\") (data (memory 1) (i32.const 5) \"other\"))";
+    let module = decode(&text);
+    let segments = module.data_segments();
+    for (at, (segment, &offset)) in segments.iter().zip(&offsets).enumerate() {
+        let SegmentMode::Active(memory, expr) = &segment.mode else { panic!("{segment:?}") };
+        assert_eq!((memory.as_u32(), &*expr.ops), (0, &[ConstOp::I32(offset)][..]));
+        assert_eq!(module.data(segment), "x".repeat(at * 30).as_bytes());
+    }
+    let rest: Vec<_> =
+        segments[offsets.len()..].iter().map(|segment| module.data(segment)).collect();
+    assert_eq!(rest, [&b"passive"[..], b"moved", b"sum", b"other"]);
+    let other = &segments[offsets.len() + 3].mode;
+    assert!(matches!(other, SegmentMode::Active(memory, _) if memory.as_u32() == 1));
+}
+
+#[test]
 fn bodies_read_back() {
     let module = decode(RICH);
     let body = module.body(FuncIndex::from_u32(1));
     assert_eq!(body.locals().collect::<Vec<_>>(), [ValType::I64, ValType::I64, ValType::F32]);
     let ops: Vec<_> = body.operators().collect();
-    assert_eq!(ops.iter().map(|op| op.op).collect::<Vec<_>>(), [Op::LocalGet, Op::I32Const, Op::I32Add, Op::End]);
+    assert_eq!(
+        ops.iter().map(|op| op.op).collect::<Vec<_>>(),
+        [Op::LocalGet, Op::I32Const, Op::I32Add, Op::End]
+    );
     assert!(matches!(ops[1].imm, Imm::I32(7)));
     assert_eq!(module.func_at(ops[2].offset), Some(FuncIndex::from_u32(1)));
 }
@@ -98,7 +128,9 @@ fn errors_carry_the_offset() {
 
 #[test]
 fn a_component_is_named_as_such() {
-    let error = Module::decode(wat::parse_str("(component)").unwrap(), &FeatureSet::DEFAULT, 1).err().unwrap();
+    let error = Module::decode(wat::parse_str("(component)").unwrap(), &FeatureSet::DEFAULT, 1)
+        .err()
+        .unwrap();
     assert!(error.message.contains("component"), "{error}");
 }
 
@@ -141,8 +173,11 @@ fn threads_do_not_change_the_result() {
     let funcs: String = (0..200).map(|_| format!("(func (param i32) {body})")).collect();
     let good = wat::parse_str(format!("(module {funcs})")).unwrap();
     assert_eq!(Module::decode(&*good, &FeatureSet::DEFAULT, 4).unwrap().num_funcs(), 200);
-    let bad = format!("(module {funcs} (func (result i32) (i64.const 1)) {funcs} (func (result f32) (i64.const 1)))");
+    let bad = format!(
+        "(module {funcs} (func (result i32) (i64.const 1)) {funcs} (func (result f32) (i64.const 1)))"
+    );
     let bad = wat::parse_str(bad).unwrap();
-    let [one, four] = [1, 4].map(|threads| Module::decode(&*bad, &FeatureSet::DEFAULT, threads).err().unwrap());
+    let [one, four] =
+        [1, 4].map(|threads| Module::decode(&*bad, &FeatureSet::DEFAULT, threads).err().unwrap());
     assert_eq!(one, four);
 }
