@@ -17,6 +17,8 @@ mod pattern;
 mod report;
 mod script;
 mod spectest;
+mod values;
+mod world;
 
 pub use report::{Failure, Report};
 pub use script::run;

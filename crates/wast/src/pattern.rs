@@ -36,11 +36,7 @@ pub fn check(expected: &[WastRetCore<'_>], actual: &[Value]) -> Result<(), Strin
     }
     let shown: Vec<String> = expected.iter().map(show).collect();
     let values: Vec<String> = actual.iter().map(ToString::to_string).collect();
-    Err(format!(
-        "expected [{}], got [{}]",
-        shown.join(", "),
-        values.join(", ")
-    ))
+    Err(format!("expected [{}], got [{}]", shown.join(", "), values.join(", ")))
 }
 
 fn matches(expected: &WastRetCore<'_>, actual: &Value) -> bool {
@@ -84,12 +80,12 @@ fn v128_matches(expected: &V128Pattern, actual: &[u8; 16]) -> bool {
         V128Pattern::I16x8(e) => lanes(actual).zip(e).all(|(a, e)| e.to_le_bytes() == a),
         V128Pattern::I32x4(e) => lanes(actual).zip(e).all(|(a, e)| e.to_le_bytes() == a),
         V128Pattern::I64x2(e) => lanes(actual).zip(e).all(|(a, e)| e.to_le_bytes() == a),
-        V128Pattern::F32x4(e) => lanes(actual)
-            .zip(e)
-            .all(|(a, e)| f32_matches(e, u32::from_le_bytes(a))),
-        V128Pattern::F64x2(e) => lanes(actual)
-            .zip(e)
-            .all(|(a, e)| f64_matches(e, u64::from_le_bytes(a))),
+        V128Pattern::F32x4(e) => {
+            lanes(actual).zip(e).all(|(a, e)| f32_matches(e, u32::from_le_bytes(a)))
+        }
+        V128Pattern::F64x2(e) => {
+            lanes(actual).zip(e).all(|(a, e)| f64_matches(e, u64::from_le_bytes(a)))
+        }
     }
 }
 
@@ -152,10 +148,7 @@ mod tests {
         assert!(!holds("f32.const nan:canonical", Value::F32(0x7fc0_0001)));
         assert!(holds("f32.const nan:arithmetic", Value::F32(0x7fc0_0001)));
         assert!(!holds("f32.const nan:arithmetic", Value::F32(0x7fa0_0000)));
-        assert!(holds(
-            "f64.const nan:0x1",
-            Value::F64(0x7ff0_0000_0000_0001)
-        ));
+        assert!(holds("f64.const nan:0x1", Value::F64(0x7ff0_0000_0000_0001)));
         assert!(!holds("f64.const 0", Value::F64(1 << 63)));
     }
 
@@ -163,22 +156,10 @@ mod tests {
     fn vectors_lane_by_lane() {
         let mut bytes = [0; 16];
         bytes[4..8].copy_from_slice(&0x7fc0_1234_u32.to_le_bytes());
-        assert!(holds(
-            "v128.const f32x4 0 nan:arithmetic 0 0",
-            Value::V128(bytes)
-        ));
-        assert!(!holds(
-            "v128.const f32x4 nan:arithmetic 0 0 0",
-            Value::V128(bytes)
-        ));
-        assert!(holds(
-            "v128.const i16x8 0 0 0x1234 0x7fc0 0 0 0 0",
-            Value::V128(bytes)
-        ));
-        assert!(!holds(
-            "v128.const i8x16 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
-            Value::V128([0; 16])
-        ));
+        assert!(holds("v128.const f32x4 0 nan:arithmetic 0 0", Value::V128(bytes)));
+        assert!(!holds("v128.const f32x4 nan:arithmetic 0 0 0", Value::V128(bytes)));
+        assert!(holds("v128.const i16x8 0 0 0x1234 0x7fc0 0 0 0 0", Value::V128(bytes)));
+        assert!(!holds("v128.const i8x16 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0", Value::V128([0; 16])));
     }
 
     #[test]

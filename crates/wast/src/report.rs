@@ -1,4 +1,4 @@
-//! Owns what a script run reports: how many assertions passed, and each failure with its place.
+//! Owns what a script run reports: how many directives passed, and each failure with its place.
 //! Does not print; `Display` gives the usual form of one failure.
 
 use std::fmt;
@@ -24,11 +24,22 @@ impl Report {
         file: &str,
         text: &str,
         span: Span,
-        outcome: Result<(), String>,
+        outcome: Result<(), Problem>,
     ) {
         match outcome {
             Ok(()) => self.passed += 1,
-            Err(message) => self.failures.push(Failure::at(file, text, span, message)),
+            Err(problem) => {
+                let (line, column) = span.linecol_in(text);
+                let Problem { message, unsupported } = problem;
+                let (line, column) = (line + 1, column + 1);
+                self.failures.push(Failure {
+                    file: file.to_owned(),
+                    line,
+                    column,
+                    message,
+                    unsupported,
+                });
+            }
         }
     }
 }
@@ -44,26 +55,37 @@ pub struct Failure {
     pub column: usize,
     /// What was expected and what happened.
     pub message: String,
-}
-
-impl Failure {
-    fn at(file: &str, text: &str, span: Span, message: String) -> Self {
-        let (line, column) = span.linecol_in(text);
-        Self {
-            file: file.to_owned(),
-            line: line + 1,
-            column: column + 1,
-            message,
-        }
-    }
+    /// Whether the cause is a feature that the engine does not have or that is switched off: in the directive itself, or in
+    /// a module that it needs.
+    pub unsupported: bool,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.message
-        )
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+    }
+}
+
+/// Why a directive failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    message: String,
+    unsupported: bool,
+}
+
+impl Problem {
+    /// The engine, or this runner, lacks what the directive needs.
+    pub(crate) fn unsupported(what: impl fmt::Display) -> Self {
+        Self { message: format!("not supported: {what}"), unsupported: true }
+    }
+
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.unsupported
+    }
+}
+
+impl<T: Into<String>> From<T> for Problem {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), unsupported: false }
     }
 }

@@ -2,8 +2,8 @@
 //! Does not print: the suite's print functions are called for their types.
 
 use sterna::{
-    Error, Func, FuncType, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref,
-    RefType, Store, Table, TableType, Val, ValType,
+    Error, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType, Store, Table,
+    TableType, Val,
 };
 
 const MODULE: &str = "spectest";
@@ -17,11 +17,8 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(
         ("global_f32", Val::F32(666.6_f32.to_bits())),
         ("global_f64", Val::F64(666.6_f64.to_bits())),
     ] {
-        let global = Global::new(
-            &mut *store,
-            GlobalType::new(value.ty(), Mutability::Const),
-            value,
-        )?;
+        let global =
+            Global::new(&mut *store, GlobalType::new(value.ty(), Mutability::Const), value)?;
         linker.define(&mut *store, MODULE, name, global)?;
     }
     let table = TableType::new(RefType::FUNCREF, 10, Some(20));

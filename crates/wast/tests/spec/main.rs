@@ -26,11 +26,7 @@ struct Selection {
 
 impl Selection {
     fn of(arguments: impl Iterator<Item = String>) -> Self {
-        let mut selection = Self {
-            tier: None,
-            verbose: false,
-            words: Vec::new(),
-        };
+        let mut selection = Self { tier: None, verbose: false, words: Vec::new() };
         for argument in arguments {
             match argument.strip_prefix("--tier=") {
                 Some(tier) => selection.tier = Some(tier.to_owned()),
@@ -72,40 +68,36 @@ fn run() -> Result<ExitCode, String> {
     let list = std::fs::read_to_string(&list).map_err(|e| format!("{}: {e}", list.display()))?;
     let exceptions = Exceptions::parse(&list)?;
 
-    let selected = suite::scripts(&repository)
+    let all = suite::scripts(&repository);
+    if let Some(file) =
+        exceptions.files().find(|file| !all.iter().any(|script| script.name == *file))
+    {
+        return Err(format!("tests/spec-exceptions.toml names {file}, which does not exist"));
+    }
+    let (skipped, scripts): (Vec<Script>, Vec<Script>) = all
         .into_iter()
-        .filter(|script| selection.has_file(&script.name));
-    let (skipped, scripts): (Vec<Script>, Vec<Script>) =
-        selected.partition(|script| exceptions.skip_of(&script.name).is_some());
+        .filter(|script| selection.has_file(&script.name))
+        .partition(|script| exceptions.skip_of(&script.name).is_some());
     if scripts.is_empty() {
         return Err("no file is selected".into());
     }
     for skip in &exceptions.skip {
-        let count = skipped
-            .iter()
-            .filter(|script| {
-                exceptions
-                    .skip_of(&script.name)
-                    .is_some_and(|s| s.folder == skip.folder)
-            })
-            .count();
-        println!("skipped {count} files of {}: {}", skip.folder, skip.reason);
+        let is_in = |script: &&Script| {
+            exceptions.skip_of(&script.name).is_some_and(|s| s.folder == skip.folder)
+        };
+        match skipped.iter().filter(is_in).count() {
+            0 => {}
+            count => println!("skipped {count} files of {}: {}", skip.folder, skip.reason),
+        }
     }
     let jobs: Vec<Job<'_>> = TIERS
         .iter()
         .filter(|(name, _)| selection.has_tier(name))
         .flat_map(|(name, tier)| {
-            scripts.iter().map(move |script| Job {
-                tier_name: name,
-                tier: *tier,
-                script,
-            })
+            scripts.iter().map(move |script| Job { tier_name: name, tier: *tier, script })
         })
         .collect();
-    Ok(summary(
-        &run_jobs(&jobs, &exceptions, selection.verbose),
-        skipped.len(),
-    ))
+    Ok(summary(&run_jobs(&jobs, &exceptions, selection.verbose), skipped.len()))
 }
 
 struct Job<'a> {
@@ -123,9 +115,7 @@ fn run_jobs(jobs: &[Job<'_>], exceptions: &Exceptions, verbose: bool) -> Vec<Ver
     let next = AtomicUsize::new(0);
     let work = || {
         let take = || jobs.get(next.fetch_add(1, Ordering::Relaxed));
-        std::iter::from_fn(take)
-            .map(|job| run_job(job, exceptions, verbose))
-            .collect::<Vec<_>>()
+        std::iter::from_fn(take).map(|job| run_job(job, exceptions, verbose)).collect::<Vec<_>>()
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -144,10 +134,7 @@ fn run_job(job: &Job<'_>, exceptions: &Exceptions, verbose: bool) -> Verdict {
     }
     let outcome = std::panic::catch_unwind(|| run_script(job));
     let (passed, problems) = match outcome {
-        Ok(Ok(report)) => (
-            report.passed,
-            exceptions.judge(job.tier_name, name, &report),
-        ),
+        Ok(Ok(report)) => (report.passed, exceptions.judge(job.tier_name, name, &report)),
         Ok(Err(message)) => (0, vec![format!("{name}: {message}")]),
         Err(_) => (0, vec![format!("{name}: the engine panicked")]),
     };
@@ -155,24 +142,16 @@ fn run_job(job: &Job<'_>, exceptions: &Exceptions, verbose: bool) -> Verdict {
         println!("FAILED {} {problem}", job.tier_name);
     }
     if problems.len() > SHOWN {
-        println!(
-            "FAILED {} {name}: and {} more",
-            job.tier_name,
-            problems.len() - SHOWN
-        );
+        println!("FAILED {} {name}: and {} more", job.tier_name, problems.len() - SHOWN);
     }
     Verdict { passed, problems }
 }
 
 fn run_script(job: &Job<'_>) -> Result<Report, String> {
     let mut config = Config::new();
-    config.tier(job.tier);
+    config.tier(job.tier).features(job.script.features);
     let engine = Engine::new(&config).map_err(|e| format!("cannot make an engine: {e}"))?;
-    Ok(sterna_wast::run(
-        &engine,
-        &job.script.name,
-        &job.script.text,
-    ))
+    Ok(sterna_wast::run(&engine, &job.script.name, &job.script.text))
 }
 
 fn summary(verdicts: &[Verdict], skipped: usize) -> ExitCode {
@@ -184,9 +163,5 @@ fn summary(verdicts: &[Verdict], skipped: usize) -> ExitCode {
         "test result: {word}. {} passed; {failed} failed; {skipped} ignored",
         verdicts.len() - failed
     );
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
