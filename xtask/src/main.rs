@@ -49,7 +49,7 @@ enum Task {
 
 Known failures are in tests/spec-exceptions.toml; a listed file that passes is an error.")]
     Spec {
-        /// Only this tier: interp or opt
+        /// Only this tier: interp, opt, opt-checked (no signal handlers) or auto (functions move up at once)
         #[arg(long)]
         tier: Option<String>,
         /// Only files whose path contains one of these words

@@ -15,7 +15,16 @@ use suite::Script;
 /// Failures of one file that are printed.
 const SHOWN: usize = 10;
 
-const TIERS: [(&str, Tier); 2] = [("interp", Tier::Interp), ("opt", Tier::Opt)];
+/// Sets the tiers of a configuration.
+type Setup = fn(&mut Config);
+
+/// What every file runs in: each tier alone, compiled code without signal handlers, and functions that move up at once.
+const TIERS: [(&str, Setup); 4] = [
+    ("interp", |config| _ = config.tier(Tier::Interp)),
+    ("opt", |config| _ = config.tier(Tier::Opt)),
+    ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
+    ("auto", |config| _ = config.tier(Tier::Auto).hot_budget(1)),
+];
 
 /// What the command line selects. Flags of cargo's own harness are ignored.
 struct Selection {
@@ -60,7 +69,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, String> {
     let selection = Selection::of(std::env::args().skip(1));
     if !TIERS.iter().any(|(name, _)| selection.has_tier(name)) {
-        return Err("--tier: expected interp or opt".into());
+        return Err("--tier: expected interp, opt, opt-checked or auto".into());
     }
     exceptions::self_test()?;
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -93,16 +102,16 @@ fn run() -> Result<ExitCode, String> {
     let jobs: Vec<Job<'_>> = TIERS
         .iter()
         .filter(|(name, _)| selection.has_tier(name))
-        .flat_map(|(name, tier)| {
-            scripts.iter().map(move |script| Job { tier_name: name, tier: *tier, script })
+        .flat_map(|(tier, setup)| {
+            scripts.iter().map(move |script| Job { tier, setup: *setup, script })
         })
         .collect();
     Ok(summary(&run_jobs(&jobs, &exceptions, selection.verbose), skipped.len()))
 }
 
 struct Job<'a> {
-    tier_name: &'static str,
-    tier: Tier,
+    tier: &'static str,
+    setup: Setup,
     script: &'a Script,
 }
 
@@ -130,26 +139,27 @@ fn run_jobs(jobs: &[Job<'_>], exceptions: &Exceptions, verbose: bool) -> Vec<Ver
 fn run_job(job: &Job<'_>, exceptions: &Exceptions, verbose: bool) -> Verdict {
     let name = &job.script.name;
     if verbose {
-        println!("running {} {name}", job.tier_name);
+        println!("running {} {name}", job.tier);
     }
     let outcome = std::panic::catch_unwind(|| run_script(job));
     let (passed, problems) = match outcome {
-        Ok(Ok(report)) => (report.passed, exceptions.judge(job.tier_name, name, &report)),
+        Ok(Ok(report)) => (report.passed, exceptions.judge(job.tier, name, &report)),
         Ok(Err(message)) => (0, vec![format!("{name}: {message}")]),
         Err(_) => (0, vec![format!("{name}: the engine panicked")]),
     };
     for problem in problems.iter().take(SHOWN) {
-        println!("FAILED {} {problem}", job.tier_name);
+        println!("FAILED {} {problem}", job.tier);
     }
     if problems.len() > SHOWN {
-        println!("FAILED {} {name}: and {} more", job.tier_name, problems.len() - SHOWN);
+        println!("FAILED {} {name}: and {} more", job.tier, problems.len() - SHOWN);
     }
     Verdict { passed, problems }
 }
 
 fn run_script(job: &Job<'_>) -> Result<Report, String> {
     let mut config = Config::new();
-    config.tier(job.tier).features(job.script.features);
+    config.features(job.script.features);
+    (job.setup)(&mut config);
     let engine = Engine::new(&config).map_err(|e| format!("cannot make an engine: {e}"))?;
     Ok(sterna_wast::run(&engine, &job.script.name, &job.script.text))
 }
