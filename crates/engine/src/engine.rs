@@ -2,6 +2,7 @@
 //! Does not own the choice of tiers (`tiers`).
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use sterna_isa::FeatureSet;
@@ -18,6 +19,10 @@ use crate::tiers;
 pub struct Engine {
     pub(crate) inner: Arc<rt::Engine>,
 }
+
+// A panic of a host function leaves an engine as it was.
+impl UnwindSafe for Engine {}
+impl RefUnwindSafe for Engine {}
 
 impl Engine {
     /// An engine with a configuration. Takes microseconds: nothing is made that a short run may not need.

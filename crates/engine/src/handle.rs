@@ -2,6 +2,7 @@
 //! Does not own the objects, nor what can be done with them.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
@@ -18,6 +19,9 @@ pub(crate) struct Handle<O> {
 unsafe impl<O> Send for Handle<O> {}
 // SAFETY: as above.
 unsafe impl<O> Sync for Handle<O> {}
+
+impl<O> UnwindSafe for Handle<O> {}
+impl<O> RefUnwindSafe for Handle<O> {}
 
 impl<O> Clone for Handle<O> {
     fn clone(&self) -> Self {

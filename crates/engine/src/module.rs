@@ -2,6 +2,7 @@
 //! Does not own decoding (`sterna-module`) nor the text format (`text`).
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use crate::types::{ExportType, ExternType, ImportType};
 pub struct Module {
     pub(crate) loaded: Arc<LoadedModule>,
 }
+
+impl UnwindSafe for Module {}
+impl RefUnwindSafe for Module {}
 
 impl Module {
     /// Loads a module from the binary format or, with feature `wat`, the text format.

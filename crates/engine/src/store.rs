@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use sterna_abi::{CapturedFrame, FuncRef};
@@ -43,6 +44,10 @@ pub(crate) struct StoreInner<T> {
 unsafe impl<T: Send> Send for Store<T> {}
 // SAFETY: `&Store` gives read access only; the runtime's store is `Sync`.
 unsafe impl<T: Sync> Sync for Store<T> {}
+
+// A panic of a host function ends the guest's call like a trap; the store stays usable.
+impl<T: UnwindSafe> UnwindSafe for Store<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for Store<T> {}
 
 impl<T> Store<T> {
     /// An empty store with the host's data.

@@ -26,7 +26,7 @@ fn distance(a: &str, b: &str) -> usize {
     rows[1][b.len()]
 }
 
-/// The names nearest to `wanted`, nearest first: at most a few, none that is very different.
+/// The names nearest to `wanted`, nearest first: at most a few, none that is very different or much farther than the first.
 pub(crate) fn nearest<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     if wanted.len() > LONGEST {
         return Vec::new();
@@ -40,12 +40,15 @@ pub(crate) fn nearest<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>
         .collect();
     near.sort_unstable();
     near.dedup();
-    near.into_iter().take(MOST).map(|(_, name)| name).collect()
+    let best = near.first().map_or(0, |(distance, _)| *distance);
+    let near = near.into_iter().take_while(|(distance, _)| *distance <= best + 1);
+    near.take(MOST).map(|(_, name)| name).collect()
 }
 
 /// The end of a message: `; did you mean …?`, or what there is if that is little, or nothing.
 pub(crate) fn hint<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
+    let mut known: Vec<&str> = known.into_iter().collect();
+    known.sort_unstable();
     let list = |names: &[&str]| {
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         quoted.join(", ")

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use sterna_abi::{FuncRef, NATIVE_STACK_RESERVE, Slot, VALUE_STACK_SLACK};
 use sterna_isa::TrapCode;
-use sterna_sys::activation::Activation;
+use sterna_sys::activation::{Activation, stack_pointer};
 use sterna_sys::signal;
 use sterna_sys::stack::GuestStack;
 
@@ -96,7 +96,10 @@ unsafe fn call_here(
     // SAFETY: live; guest code is not running or suspended.
     let this = unsafe { store.as_mut() };
     let fp = this.ctx().value_sp;
-    if fp.wrapping_add(slots.len()) > this.ctx().value_limit {
+    // Guests and hosts that call each other use up the native stack, too.
+    if fp.wrapping_add(slots.len()) > this.ctx().value_limit
+        || stack_pointer() < this.ctx().activation.native_limit
+    {
         this.set_trap(TrapCode::StackOverflow, None);
         return this.take_trap();
     }
