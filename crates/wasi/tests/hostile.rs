@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic anywhere")]
 
 use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sterna_wasi::{
     Abi, Clocks, DirAccess, FUNCTION_NAMES, GuestMemory, Halt, OutputBuffer, Random, Stdio,
@@ -76,6 +78,40 @@ macro_rules! call_by_index {
 }
 for_each_wasi_fn!(call_by_index);
 
+/// A context with everything in it, in the directory `inside`, and what has to live beside it.
+fn world(inside: &Path, seed: u64) -> (WasiCtx, TcpStream) {
+    let (socket, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    // Always ready: what it said, and then its end.
+    (&peer).write_all(&[7; 300]).unwrap();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let ctx = WasiCtx::builder()
+        .args(["a", "b"])
+        .env("A", "B")
+        .stdin(Stdio::input(*b"some input"))
+        .stdout(Stdio::output(&OutputBuffer::new(1 << 20)))
+        // No call takes real time: virtual clocks jump, and there is nothing else to wait for.
+        .clocks(Clocks::Virtual { now: 1 << 60, tick: 1 })
+        .random(Random::Seeded(seed))
+        .interrupt({
+            // Waiting for nothing but descriptors may never end, and somebody has to end it.
+            let asked = AtomicU64::new(0);
+            move || !asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
+        })
+        .preopen_dir(inside, "/", DirAccess::ReadWrite)
+        .unwrap()
+        .preopen_dir(inside, "/ro", DirAccess::ReadOnly)
+        .unwrap()
+        .listener(listener)
+        .socket(socket)
+        .build()
+        .unwrap();
+    (ctx, client)
+}
+
 #[test]
 fn any_calls_with_any_arguments() {
     let mut succeeded = vec![0; FUNCTION_NAMES.len()];
@@ -85,35 +121,7 @@ fn any_calls_with_any_arguments() {
         let inside = dir.path().join("inside");
         std::fs::create_dir(&outside).unwrap();
         std::fs::create_dir(&inside).unwrap();
-        let (socket, peer) = std::os::unix::net::UnixStream::pair().unwrap();
-        socket.set_nonblocking(true).unwrap();
-        // Always ready: what it said, and then its end.
-        (&peer).write_all(&[7; 300]).unwrap();
-        peer.shutdown(std::net::Shutdown::Write).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let mut ctx = WasiCtx::builder()
-            .args(["a", "b"])
-            .env("A", "B")
-            .stdin(Stdio::input(*b"some input"))
-            .stdout(Stdio::output(&OutputBuffer::new(1 << 20)))
-            // No call takes real time: virtual clocks jump, and there is nothing else to wait for.
-            .clocks(Clocks::Virtual { now: 1 << 60, tick: 1 })
-            .random(Random::Seeded(seed))
-            .interrupt({
-                // Waiting for nothing but descriptors may never end, and somebody has to end it.
-                let asked = AtomicU64::new(0);
-                move || !asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
-            })
-            .preopen_dir(&inside, "/", DirAccess::ReadWrite)
-            .unwrap()
-            .preopen_dir(&inside, "/ro", DirAccess::ReadOnly)
-            .unwrap()
-            .listener(listener)
-            .socket(socket)
-            .build()
-            .unwrap();
+        let (mut ctx, _client) = world(&inside, seed);
         std::fs::create_dir(inside.join("a")).unwrap();
         std::fs::write(inside.join("b"), "some contents").unwrap();
         let mut numbers = Numbers(seed);
