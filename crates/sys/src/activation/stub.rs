@@ -1,4 +1,4 @@
-//! Owns the few instructions that are written without a compiler: lazy-call stubs and jumps through a cell.
+//! Owns the few instructions that are written without a compiler: lazy-call stubs and jumps through an entry.
 //! Does not own their encoding (`arch`) or where they are published (`code`).
 
 use crate::arch;
@@ -25,17 +25,6 @@ pub fn write_lazy_stub(
     );
     let mut writer = Writer::new(buf);
     arch::lazy_stub(&mut writer, callee_index, offset_in_vmctx, target, at);
-    writer.len
-}
-
-/// Writes a stub that jumps to the address found in the 8-byte cell at `cell`, arguments and stack untouched. `at` is the
-/// address the stub will run at. Returns its length in bytes.
-///
-/// # Panics
-/// If `buf` is shorter than [`STUB_SIZE`].
-pub fn write_jump_slot_stub(buf: &mut [u8], cell: usize, at: usize) -> usize {
-    let mut writer = Writer::new(buf);
-    arch::jump_slot_stub(&mut writer, cell, at);
     writer.len
 }
 

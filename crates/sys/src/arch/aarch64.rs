@@ -571,14 +571,6 @@ pub(crate) fn lazy_stub(
     }
 }
 
-pub(crate) fn jump_slot_stub(out: &mut activation::Writer<'_>, cell: usize, _at: usize) {
-    // ldr x16, [pc + 12]; ldr x16, [x16]; br x16, with the address of the cell behind it.
-    put(out, 0x5800_0070);
-    put(out, 0xf940_0210);
-    put(out, 0xd61f_0200);
-    out.put(&(cell as u64).to_le_bytes());
-}
-
 pub(crate) fn entry_stub(out: &mut activation::Writer<'_>, offset: u32, behind: u32) {
     let half = |value: u32| (value & 0xffff) << 5;
     // ldr x16, [x0, offset]; movz w17, low; movk w17, high, lsl 16; ldr x16, [x16, x17]; br x16

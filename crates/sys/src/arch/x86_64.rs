@@ -512,23 +512,8 @@ pub(crate) fn lazy_stub(
     }
 }
 
-pub(crate) fn jump_slot_stub(out: &mut activation::Writer<'_>, cell: usize, at: usize) {
-    // jmp [rip + rel32], or mov r11, cell; jmp [r11]: r11 belongs to nobody at a call.
-    match displacement(at + 6, cell) {
-        Some(relative) => {
-            out.put(&[0xff, 0x25]);
-            out.put(&relative.to_le_bytes());
-        }
-        None => {
-            out.put(&[0x49, 0xbb]);
-            out.put(&(cell as u64).to_le_bytes());
-            out.put(&[0x41, 0xff, 0x23]);
-        }
-    }
-}
-
 pub(crate) fn entry_stub(out: &mut activation::Writer<'_>, offset: u32, behind: u32) {
-    // mov r11, [rdi + disp32]; jmp [r11 + disp32]
+    // mov r11, [rdi + disp32]; jmp [r11 + disp32]: r11 belongs to nobody at a call.
     out.put(&[0x4c, 0x8b, 0x9f]);
     out.put(&offset.to_le_bytes());
     out.put(&[0x41, 0xff, 0xa3]);
