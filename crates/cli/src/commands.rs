@@ -1,8 +1,11 @@
 //! Owns the list of commands.
 //! Does not share code between them: what two commands need is a module of its own.
 
+pub mod compile;
 pub mod completion;
 pub mod inspect;
 pub mod print;
+pub mod run;
 pub mod validate;
+pub mod wast;
 pub mod wat;

@@ -15,6 +15,8 @@ pub mod exit {
     pub const TIMEOUT: u8 = 124;
     /// The guest trapped: 128 + 6, what a native program that aborts reports.
     pub const TRAP: u8 = 134;
+    /// The guest raised signal n: this + n, what a shell reports of a native program.
+    pub const SIGNAL: u8 = 128;
 }
 
 /// An error on its way to the terminal.

@@ -5,6 +5,7 @@ use crate::failure::{Failure, cannot};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use sterna::{Module, ModuleError};
 
 /// Larger inputs are refused before they fill the memory.
 /// The web embeddings of WebAssembly draw the line for a module at the same size.
@@ -36,6 +37,9 @@ fn take(input: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     input.take(LARGEST_INPUT + 1).read_to_end(bytes).map(drop)
 }
 
+/// How many first bytes tell the formats apart.
+pub const MAGIC_LENGTH: u64 = 8;
+
 /// What a file holds, by its first bytes.
 #[derive(Debug, PartialEq)]
 pub enum Format {
@@ -54,7 +58,7 @@ pub fn format_of(bytes: &[u8]) -> Format {
     match bytes {
         [0, b'a', b's', b'm', _, _, layer, ..] if *layer != 0 => Format::Component,
         [0, b'a', b's', b'm', ..] => Format::Binary,
-        [0x7f, b'E', b'L', b'F', ..] => Format::Precompiled,
+        _ if Module::is_serialized(bytes) => Format::Precompiled,
         _ => Format::Text,
     }
 }
@@ -127,6 +131,25 @@ fn not_a_module(path: &Path, bytes: &[u8], offset: usize) -> Failure {
         .hint("a binary module begins with 00 61 73 6d, a text module with `(module`")
 }
 
+/// What is wrong with a module, and where.
+pub fn invalid(file: &Path, error: &ModuleError) -> Failure {
+    let failure =
+        Failure::new(format_args!("{}: invalid module: {}", file.display(), error.message))
+            .detail(format_args!("at byte {:#x}", error.offset));
+    failure.maybe_hint(hint(&error.message))
+}
+
+fn hint(message: &str) -> Option<&'static str> {
+    if message.contains("not enabled") || message.contains("not supported") {
+        return Some(
+            "the module needs a feature that is not built yet; `sterna inspect` lists what it uses",
+        );
+    }
+    message
+        .contains("unexpected end")
+        .then_some("the file seems to be cut off: compare its size with the original")
+}
+
 /// Writes a whole file or nothing: an interrupted or failed write leaves the old file as it was.
 /// `-` writes to standard output.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -181,7 +204,7 @@ mod tests {
     fn formats_are_told_by_content() {
         assert_eq!(format_of(b"\0asm\x01\0\0\0"), Format::Binary);
         assert_eq!(format_of(b"\0asm\x0d\0\x01\0"), Format::Component);
-        assert_eq!(format_of(b"\x7fELF"), Format::Precompiled);
+        assert_eq!(format_of(b"\x89STERNA\n"), Format::Precompiled);
         assert_eq!(format_of(b"(module)"), Format::Text);
         assert_eq!(format_of(b""), Format::Text);
     }

@@ -1,18 +1,21 @@
 //! Owns the `sterna` command line: which commands exist, and the way from a failure to an exit code.
 //! Does not implement a command: one file each under `commands`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod commands;
 mod failure;
 mod files;
 mod grants;
 mod literal;
+mod loading;
+mod progress;
 mod quantity;
 mod suggest;
+mod tier;
 
 use clap::{Parser, Subcommand};
-use commands::{completion, inspect, print, validate, wat};
+use commands::{compile, completion, inspect, print, run, validate, wast, wat};
 use failure::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,10 +68,13 @@ macro_rules! commands {
 }
 
 commands! {
+    Run = run,
+    Compile = compile,
     Validate = validate,
+    Inspect = inspect,
     Wat = wat,
     Print = print,
-    Inspect = inspect,
+    Wast = wast,
     Completion = completion,
 }
 

@@ -6,7 +6,7 @@ use crate::files;
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use sterna_isa::FeatureSet;
-use sterna_module::{Module, ModuleError};
+use sterna_module::Module;
 
 /// Check whether modules are valid
 #[derive(Parser)]
@@ -34,24 +34,5 @@ fn validate(file: &Path) -> Result<(), Failure> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     Module::decode(binary, &FeatureSet::DEFAULT, threads)
         .map(drop)
-        .map_err(|error| invalid(file, &error))
-}
-
-/// What is wrong with a module, and where.
-pub fn invalid(file: &Path, error: &ModuleError) -> Failure {
-    let failure =
-        Failure::new(format_args!("{}: invalid module: {}", file.display(), error.message))
-            .detail(format_args!("at byte {:#x}", error.offset));
-    failure.maybe_hint(hint(&error.message))
-}
-
-fn hint(message: &str) -> Option<&'static str> {
-    if message.contains("not enabled") || message.contains("not supported") {
-        return Some(
-            "the module needs a feature that is not built yet; `sterna inspect` lists what it uses",
-        );
-    }
-    message
-        .contains("unexpected end")
-        .then_some("the file seems to be cut off: compare its size with the original")
+        .map_err(|error| files::invalid(file, &error))
 }

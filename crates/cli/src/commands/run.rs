@@ -1,0 +1,149 @@
+//! Owns `sterna run`: load, grant, link, call, and the exit code.
+//! Does not own the steps' details: `invoke` calls typed functions, `outcome` explains errors.
+
+mod invoke;
+mod outcome;
+mod timer;
+
+use crate::failure::Failure;
+use crate::grants::{self, Folder, Variable};
+use crate::loading;
+use crate::quantity::{parse_duration, parse_size};
+use crate::tier::{self, Choice};
+use clap::Parser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+use sterna::{Config, Error, Instance, Limits, Linker, Module, Store};
+use sterna_wasi::WasiCtx;
+use timer::Expired;
+
+/// Run a program, or call one function of a module
+#[derive(Parser)]
+#[command(
+    override_usage = "sterna run [OPTIONS] <FILE> [ARGS]...",
+    after_help = "\
+Options stand before FILE; everything after it belongs to the program.
+
+Examples:
+  sterna run hello.wat
+  sterna run --dir data::/data::ro --env LANG=C program.wasm --verbose input.txt
+  sterna run --invoke add module.wat 1 0x10
+  sterna run --timeout 500ms --max-memory 64MiB untrusted.wasm
+
+Values for --invoke are written as in the text format: -1, 0xff, 1.5, 0x1p-3, inf, nan:0x1, \"i32x4 1 2 3 4\", null.
+The exit code is the program's; 124 when --timeout ran out, 134 when it trapped, 128+n when it raised signal n."
+)]
+pub struct Arguments {
+    /// Call this exported function with ARGS and print its results
+    #[arg(long, value_name = "FUNCTION")]
+    invoke: Option<String>,
+    /// Grant a folder, under another name if GUEST is given; `ro` forbids changes
+    #[arg(long = "dir", value_name = "HOST[::GUEST[::ro]]", value_parser = OsStringValueParser::new().try_map(grants::parse_folder))]
+    folders: Vec<Folder>,
+    /// Set an environment variable, or pass ours on
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(grants::parse_variable))]
+    variables: Vec<Variable>,
+    /// Which tiers run the program
+    #[arg(long, value_enum, default_value = "auto")]
+    tier: Choice,
+    /// Stop the program after this time, such as 500ms or 2s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// Let the program have at most this much linear memory, such as 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_memory: Option<u64>,
+    /// Compute the same bits on every machine: canonical NaNs, deterministic relaxed SIMD
+    #[arg(long)]
+    deterministic: bool,
+    /// Stop the program after this many units of work (not yet)
+    #[arg(long, value_name = "UNITS")]
+    fuel: Option<u64>,
+    /// The module (.wasm, .wat or precompiled; - for standard input) and the program's arguments
+    #[arg(
+        value_name = "FILE",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    words: Vec<OsString>,
+}
+
+impl Arguments {
+    fn file(&self) -> &Path {
+        self.words.first().map_or(Path::new(""), Path::new)
+    }
+
+    fn arguments(&self) -> &[OsString] {
+        self.words.get(1..).unwrap_or_default()
+    }
+}
+
+pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
+    if arguments.fuel.is_some() {
+        let failure = Failure::usage("--fuel: not yet: this version does not count work");
+        return Err(failure.hint("--timeout bounds the time, --max-memory the memory"));
+    }
+    let mut config = Config::new();
+    config.deterministic(arguments.deterministic);
+    let engine = tier::engine(&mut config, arguments.tier)?;
+    let module = loading::runnable(&engine, arguments.file())?;
+    let expired = Expired::default();
+    let mut store = Store::new(&engine, context(arguments, &expired)?);
+    if arguments.max_memory.is_some() {
+        store.limits(Limits { memory_bytes: arguments.max_memory, ..Limits::default() });
+    }
+    if let Some(timeout) = arguments.timeout {
+        let started = timer::start(timeout, expired, store.interrupt_handle());
+        started.map_err(|error| {
+            Failure::new(format_args!("--timeout: cannot start a thread: {error}"))
+        })?;
+    }
+    run(arguments, &module, &mut store)
+}
+
+/// Instantiates and calls what is asked for.
+fn run(arguments: &Arguments, module: &Module, store: &mut Store<WasiCtx>) -> Result<u8, Failure> {
+    let mut linker = Linker::new(store.engine());
+    let linked = sterna_wasi::add_to_linker(&mut linker, |context| context);
+    linked.map_err(|error| Failure::new(format_args!("cannot provide WASI: {error:#}")))?;
+    let instance = match linker.instantiate(&mut *store, module) {
+        Ok(instance) => instance,
+        Err(error) => return outcome::of_link_error(&error, module, &linker, store),
+    };
+    if let Some(function) = &arguments.invoke {
+        return match call(instance, store, "_initialize") {
+            None | Some(Ok(())) => {
+                invoke::call(store, module, instance, function, arguments.arguments())
+            }
+            Some(Err(error)) => outcome::of_error(&error),
+        };
+    }
+    match call(instance, store, "_start") {
+        Some(Ok(())) => Ok(0),
+        Some(Err(error)) => outcome::of_error(&error),
+        None => invoke::nothing_to_run(arguments.file(), module),
+    }
+}
+
+/// Calls an exported function without parameters, if there is one of this name.
+fn call(instance: Instance, store: &mut Store<WasiCtx>, name: &str) -> Option<Result<(), Error>> {
+    let function = instance.get_func(&mut *store, name)?;
+    Some(function.call(&mut *store, &[], &mut []))
+}
+
+/// What the program sees of the world.
+fn context(arguments: &Arguments, expired: &Expired) -> Result<WasiCtx, Failure> {
+    let name = arguments.file().file_name().unwrap_or_default();
+    let mut builder = WasiCtx::builder().inherit_stdio().arg(name);
+    if arguments.invoke.is_none() {
+        builder = builder.args(arguments.arguments());
+    }
+    if arguments.timeout.is_some() {
+        let expired = expired.clone();
+        builder = builder.interrupt(move || expired.get());
+    }
+    let builder = grants::grant(builder, &arguments.folders, &arguments.variables)?;
+    builder.build().map_err(Failure::usage)
+}
