@@ -55,9 +55,9 @@ impl StoreCtx {
 /// release store into [`FuncEntry::reg`] or [`FuncEntry::stack`].
 #[repr(C)]
 pub struct FuncEntry {
-    /// Address in the **reg** convention. Null only if no compiler is configured.
+    /// Address in the **reg** convention. Null only while there is no compiled code that could reach the function.
     pub reg: AtomicPtr<u8>,
-    /// Address in the **tail** convention. Null only if no compiler is configured.
+    /// Address in the **tail** convention. Null only while there is no such code that could reach the function.
     pub tail: AtomicPtr<u8>,
     /// Interpreter code to run for a call in the **stack** convention; never null once the module is loaded.
     pub stack: AtomicPtr<u8>,

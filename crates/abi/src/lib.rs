@@ -10,7 +10,7 @@
 //! * **stack**: arguments in consecutive slots at `fp`; results are left at the same `fp`. Every function can
 //!   be called this way through [`FuncEntry::stack`] (an address the interpreter understands).
 //! * **reg**: the platform's C convention (`CallConv::SystemV` in Cranelift): first parameter the callee's vmctx, then the
-//!   wasm parameters. [`FuncEntry::reg`] is such an address whenever a compiler is configured: compiled
+//!   wasm parameters. [`FuncEntry::reg`] is such an address whenever compiled code can reach the function: compiled
 //!   code, or a *lazy stub* that stores the function's index in [`VmCtx::callee_index`] and jumps to the signature's
 //!   `reg → stack` adapter.
 //! * **tail**: the same parameters in `CallConv::Tail`; only code of modules that contain `return_call*` uses it
