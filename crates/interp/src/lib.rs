@@ -34,7 +34,7 @@ pub use dump::dump;
 pub struct Interp;
 
 /// Whether handlers call each other in tail position, rather than returning to a loop.
-pub const TAIL_DISPATCH: bool = cfg!(tail_dispatch);
+pub const TAIL_DISPATCH: bool = cfg!(all(tail_dispatch, not(debug_assertions)));
 
 impl Interpreter for Interp {
     fn prepare(

@@ -32,9 +32,9 @@ pub(crate) struct Regs {
 }
 
 /// What a handler returns: nothing when it called its successor, the registers to go on with in the loop.
-#[cfg(tail_dispatch)]
+#[cfg(all(tail_dispatch, not(debug_assertions)))]
 pub(crate) type Done = ();
-#[cfg(not(tail_dispatch))]
+#[cfg(not(all(tail_dispatch, not(debug_assertions))))]
 pub(crate) type Done = Regs;
 
 /// A handler: the arguments are the fields of [`Regs`].
@@ -164,7 +164,7 @@ impl Regs {
 }
 
 /// Transfers control to the instruction at `ip`.
-#[cfg(tail_dispatch)]
+#[cfg(all(tail_dispatch, not(debug_assertions)))]
 macro_rules! dispatch {
     ($r:ident) => {{
         // SAFETY: an instruction starts with the address of its handler (licence of `Regs`).
@@ -173,7 +173,7 @@ macro_rules! dispatch {
         return unsafe { next($r.ip, $r.fp, $r.mem, $r.len, $r.vmctx, $r.acc, $r.f32, $r.f64) };
     }};
 }
-#[cfg(not(tail_dispatch))]
+#[cfg(not(all(tail_dispatch, not(debug_assertions))))]
 macro_rules! dispatch {
     ($r:ident) => {
         return $r
@@ -245,9 +245,9 @@ handlers! {
 }
 
 /// What [`stop`] returns: no instruction to go on with.
-#[cfg(tail_dispatch)]
+#[cfg(all(tail_dispatch, not(debug_assertions)))]
 pub(crate) fn finish(_: Regs) -> Done {}
-#[cfg(not(tail_dispatch))]
+#[cfg(not(all(tail_dispatch, not(debug_assertions))))]
 pub(crate) fn finish(mut r: Regs) -> Done {
     r.ip = std::ptr::null();
     r
@@ -257,7 +257,7 @@ pub(crate) fn finish(mut r: Regs) -> Done {
 ///
 /// # Safety
 /// `r` must be registers as [`Regs`] licenses them.
-#[cfg(tail_dispatch)]
+#[cfg(all(tail_dispatch, not(debug_assertions)))]
 pub(crate) unsafe fn run(r: Regs) {
     dispatch!(r)
 }
@@ -266,7 +266,7 @@ pub(crate) unsafe fn run(r: Regs) {
 ///
 /// # Safety
 /// `r` must be registers as [`Regs`] licenses them.
-#[cfg(not(tail_dispatch))]
+#[cfg(not(all(tail_dispatch, not(debug_assertions))))]
 pub(crate) unsafe fn run(mut r: Regs) {
     while !r.ip.is_null() {
         // SAFETY: an instruction starts with the address of its handler.
