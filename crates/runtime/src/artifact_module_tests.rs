@@ -268,6 +268,34 @@ fn loading_makes_no_adapters() {
     }
 }
 
+/// As the background compiler does it: every function is an image of its own.
+#[test]
+fn code_published_piece_by_piece_is_found() {
+    let (engine, _) = engine(TierPolicy::Auto);
+    let loaded = LoadedModule::new(&engine, wasm(70, false), &|_, _| {}).unwrap();
+    let mut bodies = Vec::new();
+    for func in loaded.module().defined_funcs().filter(|func| func.as_u32() != 2) {
+        let (codes, refused) = linking::compile_parallel(&loaded, &[func], &|_, _| {});
+        assert!(refused.is_empty());
+        linking::publish(&loaded, codes).unwrap();
+        let entry = &loaded.entries()[func.index()];
+        bodies.push((func, entry.reg.load(Ordering::Acquire) as usize));
+        for &(func, body) in &bodies {
+            assert_eq!(peek::<4>(body), [func.as_u32() as u8; 4]);
+            for at in [body, body + 4, body + 23] {
+                let object = loaded.code().find(at).unwrap();
+                assert_eq!(object.func(), Some(func));
+                assert_eq!(object.wasm_offset(at, true).is_some(), at == body + 4);
+            }
+            assert!(
+                loaded.code().find(body + 24).is_none() && loaded.code().find(body - 1).is_none()
+            );
+        }
+    }
+    assert_eq!(bodies.len(), 69);
+    assert_eq!(loaded.serialize().unwrap(), artifact(&wasm(70, false)));
+}
+
 #[test]
 fn equal_input_gives_equal_bytes() {
     let wasm = wasm(40, false);
