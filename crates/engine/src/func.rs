@@ -13,7 +13,7 @@ use sterna_runtime as rt;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::host::{HostDef, IntoFunc};
+use crate::host::{HostBody, HostDef, IntoFunc};
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId};
 use crate::typed::{MAX_SLOTS, WasmList};
 use crate::value::Val;
@@ -53,7 +53,7 @@ impl Func {
         mut store: C,
         body: impl IntoFunc<C::Data, Params, Results>,
     ) -> Func {
-        Func::from_def(store.as_context_mut(), &body.into_host())
+        Func::from_body(store.as_context_mut(), body.into_host())
     }
 
     /// A host function of a type that is known only at run time. Results are zero or null until `body` sets them.
@@ -62,11 +62,11 @@ impl Func {
         ty: FuncType,
         body: impl Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Func {
-        Func::from_def(store.as_context_mut(), &HostDef::untyped(ty, body))
+        Func::from_body(store.as_context_mut(), HostBody::untyped(ty, body))
     }
 
-    fn from_def<T>(mut store: StoreContextMut<'_, T>, def: &HostDef) -> Func {
-        let at = def.instantiate(store.rt_mut());
+    fn from_body<T>(mut store: StoreContextMut<'_, T>, body: HostBody) -> Func {
+        let at = HostDef::new(store.engine(), body).instantiate(store.rt_mut());
         Func::from_runtime(store.id(), at)
     }
 

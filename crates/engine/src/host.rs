@@ -2,7 +2,7 @@
 //! Does not own how guest code reaches them (the runtime does).
 
 use std::ptr::NonNull;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sterna_abi::{FuncRef, Slot};
 use sterna_isa::{FuncType, ValType};
@@ -10,25 +10,31 @@ use sterna_runtime as rt;
 use sterna_runtime::{HostCall, HostClosure};
 
 use crate::caller::Caller;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::store::{AsContextMut, StoreContextMut, StoreId};
 use crate::typed::{WasmList, WasmTy, for_each_tuple};
 use crate::value::Val;
 
-/// A host function before it is in any store: its type and what it does. Cheap to clone.
-#[derive(Clone)]
-pub struct HostDef(Arc<Definition>);
-
-struct Definition {
+/// A closure as the runtime calls it: its type, and what it does with slots. Made by [`IntoFunc`].
+pub struct HostBody {
     ty: FuncType,
     closure: HostClosure,
-    /// The type in the engine of the first store it was used in.
-    info: OnceLock<Arc<rt::TypeInfo>>,
+}
+
+/// A host function before it is in any store of its engine. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct HostDef(Arc<Definition>);
+
+struct Definition {
+    ty: Arc<rt::TypeInfo>,
+    closure: HostClosure,
 }
 
 impl HostDef {
-    fn new(ty: FuncType, closure: HostClosure) -> HostDef {
-        HostDef(Arc::new(Definition { ty, closure, info: OnceLock::new() }))
+    pub(crate) fn new(engine: &Engine, body: HostBody) -> HostDef {
+        let ty = engine.inner.intern(&body.ty);
+        HostDef(Arc::new(Definition { ty, closure: body.closure }))
     }
 
     /// Its identity.
@@ -36,19 +42,15 @@ impl HostDef {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Makes the function in a store.
+    /// Makes the function in a store of its engine.
     pub(crate) fn instantiate(&self, store: &mut rt::Store) -> NonNull<FuncRef> {
-        let intern = || store.engine().intern(&self.0.ty);
-        let known = self.0.info.get_or_init(intern);
-        let info = match Arc::ptr_eq(known, &store.engine().intern(&self.0.ty)) {
-            true => known.clone(),
-            false => intern(),
-        };
-        store.new_host_func(info, self.0.closure.clone())
+        store.new_host_func(self.0.ty.clone(), self.0.closure.clone())
     }
+}
 
+impl HostBody {
     /// A function of any type whose values are [`Val`]s.
-    pub(crate) fn untyped<T, F>(ty: FuncType, body: F) -> HostDef
+    pub(crate) fn untyped<T, F>(ty: FuncType, body: F) -> HostBody
     where
         F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     {
@@ -60,7 +62,7 @@ impl HostDef {
             unsafe { call_untyped(store, call.caller, &types, call.slots, &body) }
                 .map_err(Error::into_host)
         };
-        HostDef::new(ty, Arc::new(closure))
+        HostBody { ty, closure: Arc::new(closure) }
     }
 }
 
@@ -139,7 +141,7 @@ unsafe impl<R: WasmList> WasmRet for Result<R> {
 /// [`Caller<'_, T>`]; a result that is a [`WasmRet`].
 pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
     #[doc(hidden)]
-    fn into_host(self) -> HostDef;
+    fn into_host(self) -> HostBody;
 }
 
 macro_rules! into_func {
@@ -149,7 +151,7 @@ macro_rules! into_func {
         where
             F: Fn($($name),*) -> R + Send + Sync + 'static,
         {
-            fn into_host(self) -> HostDef {
+            fn into_host(self) -> HostBody {
                 let closure = move |call: HostCall<'_>| {
                     // SAFETY: the store is suspended in this function.
                     let id = unsafe { call.store.as_ref() }.id();
@@ -160,7 +162,8 @@ macro_rules! into_func {
                     // SAFETY: the slots have room for the results of the function's type.
                     unsafe { result.finish(id, slots) }.map_err(Error::into_host)
                 };
-                HostDef::new(FuncType::new([$($name::TYPE),*], R::TYPES), Arc::new(closure))
+                let ty = FuncType::new([$($name::TYPE),*], R::TYPES);
+                HostBody { ty, closure: Arc::new(closure) }
             }
         }
 
@@ -169,7 +172,7 @@ macro_rules! into_func {
         where
             F: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static,
         {
-            fn into_host(self) -> HostDef {
+            fn into_host(self) -> HostBody {
                 let closure = move |call: HostCall<'_>| {
                     // SAFETY: the runtime calls this in a store of the type that the function was made for.
                     let store = unsafe { StoreContextMut::<T>::from_rt(call.store) };
@@ -181,7 +184,8 @@ macro_rules! into_func {
                     // SAFETY: the slots have room for the results of the function's type.
                     unsafe { result.finish(id, slots) }.map_err(Error::into_host)
                 };
-                HostDef::new(FuncType::new([$($name::TYPE),*], R::TYPES), Arc::new(closure))
+                let ty = FuncType::new([$($name::TYPE),*], R::TYPES);
+                HostBody { ty, closure: Arc::new(closure) }
             }
         }
     };

@@ -14,8 +14,9 @@ use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::func::Func;
-use crate::host::{HostDef, IntoFunc};
+use crate::host::{HostBody, HostDef, IntoFunc};
 use crate::instance::{Extern, Instance};
+use crate::instance_pre::InstancePre;
 use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, StoreContextMut};
 use crate::suggest;
@@ -50,9 +51,12 @@ pub struct Linker<T> {
     data: PhantomData<fn(T) -> T>,
 }
 
+/// What a name stands for.
 #[derive(Clone)]
-enum Definition {
+pub(crate) enum Definition {
+    /// A host function, made in each store on first use.
     Host(HostDef),
+    /// An object of one store.
     Object(Extern),
 }
 
@@ -146,7 +150,8 @@ impl<T> Linker<T> {
         name: &str,
         body: impl IntoFunc<T, Params, Results>,
     ) -> Result<&mut Linker<T>> {
-        self.insert(module, name, Definition::Host(body.into_host()))?;
+        let def = HostDef::new(&self.engine, body.into_host());
+        self.insert(module, name, Definition::Host(def))?;
         Ok(self)
     }
 
@@ -161,7 +166,8 @@ impl<T> Linker<T> {
         ty: FuncType,
         body: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Linker<T>> {
-        self.insert(module, name, Definition::Host(HostDef::untyped(ty, body)))?;
+        let def = HostDef::new(&self.engine, HostBody::untyped(ty, body));
+        self.insert(module, name, Definition::Host(def))?;
         Ok(self)
     }
 
@@ -267,15 +273,18 @@ impl<T> Linker<T> {
         Ok(())
     }
 
-    /// What a name stands for in a store.
+    /// What a name stands for in a store; `None` if nothing, or if the store is of another engine.
     pub fn get(
         &self,
         mut store: impl AsContextMut<Data = T>,
         module: &str,
         name: &str,
     ) -> Option<Extern> {
-        let definition = self.find(module, name)?;
-        Some(definition.object(&mut store.as_context_mut()))
+        let mut store = store.as_context_mut();
+        if !Engine::same(store.engine(), &self.engine) {
+            return None;
+        }
+        Some(self.find(module, name)?.object(&mut store))
     }
 
     /// The defined names: module and field, in no particular order.
@@ -300,17 +309,34 @@ impl<T> Linker<T> {
         if !Engine::same(store.engine(), &self.engine) {
             return Err(Error::msg("the linker was made for another engine than the store's"));
         }
-        let mut imports = Vec::with_capacity(module.loaded.module().imports().len());
-        for import in module.loaded.module().imports() {
-            let Some(definition) = self.find(&import.module, &import.name) else {
-                let mut all = module.imports();
-                let import = all.nth(imports.len()).expect("the import that was not found");
-                return Err(self.unknown(&import).into());
-            };
-            imports.push(definition.resolve(&mut store)?);
-        }
+        let definitions = self.definitions(module);
+        let imports = definitions.map(|definition| definition?.resolve(&mut store));
+        let imports = imports.collect::<Result<Vec<_>>>()?;
         // SAFETY: `resolve` has checked that the objects are of this store.
         unsafe { Instance::with_runtime(&mut store, module, &imports) }
+    }
+
+    /// Looks up a module's imports, for instantiating it many times: only stores and their objects are left to be made then.
+    ///
+    /// # Errors
+    /// [`UnknownImportError`], or a module of another engine than the linker's.
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        if !Engine::same(&module.engine(), &self.engine) {
+            return Err(Error::msg("the module was loaded into another engine than the linker's"));
+        }
+        let definitions = self.definitions(module).map(|definition| definition.cloned());
+        Ok(InstancePre::new(module.clone(), definitions.collect::<Result<_>>()?))
+    }
+
+    /// What the imports of a module name, in order.
+    fn definitions(&self, module: &Module) -> impl Iterator<Item = Result<&Definition>> {
+        let imports = module.loaded.module().imports().iter().enumerate();
+        imports.map(|(index, import)| {
+            self.find(&import.module, &import.name).ok_or_else(|| {
+                let import = module.imports().nth(index).expect("counted along the same list");
+                self.unknown(&import).into()
+            })
+        })
     }
 
     fn unknown(&self, import: &ImportType<'_>) -> UnknownImportError {
@@ -336,7 +362,11 @@ impl<T> Linker<T> {
 }
 
 impl Definition {
-    fn resolve<T>(&self, store: &mut StoreContextMut<'_, T>) -> Result<rt::Extern> {
+    /// The object in a store of the definition's engine.
+    ///
+    /// # Errors
+    /// If it is an object of another store.
+    pub(crate) fn resolve<T>(&self, store: &mut StoreContextMut<'_, T>) -> Result<rt::Extern> {
         match self {
             Definition::Host(def) => Ok(rt::Extern::Func(store.linked(def))),
             Definition::Object(object) => object.to_runtime(store.id()),

@@ -2,8 +2,8 @@
 //! Does not own tests of the objects found.
 
 use sterna::{
-    Engine, Extern, Func, Global, GlobalType, ImportMismatch, Instance, LinkError, Linker, Module,
-    Mutability, Store, Trap, TrapCode, UnknownImportError, Val, ValType,
+    Caller, Engine, Extern, Func, Global, GlobalType, ImportMismatch, Instance, LinkError, Linker,
+    Module, Mutability, Store, Trap, TrapCode, UnknownImportError, Val, ValType,
 };
 
 use crate::each_tier;
@@ -185,5 +185,38 @@ fn start_functions_and_segments_may_trap() {
             let error = linker.instantiate(Store::new(engine, ()), &module).unwrap_err();
             assert_eq!(error.downcast_ref::<Trap>().unwrap().code(), code);
         }
+    });
+}
+
+#[test]
+fn imports_are_found_once_for_many_instances() {
+    each_tier(|engine| {
+        let text = r#"(module (import "host" "id" (func $id (result i32)))
+            (func (export "run") (result i32) (call $id)))"#;
+        let module = Module::new(engine, text).unwrap();
+        let mut linker = Linker::<i32>::new(engine);
+        let error = linker.instantiate_pre(&module).unwrap_err();
+        assert!(error.is::<UnknownImportError>());
+        linker.func_wrap("host", "id", |caller: Caller<'_, i32>| *caller.data()).unwrap();
+        let pre = linker.instantiate_pre(&module).unwrap();
+        drop(linker);
+        for id in 0..5 {
+            let mut store = Store::new(engine, id);
+            for _ in 0..2 {
+                let instance = pre.instantiate(&mut store).unwrap();
+                let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+                assert_eq!(run.call(&mut store, ()).unwrap(), id);
+            }
+        }
+        assert!(pre.instantiate(Store::new(&Engine::default(), 1)).is_err());
+        assert!(Linker::<i32>::new(&Engine::default()).instantiate_pre(&module).is_err());
+        // Objects of a store limit it to that store.
+        let mut store = Store::new(engine, 0);
+        let mut linker = Linker::new(engine);
+        let func = Func::wrap(&mut store, || 9i32);
+        linker.define(&store, "host", "id", func).unwrap();
+        let pre = linker.instantiate_pre(&module).unwrap();
+        pre.instantiate(&mut store).unwrap();
+        assert!(pre.instantiate(Store::new(engine, 0)).is_err());
     });
 }
