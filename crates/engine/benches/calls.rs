@@ -1,5 +1,6 @@
 //! Owns measuring what crossing the border between host and guest costs: `cargo bench -p sterna`.
 //! Does not own the speed of guest code (`bench`).
+#![allow(clippy::unwrap_used, reason = "a measurement stops at the first error")]
 
 use std::hint::black_box;
 use std::time::Instant;

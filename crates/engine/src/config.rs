@@ -29,13 +29,11 @@ pub enum Tier {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) settings: Settings,
-    threads: Option<usize>,
 }
 
 impl Default for Config {
     fn default() -> Config {
         Config {
-            threads: None,
             settings: Settings {
                 tier: TierPolicy::Auto,
                 code: CodeSettings {
@@ -47,7 +45,7 @@ impl Default for Config {
                 },
                 features: FeatureSet::DEFAULT,
                 hot_budget: 10_000,
-                threads: 1,
+                threads: 0,
                 native_stack: 1 << 20,
                 value_stack: 4 << 20,
                 memory64_reserve: 4 << 30,
@@ -130,7 +128,7 @@ impl Config {
     /// Threads that validate and compile, the calling one included. Default: as many as the machine runs at once. 1 means
     /// that only the calling thread validates and compiles; [`Tier::Auto`] still compiles on one background thread.
     pub fn threads(&mut self, threads: usize) -> &mut Config {
-        self.threads = Some(threads.max(1));
+        self.settings.threads = threads.max(1);
         self
     }
 
@@ -156,11 +154,5 @@ impl Config {
     pub fn memory64_reserve(&mut self, bytes: u64) -> &mut Config {
         self.settings.memory64_reserve = bytes;
         self
-    }
-
-    /// The settings with the number of threads filled in.
-    pub(crate) fn to_settings(&self) -> Settings {
-        let machine = || std::thread::available_parallelism().map_or(1, usize::from);
-        Settings { threads: self.threads.unwrap_or_else(machine), ..self.settings.clone() }
     }
 }

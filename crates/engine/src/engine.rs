@@ -30,7 +30,7 @@ impl Engine {
     /// # Errors
     /// Settings that contradict each other or that this machine cannot follow. None do yet.
     pub fn new(config: &Config) -> Result<Engine> {
-        let settings = config.to_settings();
+        let settings = config.settings.clone();
         let (interp, compiler) = tiers::of(&settings);
         Ok(Engine { inner: rt::Engine::new(settings, interp, compiler) })
     }

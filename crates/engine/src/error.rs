@@ -135,6 +135,7 @@ impl Error {
 
     /// From the runtime, out of a guest.
     #[cold]
+    #[expect(clippy::boxed_local, reason = "one word in the result of every call")]
     pub(crate) fn from_trap(trap: Box<rt::Trap>) -> Error {
         let rt::Trap { code, frames, host } = *trap;
         let backtrace = Backtrace::new(frames);

@@ -103,7 +103,14 @@ impl Func {
         let info = store.as_context().rt().engine().type_info(type_id);
         count("parameters", info.ty.params.len(), params.len())?;
         count("results", info.ty.results.len(), results.len())?;
-        let mut slots = vec![0; info.slots];
+        let (mut few, mut many) = ([0; MAX_SLOTS], Vec::new());
+        let slots = match few.get_mut(..info.slots) {
+            Some(slots) => slots,
+            None => {
+                many.resize(info.slots, 0);
+                &mut many[..]
+            }
+        };
         let mut at = 0;
         for (index, (&param, &ty)) in params.iter().zip(&info.ty.params).enumerate() {
             let value = param
@@ -113,7 +120,7 @@ impl Func {
             at += ty.slots();
         }
         // SAFETY: checked above.
-        unsafe { rt::Store::call(store.rt_ptr(), func, &mut slots) }.map_err(Error::from_trap)?;
+        unsafe { rt::Store::call(store.rt_ptr(), func, slots) }.map_err(Error::from_trap)?;
         let mut at = 0;
         for (result, &ty) in results.iter_mut().zip(&info.ty.results) {
             // SAFETY: the function has left results of its type.

@@ -91,8 +91,8 @@ impl Module {
     /// As [`Module::new`].
     pub fn validate(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
         let bytes = bytes.as_ref();
-        let settings = engine.inner.settings();
-        let decode = |bytes| module::Module::decode(bytes, &settings.features, settings.threads);
+        let (features, threads) = (engine.features(), engine.inner.threads());
+        let decode = |bytes| module::Module::decode(bytes, &features, threads);
         match text::is_text(bytes) {
             true => decode(text::assemble(bytes)?)?,
             false => decode(bytes.to_vec())?,

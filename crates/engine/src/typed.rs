@@ -162,7 +162,7 @@ unsafe impl<V: WasmTy> WasmList for V {
 macro_rules! tuple {
     ($($name:ident)*) => {
         // SAFETY: the values are written and read in order, each in its number of slots.
-        #[allow(non_snake_case, unused)]
+        #[allow(non_snake_case, unused, clippy::unused_unit)]
         unsafe impl<$($name: WasmTy,)*> WasmList for ($($name,)*) {
             const TYPES: &'static [ValType] = &[$($name::TYPE,)*];
             const SLOTS: usize = 0 $(+ <$name as WasmTy>::SLOTS)*;

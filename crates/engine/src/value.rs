@@ -201,12 +201,13 @@ impl Ref {
     }
 
     pub(crate) fn to_slot(self, ty: RefType, store: StoreId) -> Result<Slot> {
-        let fits = match (self, ty.heap) {
-            (Ref::Func(_), HeapType::Func) | (Ref::Extern(_), HeapType::Extern) => true,
-            (Ref::Func(None), HeapType::NoFunc | HeapType::Concrete(_)) => true,
-            (Ref::Extern(None), HeapType::NoExtern) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (self, ty.heap),
+            (Ref::Func(_), HeapType::Func)
+                | (Ref::Extern(_), HeapType::Extern)
+                | (Ref::Func(None), HeapType::NoFunc | HeapType::Concrete(_))
+                | (Ref::Extern(None), HeapType::NoExtern)
+        );
         if !fits || self.is_null() && !ty.nullable {
             return Err(mismatch(ValType::Ref(ty), ValType::Ref(self.ty())));
         }

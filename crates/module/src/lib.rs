@@ -24,3 +24,4 @@ pub use items::{
 };
 pub use module::Module;
 pub use names::Names;
+pub use validate::PARALLEL_MIN_BYTES;

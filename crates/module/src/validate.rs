@@ -8,7 +8,7 @@ use wasmparser::{FuncToValidate, FuncValidatorAllocations, FunctionBody, Validat
 use crate::error::ModuleError;
 
 /// Code sizes below this many bytes are validated on the calling thread: starting one costs about as much.
-const PARALLEL_MIN_BYTES: u64 = 256 << 10;
+pub const PARALLEL_MIN_BYTES: u64 = 256 << 10;
 
 /// A body waiting for validation.
 pub(crate) type Pending<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);

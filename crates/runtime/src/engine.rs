@@ -2,7 +2,7 @@
 //! Does not own per-module or per-store state.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use sterna_abi::{CodeSettings, Compiler, Convention, Interpreter, VALUE_STACK_SLACK};
 use sterna_isa::{FeatureSet, FuncType};
@@ -39,7 +39,7 @@ pub struct Settings {
     pub features: FeatureSet,
     /// Calls and loop iterations after which [`TierPolicy::Auto`] compiles a function.
     pub hot_budget: u64,
-    /// Threads for validation and ahead-of-time compilation, the calling one included.
+    /// Threads for validation and ahead-of-time compilation, the calling one included. 0: as many as the machine runs at once.
     pub threads: usize,
     /// Bytes of native stack for guest code, not counting the reserve for host functions.
     pub native_stack: usize,
@@ -58,6 +58,9 @@ impl Settings {
     pub const GUARD_BYTES: u64 = 32 << 20;
 }
 
+/// Most idle stacks that an engine keeps.
+const IDLE_STACKS: usize = 32;
+
 type CompilerFactory = Box<dyn FnOnce() -> Box<dyn Compiler> + Send>;
 
 /// Shared by all modules and stores of one configuration. Construction does no work that a short run may not need.
@@ -71,6 +74,8 @@ pub struct Engine {
     stacks: StackPool,
     /// An idle stack in front of the pool, or null: calls one after the other need no lock.
     spare: AtomicPtr<GuestStack>,
+    /// Threads the machine runs at once, if that was asked for.
+    threads: OnceLock<usize>,
     pub(crate) tiering: Arc<Tiering>,
     /// By [`Convention`], whether code of that convention may exist: from then on it finds an entry in every callable.
     announced: [AtomicBool; 2],
@@ -86,20 +91,30 @@ impl Engine {
     ) -> Arc<Engine> {
         let native = settings.native_stack + sterna_abi::NATIVE_STACK_RESERVE;
         let value = settings.value_stack + VALUE_STACK_SLACK * size_of::<u64>();
-        let idle = settings.threads.max(1) * 4;
         Arc::new(Engine {
             types: TypeRegistry::default(),
             interp,
             compiler: compiler.map(LazyLock::new),
             code: CodeSpace::default(),
             // Idle stacks keep what they have touched: giving it back costs more than a short call.
-            stacks: StackPool::new(native, value, idle, usize::MAX),
+            stacks: StackPool::new(native, value, IDLE_STACKS, usize::MAX),
             spare: AtomicPtr::default(),
-            tiering: Tiering::new(settings.threads),
+            threads: OnceLock::new(),
+            tiering: Tiering::new(),
             announced: Default::default(),
             modules: Mutex::default(),
             settings,
         })
+    }
+
+    /// Threads for validation and compilation.
+    pub fn threads(&self) -> usize {
+        // Asking reads files: a short run on a small module does without.
+        let machine = || std::thread::available_parallelism().map_or(1, usize::from);
+        match self.settings.threads {
+            0 => *self.threads.get_or_init(machine),
+            threads => threads,
+        }
     }
 
     /// The configuration.

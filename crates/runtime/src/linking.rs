@@ -48,7 +48,7 @@ pub(crate) fn compile_parallel(
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
     };
-    let threads = engine.settings().threads.min(funcs.len()).max(1);
+    let threads = engine.threads().min(funcs.len()).max(1);
     std::thread::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(work);

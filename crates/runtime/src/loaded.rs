@@ -9,7 +9,7 @@ use sterna_abi::{
     CompileError, Convention, FuncEntry, InstanceLayout, InterpModule, InterpSettings,
 };
 use sterna_base::FuncIndex;
-use sterna_module::{ExternIndex, Module, ModuleBytes, ModuleError};
+use sterna_module::{ExternIndex, Module, ModuleBytes, ModuleError, PARALLEL_MIN_BYTES};
 
 use crate::code::CodeSpace;
 use crate::engine::{Engine, TierPolicy};
@@ -59,7 +59,9 @@ impl LoadedModule {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Arc<LoadedModule>, LoadError> {
         let settings = engine.settings();
-        let module = Module::decode(bytes, &settings.features, settings.threads)?;
+        let bytes = bytes.into();
+        let threads = if (bytes.len() as u64) < PARALLEL_MIN_BYTES { 1 } else { engine.threads() };
+        let module = Module::decode(bytes, &settings.features, threads)?;
         let loaded = LoadedModule::prepare(engine, Arc::new(module));
         if settings.tier == TierPolicy::Opt {
             loaded.compile_all(progress)?;

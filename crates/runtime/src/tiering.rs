@@ -16,7 +16,6 @@ const BATCH: usize = 16;
 pub(crate) struct Tiering {
     state: Mutex<State>,
     wake: Condvar,
-    enabled: bool,
 }
 
 #[derive(Default)]
@@ -29,15 +28,12 @@ struct State {
 }
 
 impl Tiering {
-    pub(crate) fn new(threads: usize) -> Arc<Tiering> {
-        Arc::new(Tiering { state: Mutex::default(), wake: Condvar::new(), enabled: threads > 0 })
+    pub(crate) fn new() -> Arc<Tiering> {
+        Arc::new(Tiering { state: Mutex::default(), wake: Condvar::new() })
     }
 
     /// Asks for a function to be compiled; returns at once.
     pub(crate) fn request(self: &Arc<Self>, module: &Arc<LoadedModule>, func: FuncIndex) {
-        if !self.enabled {
-            return;
-        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.queue.push_back((Arc::downgrade(module), func));
         if !state.started {

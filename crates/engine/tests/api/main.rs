@@ -1,5 +1,6 @@
 //! Owns the tests of the public API: every one runs in every tier.
 //! Does not own tests of the language: the official suite does that.
+#![allow(clippy::unwrap_used)]
 
 mod calls;
 mod errors;
