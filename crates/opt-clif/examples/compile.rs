@@ -1,5 +1,5 @@
 //! Compiles all functions of a module and prints the time, or shows the code of some: `compile FILE [-j N] [-f FUNC]... [--explicit]
-//! [--capture] [--poll] [--graph]`.
+//! [--capture] [--poll] [--graph] [--bytes]`.
 //! Does not run anything. A tool for working on the tier.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,10 @@ fn main() {
     let args: Vec<_> = std::env::args().collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let after = |flag: &str| {
-        let values = args.windows(2).filter(|pair| pair[0] == flag).map(|pair| pair[1].parse().expect("a number"));
+        let values = args
+            .windows(2)
+            .filter(|pair| pair[0] == flag)
+            .map(|pair| pair[1].parse().expect("a number"));
         values.collect::<Vec<u32>>()
     };
     let bytes = std::fs::read(&args[1]).expect("a readable file");
@@ -34,10 +37,18 @@ fn main() {
     for func in after("-f").into_iter().map(FuncIndex::from_u32) {
         let (clif, code) = compiler.dump(&module, func, &settings).expect("a supported function");
         println!("{clif}\n{code}");
+        if has("--bytes") {
+            let code = compiler.compile(&module, func, &settings).expect("a supported function");
+            std::fs::write(format!("{}.bin", func.as_u32()), &code.bytes)
+                .expect("a writable folder");
+        }
         if has("--graph") {
             let mut graph = Graph::default();
-            let options = BuildOptions { polls: settings.interruptible, states: settings.capture_state };
-            Builder::new().build(&module, func, &options, &mut graph).expect("a supported function");
+            let options =
+                BuildOptions { polls: settings.interruptible, states: settings.capture_state };
+            Builder::new()
+                .build(&module, func, &options, &mut graph)
+                .expect("a supported function");
             Passes::new().run(&mut graph);
             println!("{graph}");
         }
@@ -53,7 +64,8 @@ fn measure(compiler: &ClifCompiler, module: &Module, settings: &CodeSettings, th
     let size = (code.end - code.start) as f64;
 
     let start = Instant::now();
-    let (mut builder, mut passes, mut graph, mut insts) = (Builder::new(), Passes::new(), Graph::default(), 0);
+    let (mut builder, mut passes, mut graph, mut insts) =
+        (Builder::new(), Passes::new(), Graph::default(), 0);
     let options = BuildOptions { polls: settings.interruptible, states: settings.capture_state };
     for &func in &funcs {
         if builder.build(module, func, &options, &mut graph).is_ok() {

@@ -175,7 +175,6 @@ impl Flags {
 #[derive(Default)]
 struct Cached {
     store: Option<ir::Value>,
-    thunks: Option<ir::Value>,
     type_ids: Option<ir::Value>,
     /// Of memory 0.
     memory_base: Option<ir::Value>,
@@ -393,13 +392,6 @@ impl<'a> Lower<'a> {
             self.cached.store = Some(self.prelude_load(self.vmctx, VmCtx::OFF_STORE));
         }
         self.cached.store.expect("just loaded")
-    }
-
-    fn thunks(&mut self) -> ir::Value {
-        if self.cached.thunks.is_none() {
-            self.cached.thunks = Some(self.prelude_load(self.vmctx, VmCtx::OFF_THUNKS));
-        }
-        self.cached.thunks.expect("just loaded")
     }
 
     fn type_ids(&mut self) -> ir::Value {

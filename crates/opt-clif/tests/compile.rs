@@ -89,7 +89,8 @@ fn every_operator(memory: &str, is_64: bool) -> String {
             ImmKind::Shuffle => "0 17 2 19 4 21 6 23 8 25 10 27 12 29 14 31",
             _ => "",
         };
-        write!(text, "(func (param {}) (result {})", list(params), list(results)).expect(INFALLIBLE);
+        write!(text, "(func (param {}) (result {})", list(params), list(results))
+            .expect(INFALLIBLE);
         for i in 0..params.len() {
             write!(text, " local.get {i}").expect(INFALLIBLE);
         }

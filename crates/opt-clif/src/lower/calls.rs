@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
     InstBuilder, StackSlotData, StackSlotKind, UserExternalName, types,
 };
 use cranelift_codegen::isa::CallConv;
-use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE};
+use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE, VmCtx};
 use sterna_base::{FuncIndex, TypeIndex};
 use sterna_isa::{Op, TrapCode};
 use sterna_module::Module;
@@ -270,9 +270,15 @@ impl Lower<'_> {
         self.pos.func.dfg.inst_results(call)[0]
     }
 
+    /// The address of a builtin's thunk. Loaded where it is called: hoisted out of a loop it would take a register from the likely path.
     fn thunk(&mut self, builtin: Builtin) -> ir::Value {
-        let thunks = self.thunks();
-        self.pos.ins().load(types::I64, self.flags.constant, thunks, builtin.thunk_offset() as i32)
+        let thunks = self.pos.ins().load(
+            types::I64,
+            self.flags.context,
+            self.vmctx,
+            VmCtx::OFF_THUNKS as i32,
+        );
+        self.pos.ins().load(types::I64, self.flags.context, thunks, builtin.thunk_offset() as i32)
     }
 
     /// Lowers a poll: one load and a branch on the likely path.

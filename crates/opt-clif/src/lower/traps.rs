@@ -48,8 +48,6 @@ impl Lower<'_> {
         let sp = self.pos.ins().get_stack_pointer(types::I64);
         let overflow = self.pos.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
         let cold = self.new_cold_block();
-        self.thunks();
-        self.pos.goto_bottom(self.prelude);
         self.pos.ins().brif(overflow, cold, &[], entry, &[]);
         self.open(cold);
         self.pos.set_srcloc(SourceLoc::default());
