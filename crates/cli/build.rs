@@ -65,4 +65,5 @@ fn redirect(folder: &Path) {
     }
     println!("cargo:rustc-link-arg-bin=sterna=-L{}", folder.display());
     println!("cargo:rustc-link-arg-bin=sterna=-static-pie");
+    println!("cargo:rustc-link-arg-bin=sterna=-Wl,-z,pack-relative-relocs");
 }

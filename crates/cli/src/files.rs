@@ -16,29 +16,41 @@ pub const DASH: &str = "-";
 
 /// The whole file, or standard input for `-`.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_unless(path, |_| false)
+}
+
+/// The whole file, unless it is a precompiled module, which is mapped and not read: then only its beginning.
+pub fn read_unless_precompiled(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_unless(path, |start| path.as_os_str() != DASH && format_of(start) == Format::Precompiled)
+}
+
+fn read_unless(path: &Path, stop: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    if path.as_os_str() == DASH {
-        take(&mut io::stdin().lock(), &mut bytes)
-    } else {
-        File::open(path).and_then(|mut file| {
+    let read = match path.as_os_str() == DASH {
+        true => take(&mut io::stdin().lock(), &mut bytes, stop),
+        false => File::open(path).and_then(|mut file| {
             let size = file.metadata()?.len().min(LARGEST_INPUT);
             bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
-            take(&mut file, &mut bytes)
-        })
-    }
-    .map_err(|e| cannot("read", path, &e))?;
+            take(&mut file, &mut bytes, stop)
+        }),
+    };
+    read.map_err(|e| cannot("read", path, &e))?;
     if bytes.len() as u64 > LARGEST_INPUT {
         return Err(Failure::new(format_args!("cannot read {}: more than 1 GiB", path.display())));
     }
     Ok(bytes)
 }
 
-fn take(input: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<()> {
-    input.take(LARGEST_INPUT + 1).read_to_end(bytes).map(drop)
+fn take(input: &mut dyn Read, bytes: &mut Vec<u8>, stop: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+    (&mut *input).take(MAGIC_LENGTH).read_to_end(bytes)?;
+    if stop(bytes) {
+        return Ok(());
+    }
+    input.take(LARGEST_INPUT + 1 - MAGIC_LENGTH).read_to_end(bytes).map(drop)
 }
 
 /// How many first bytes tell the formats apart.
-pub const MAGIC_LENGTH: u64 = 8;
+const MAGIC_LENGTH: u64 = 8;
 
 /// What a file holds, by its first bytes.
 #[derive(Debug, PartialEq)]
@@ -65,7 +77,11 @@ pub fn format_of(bytes: &[u8]) -> Format {
 
 /// Reads a module in either format and returns it in the binary format.
 pub fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
-    let bytes = read(path)?;
+    to_binary(path, read(path)?)
+}
+
+/// The binary format of a module that was read from `path`.
+pub fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
     match format_of(&bytes) {
         Format::Binary => Ok(bytes),
         Format::Text => assemble(path, &bytes),

@@ -1,37 +1,54 @@
-//! Owns getting a module into the engine: from a file or standard input, in any of the formats.
+//! Owns getting a module into an engine: from a file or standard input, in any of the formats.
 //! Does not compile; the engine does.
 
-use crate::failure::{Failure, cannot};
+use crate::failure::Failure;
 use crate::files::{self, Format};
-use std::fs::File;
-use std::io::Read;
+use crate::tier::Choice;
 use std::path::Path;
-use sterna::{Engine, Error, Module, ModuleError};
+use sterna::{Config, Engine, Error, Module, ModuleError};
 
 /// Hears how many functions are compiled, and of how many.
 pub type OnProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Loads a module to be run: binary, text or precompiled.
-pub fn runnable(engine: &Engine, path: &Path) -> Result<Module, Failure> {
-    if path.as_os_str() != files::DASH && format_of_file(path)? == Format::Precompiled {
-        return precompiled(engine, path);
+/// Loads a module to be run, binary, text or precompiled, into an engine of its own.
+pub fn runnable(config: &mut Config, choice: Choice, path: &Path) -> Result<Module, Failure> {
+    let bytes = files::read_unless_precompiled(path)?;
+    config.tier(choice.into());
+    if files::format_of(&bytes) == Format::Precompiled && path.as_os_str() != files::DASH {
+        return precompiled(&engine(config)?, path);
     }
-    module(engine, path, &|_, _| {})
+    let binary = files::to_binary(path, bytes)?;
+    load(&engine(config)?, path, &binary, &|_, _| {})
 }
 
-/// Loads a module from binary or text.
-pub fn module(engine: &Engine, path: &Path, progress: OnProgress<'_>) -> Result<Module, Failure> {
+/// Loads a module to be compiled, binary or text.
+pub fn compilable(
+    config: &mut Config,
+    path: &Path,
+    progress: OnProgress<'_>,
+) -> Result<Module, Failure> {
+    config.tier(Choice::Opt.into());
     let binary = files::read_module(path)?;
-    Module::new_with_progress(engine, binary, progress).map_err(|error| refused(path, &error))
+    load(&engine(config)?, path, &binary, progress)
 }
 
-/// The format by the first bytes, without reading the file.
-fn format_of_file(path: &Path) -> Result<Format, Failure> {
-    let mut start = Vec::new();
-    let read =
-        File::open(path).and_then(|file| file.take(files::MAGIC_LENGTH).read_to_end(&mut start));
-    read.map_err(|error| cannot("read", path, &error))?;
-    Ok(files::format_of(&start))
+/// An engine; without one there is nothing to do.
+pub fn engine(config: &Config) -> Result<Engine, Failure> {
+    Engine::new(config)
+        .map_err(|error| Failure::new(format_args!("cannot start the engine: {error:#}")))
+}
+
+fn load(
+    engine: &Engine,
+    path: &Path,
+    binary: &[u8],
+    progress: OnProgress<'_>,
+) -> Result<Module, Failure> {
+    let refused = |error: Error| match error.downcast_ref::<ModuleError>() {
+        Some(invalid) => files::invalid(path, invalid),
+        None => Failure::new(format_args!("cannot load {}: {error:#}", path.display())),
+    };
+    Module::new_with_progress(engine, binary, progress).map_err(refused)
 }
 
 /// Maps an artifact of `sterna compile`.
@@ -45,11 +62,4 @@ fn precompiled(engine: &Engine, path: &Path) -> Result<Module, Failure> {
     module.map_err(|error| {
         Failure::new(format_args!("cannot run {}: {}", path.display(), error.root_cause()))
     })
-}
-
-fn refused(path: &Path, error: &Error) -> Failure {
-    match error.downcast_ref::<ModuleError>() {
-        Some(invalid) => files::invalid(path, invalid),
-        None => Failure::new(format_args!("cannot load {}: {error:#}", path.display())),
-    }
 }

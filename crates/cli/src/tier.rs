@@ -1,9 +1,8 @@
-//! Owns `--tier`, which several commands have, and the engine that comes of it.
+//! Owns `--tier`, which several commands have.
 //! Does not own what a tier is: the engine does.
 
-use crate::failure::Failure;
 use clap::ValueEnum;
-use sterna::{Config, Engine, Tier};
+use sterna::Tier;
 
 /// Which tiers run the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,11 +23,4 @@ impl From<Choice> for Tier {
             Choice::Opt => Self::Opt,
         }
     }
-}
-
-/// An engine with this choice, otherwise as `config` says.
-pub fn engine(config: &mut Config, choice: Choice) -> Result<Engine, Failure> {
-    config.tier(choice.into());
-    Engine::new(config)
-        .map_err(|error| Failure::new(format_args!("cannot start the engine: {error:#}")))
 }

@@ -3,7 +3,6 @@
 
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::tier::{self, Choice};
 use crate::{files, loading};
 use clap::Parser;
 use std::path::PathBuf;
@@ -34,9 +33,9 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(threads) = arguments.threads {
         config.threads(threads);
     }
-    let engine = tier::engine(&mut config, Choice::Opt)?;
     let progress = Progress::start();
-    let module = loading::module(&engine, &arguments.file, &|done, all| progress.show(done, all));
+    let module =
+        loading::compilable(&mut config, &arguments.file, &|done, all| progress.show(done, all));
     progress.finish();
     let artifact = module?
         .serialize()

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::grants::{self, Folder, Variable};
 use crate::loading;
 use crate::quantity::{parse_duration, parse_size};
-use crate::tier::{self, Choice};
+use crate::tier::Choice;
 use clap::Parser;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::ffi::OsString;
@@ -87,10 +87,10 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     }
     let mut config = Config::new();
     config.deterministic(arguments.deterministic);
-    let engine = tier::engine(&mut config, arguments.tier)?;
-    let module = loading::runnable(&engine, arguments.file())?;
+    let module = loading::runnable(&mut config, arguments.tier, arguments.file())?;
     let expired = Expired::default();
-    let mut store = Store::new(&engine, context(arguments, &expired)?);
+    let context = context(arguments, &expired)?;
+    let mut store = Store::new(&module.engine(), context);
     if arguments.max_memory.is_some() {
         store.limits(Limits { memory_bytes: arguments.max_memory, ..Limits::default() });
     }
@@ -100,7 +100,10 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
             Failure::new(format_args!("--timeout: cannot start a thread: {error}"))
         })?;
     }
-    run(arguments, &module, &mut store)
+    let result = run(arguments, &module, &mut store);
+    // The process ends here: giving memory back page by page would only delay it.
+    std::mem::forget((store, module));
+    result
 }
 
 /// Instantiates and calls what is asked for.

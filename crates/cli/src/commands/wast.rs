@@ -2,8 +2,8 @@
 //! Does not know scripts; `sterna-wast` runs them.
 
 use crate::failure::{Failure, cannot, exit};
-use crate::files;
-use crate::tier::{self, Choice};
+use crate::tier::Choice;
+use crate::{files, loading};
 use clap::Parser;
 use owo_colors::OwoColorize;
 use std::io::Write;
@@ -26,7 +26,7 @@ pub struct Arguments {
 
 pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let scripts = scripts(&arguments.paths)?;
-    let engine = tier::engine(&mut Config::new(), arguments.tier)?;
+    let engine = loading::engine(Config::new().tier(arguments.tier.into()))?;
     let (mut passed, mut failed) = (0, 0);
     for path in &scripts {
         let name = path.display().to_string();
