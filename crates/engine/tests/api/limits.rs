@@ -223,3 +223,30 @@ fn stores_move_between_threads() {
         });
     });
 }
+
+#[test]
+fn ten_thousand_instances_live_at_once() {
+    // Each has a memory with data of its own; stacks are shared, so idle instances hold none.
+    const INSTANCES: i32 = 10_000;
+    let engine = sterna::Engine::default();
+    let text = r#"(module (memory 2) (data (i32.const 65536) "\07")
+        (func (export "f") (param i32) (result i32)
+            (i32.store (i32.const 65536)
+                (i32.add (i32.load (i32.const 65536)) (local.get 0)))
+            (i32.load (i32.const 65536))))"#;
+    let module = Module::new(&engine, text).unwrap();
+    let module = Linker::<()>::new(&engine).instantiate_pre(&module).unwrap();
+    let mut live: Vec<_> = (0..INSTANCES)
+        .map(|_| {
+            let mut store = Store::new(&engine, ());
+            let instance = module.instantiate(&mut store).unwrap();
+            let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+            (store, f)
+        })
+        .collect();
+    for round in 1..3 {
+        for (at, (store, f)) in (0..).zip(&mut live) {
+            assert_eq!(f.call(store, at).unwrap(), 7 + round * at);
+        }
+    }
+}
