@@ -49,7 +49,7 @@ pub use clocks::Clocks;
 pub use ctx::{ConfigError, DirAccess, WasiCtx, WasiCtxBuilder};
 pub use errno::Errno;
 pub use halt::{Halt, Stop, returned};
-pub use link::add_to_linker;
+pub use link::{add_imports_to_linker, add_to_linker};
 pub use memory::GuestMemory;
 pub use random::Random;
 pub use stdio::{OutputBuffer, Stdio};

@@ -109,7 +109,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
 /// Instantiates and calls what is asked for.
 fn run(arguments: &Arguments, module: &Module, store: &mut Store<WasiCtx>) -> Result<u8, Failure> {
     let mut linker = Linker::new(store.engine());
-    let linked = sterna_wasi::add_to_linker(&mut linker, |context| context);
+    let linked = sterna_wasi::add_imports_to_linker(&mut linker, module, |context| context);
     linked.map_err(|error| Failure::new(format_args!("cannot provide WASI: {error:#}")))?;
     let instance = match linker.instantiate(&mut *store, module) {
         Ok(instance) => instance,
