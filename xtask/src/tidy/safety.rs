@@ -4,7 +4,7 @@
 use super::{Finding, Source};
 
 /// Crates that promise the compiler to contain no unsafe code.
-const FORBIDDING: [&str; 15] = [
+const FORBIDDING: [&str; 14] = [
     "base",
     "isa",
     "eval",
@@ -17,7 +17,6 @@ const FORBIDDING: [&str; 15] = [
     "debug",
     "snapshot",
     "wast",
-    "cli",
     "js-api",
     "js",
 ];
