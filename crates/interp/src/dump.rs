@@ -11,7 +11,7 @@ use sterna_module::Module;
 
 use crate::machine::Handler;
 use crate::op::pure::{Dests, Forms};
-use crate::op::{branch, builtin, call, enter, memory, pure, simd, variable};
+use crate::op::{branch, builtin, call, enter, fused, memory, pure, simd, variable};
 use crate::translate::{Probe, Source, probe};
 
 /// The code of a function, an instruction per line: position, byte offset of the operator in the module, name, operands as 16-bit words.
@@ -96,6 +96,26 @@ impl Names {
             all.into_iter().for_each(|(dests, form)| self.dests(dests, &format!("{text}.{form}")));
             self.add(forms.far, format!("{text}.far"));
         }
+        if let Some(forms) = memory::load_sum(op) {
+            let all = [(forms.si, "s+i"), (forms.ai, "a+i"), (forms.ss, "s+s"), (forms.as_, "a+s")];
+            all.into_iter().for_each(|(dests, form)| self.dests(dests, &format!("{text}.{form}")));
+            for (i, (immediate, slot)) in forms.scaled_i.iter().zip(&forms.scaled_s).enumerate() {
+                self.dests(*immediate, &format!("{text}.s<<{}+i", i + 1));
+                self.dests(*slot, &format!("{text}.s<<{}+s", i + 1));
+            }
+        }
+        for outer in [Op::I32Add, Op::I32Xor, Op::I32Or, Op::I64Add, Op::I64Xor, Op::I64Or] {
+            self.fused(op, outer, true);
+        }
+        for outer in [Op::F32Add, Op::F64Add, Op::F32Sub, Op::F64Sub] {
+            self.fused(op, outer, true);
+            self.fused(op, outer, false);
+        }
+        for (immediate, form) in [(false, "s"), (true, "i")] {
+            if let Some(handler) = fused::step_branch(op, immediate) {
+                self.add(handler, format!("step br_if {text}.{form} back"));
+            }
+        }
         if let Some(forms) = memory::store(op) {
             for (values, address) in [(&forms.s, "s"), (&forms.a, "a"), (&forms.i, "i")] {
                 let all = [(values.s, "s"), (values.a, "a"), (values.i, "i")];
@@ -118,6 +138,22 @@ impl Names {
                 for (directions, form) in all {
                     self.directions(directions, &format!("{prefix} {text}.{form}"));
                 }
+            }
+        }
+    }
+
+    fn fused(&mut self, inner: Op, outer: Op, left: bool) {
+        let Some(forms) = fused::fused(inner, outer, left) else { return };
+        let all = [(forms.ss, "ss"), (forms.as_, "as"), (forms.si, "si"), (forms.ai, "ai")];
+        for (dests, form) in all {
+            if let Some(dests) = dests {
+                let (inner, outer) = (inner.text(), outer.text());
+                let name = if left {
+                    format!("{outer}({inner}.{form})")
+                } else {
+                    format!("{outer}(s {inner}.{form})")
+                };
+                self.dests(dests, &name);
             }
         }
     }
@@ -207,6 +243,7 @@ impl Names {
             (variable::COPY[1], "copy2"),
             (variable::COPY[2], "copy3"),
             (variable::COPY_DOWN, "copy_down"),
+            (variable::COPY_PAIR, "copy.pair"),
             (variable::STORE_ACC[0], "copy.a"),
             (variable::STORE_ACC[1], "copy.f32a"),
             (variable::STORE_ACC[2], "copy.f64a"),

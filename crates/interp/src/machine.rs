@@ -68,7 +68,7 @@ pub(crate) trait Branch {
     /// Size of the instruction.
     fn size() -> usize;
     /// Whether to branch.
-    fn test(r: &Regs) -> bool;
+    fn test(r: &mut Regs) -> bool;
 }
 
 impl Regs {
@@ -226,7 +226,7 @@ handlers! {
 
     /// The handler of a [`Branch`]: two jumps, so that each is predicted by itself.
     fn branch<B: Branch>(r) {
-        if B::test(&r) {
+        if B::test(&mut r) {
             r.jump(B::TARGET);
             if B::BACK && crate::exit::interrupted(&r) {
                 tail!(crate::exit::poll, r)

@@ -13,7 +13,7 @@ pub(crate) trait Value: Copy {
     fn put(self, r: &mut Regs, slot: usize);
 }
 
-/// A value of a type with an accumulator. An immediate i64 has 32 bits, which are sign-extended.
+/// A value of a type with an accumulator.
 pub(crate) trait Scalar: Copy {
     /// Bytes of an immediate: 4 or 8.
     const IMMEDIATE: usize;
@@ -75,8 +75,8 @@ macro_rules! scalars {
 scalars! {
     i32, 4, from bits => bits as i32, to value => u64::from(value as u32),
         accumulator r.acc => r.acc as i32, u64::from(value as u32), immediate at => r.u32(at) as i32;
-    i64, 4, from bits => bits as i64, to value => value as u64,
-        accumulator r.acc => r.acc as i64, value as u64, immediate at => i64::from(r.u32(at) as i32);
+    i64, 8, from bits => bits as i64, to value => value as u64,
+        accumulator r.acc => r.acc as i64, value as u64, immediate at => r.u64(at) as i64;
     f32, 4, from bits => f32::from_bits(bits as u32), to value => u64::from(value.to_bits()),
         accumulator r.f32 => r.f32, value, immediate at => f32::from_bits(r.u32(at));
     f64, 8, from bits => f64::from_bits(bits), to value => value.to_bits(),

@@ -21,7 +21,7 @@ impl<const BACK: bool> Branch for Jump<BACK> {
         16
     }
     #[inline(always)]
-    fn test(_: &Regs) -> bool {
+    fn test(_: &mut Regs) -> bool {
         true
     }
 }
@@ -39,7 +39,7 @@ impl<O: Binary<Result = i32>, P: Pair<O::Left, O::Right>, const NOT: bool, const
         P::size(12)
     }
     #[inline(always)]
-    fn test(r: &Regs) -> bool {
+    fn test(r: &mut Regs) -> bool {
         let (a, b) = P::read(r, 12);
         matches!(O::eval(a, b), Ok(value) if (value != 0) != NOT)
     }
@@ -58,7 +58,7 @@ impl<T: Scalar, X: Source<T>, const NOT: bool, const BACK: bool> Branch
         16
     }
     #[inline(always)]
-    fn test(r: &Regs) -> bool {
+    fn test(r: &mut Regs) -> bool {
         (X::read(r, 12).to_slot() == 0) != NOT
     }
 }
@@ -82,6 +82,13 @@ pub(crate) struct Directions {
     pub forward: Handler,
     /// To a loop's start.
     pub back: Handler,
+}
+
+impl Directions {
+    /// The handler for a direction.
+    pub fn of(self, back: bool) -> Handler {
+        if back { self.back } else { self.forward }
+    }
 }
 
 /// Unconditional branches.

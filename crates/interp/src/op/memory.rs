@@ -91,28 +91,46 @@ fn far(r: &Regs, memory: u32, address: u64, offset: u64, size: usize) -> Result<
     Ok(unsafe { slot.base.add(start as usize) })
 }
 
-/// An address operand of a fast form: a slot or the accumulator, or zero when all of it is in the offset.
+/// An address operand of a fast form: its first slot is the 16-bit operand at `at`, a second slot or an immediate that it adds
+/// (modulo 2^32, like `i32.add`) is at 16.
 pub(crate) trait Address {
+    /// Whether there is something at 16.
+    const EXTENDED: bool = false;
     /// Reads it.
     fn read(r: &Regs, at: usize) -> u32;
 }
-impl Address for S {
-    #[inline(always)]
-    fn read(r: &Regs, at: usize) -> u32 {
-        <S as Source<i32>>::read(r, at) as u32
-    }
+
+macro_rules! addresses {
+    ($($(#[$doc:meta])* $address:ty, $extended:literal, |$r:ident, $at:ident| $value:expr;)*) => {$(
+        $(#[$doc])*
+        impl Address for $address {
+            const EXTENDED: bool = $extended;
+            #[inline(always)]
+            fn read($r: &Regs, $at: usize) -> u32 {
+                $value
+            }
+        }
+    )*};
 }
-impl Address for A {
-    #[inline(always)]
-    fn read(r: &Regs, at: usize) -> u32 {
-        <A as Source<i32>>::read(r, at) as u32
-    }
-}
-impl Address for I {
-    #[inline(always)]
-    fn read(_: &Regs, _: usize) -> u32 {
-        0
-    }
+
+/// A slot shifted left, for [`Address`].
+pub(crate) struct Scaled<const SHIFT: u32>;
+
+addresses! {
+    S, false, |r, at| i32::get(r, r.u16(at)) as u32;
+    A, false, |r, _at| r.acc as u32;
+    /// All of the address is in the offset.
+    I, false, |_r, _at| 0;
+    (S, I), true, |r, at| (i32::get(r, r.u16(at)) as u32).wrapping_add(r.u32(16));
+    (A, I), true, |r, _at| (r.acc as u32).wrapping_add(r.u32(16));
+    (S, S), true, |r, at| (i32::get(r, r.u16(at)) as u32).wrapping_add(i32::get(r, r.u16(16)) as u32);
+    (A, S), true, |r, _at| (r.acc as u32).wrapping_add(i32::get(r, r.u16(16)) as u32);
+    (Scaled<1>, I), true, |r, at| ((i32::get(r, r.u16(at)) as u32) << 1).wrapping_add(r.u32(16));
+    (Scaled<2>, I), true, |r, at| ((i32::get(r, r.u16(at)) as u32) << 2).wrapping_add(r.u32(16));
+    (Scaled<3>, I), true, |r, at| ((i32::get(r, r.u16(at)) as u32) << 3).wrapping_add(r.u32(16));
+    (Scaled<1>, S), true, |r, at| ((i32::get(r, r.u16(at)) as u32) << 1).wrapping_add(i32::get(r, r.u16(16)) as u32);
+    (Scaled<2>, S), true, |r, at| ((i32::get(r, r.u16(at)) as u32) << 2).wrapping_add(i32::get(r, r.u16(16)) as u32);
+    (Scaled<3>, S), true, |r, at| ((i32::get(r, r.u16(at)) as u32) << 3).wrapping_add(i32::get(r, r.u16(16)) as u32);
 }
 
 /// Destination at 8, address at 10, offset plus size (u32) at 12.
@@ -125,7 +143,7 @@ impl<O: Load, X: Address, D: Dest<O::Value>> Op for LoadOp<O, X, D> {
         // SAFETY: `near` checked the bounds.
         let raw = unsafe { O::Raw::read(at) };
         D::write(r, O::eval(raw));
-        r.advance(16);
+        r.advance(if X::EXTENDED { 24 } else { 16 });
         Ok(())
     }
 }
@@ -239,6 +257,20 @@ pub(crate) struct LoadForms {
     pub far: Handler,
 }
 
+/// Forms of a load whose address is a sum.
+pub(crate) struct SumForms {
+    /// Slot or accumulator plus immediate.
+    pub si: Dests,
+    pub ai: Dests,
+    /// Slot or accumulator plus slot.
+    pub ss: Dests,
+    pub as_: Dests,
+    /// Slot shifted left by 1, 2, 3 plus immediate.
+    pub scaled_i: [Dests; 3],
+    /// Slot shifted left by 1, 2, 3 plus slot.
+    pub scaled_s: [Dests; 3],
+}
+
 /// Forms of a store, by address; each by value.
 pub(crate) struct StoreForms {
     /// Address in a slot.
@@ -269,6 +301,30 @@ macro_rules! load_forms {
             i: Dests { acc: step::<LoadOp<$op, I, $acc>>, slot: step::<LoadOp<$op, I, ToSlot>> },
             far: step::<FarLoadOp<$op>>,
         }
+    };
+}
+
+macro_rules! sum_forms {
+    ($op:ty, $acc:ident) => {
+        SumForms {
+            si: sum_forms!(@one $op, $acc, (S, I)),
+            ai: sum_forms!(@one $op, $acc, (A, I)),
+            ss: sum_forms!(@one $op, $acc, (S, S)),
+            as_: sum_forms!(@one $op, $acc, (A, S)),
+            scaled_i: [
+                sum_forms!(@one $op, $acc, (Scaled<1>, I)),
+                sum_forms!(@one $op, $acc, (Scaled<2>, I)),
+                sum_forms!(@one $op, $acc, (Scaled<3>, I)),
+            ],
+            scaled_s: [
+                sum_forms!(@one $op, $acc, (Scaled<1>, S)),
+                sum_forms!(@one $op, $acc, (Scaled<2>, S)),
+                sum_forms!(@one $op, $acc, (Scaled<3>, S)),
+            ],
+        }
+    };
+    (@one $op:ty, $acc:ident, $address:ty) => {
+        Dests { acc: step::<LoadOp<$op, $address, $acc>>, slot: step::<LoadOp<$op, $address, ToSlot>> }
     };
 }
 
@@ -390,6 +446,23 @@ macro_rules! match_lanes {
 /// The forms of a load.
 pub(crate) fn load(op: WasmOp) -> Option<&'static LoadForms> {
     sterna_isa::for_each_load! { match_rows [ op, load_forms, vector_load_forms; ] }
+}
+
+/// The forms of the most frequent loads for addresses that are sums.
+pub(crate) fn load_sum(op: WasmOp) -> Option<&'static SumForms> {
+    macro_rules! table {
+        ($($acc:ident: $($op:ident)*;)*) => {
+            match op {
+                $($(WasmOp::$op => Some(const { &sum_forms!(ops::$op, $acc) }),)*)*
+                _ => None,
+            }
+        };
+    }
+    table! {
+        ToAcc: I32Load I64Load F32Load F64Load I32Load8S I32Load8U I32Load16S I32Load16U
+            I64Load8U I64Load16U I64Load32S I64Load32U;
+        ToSlot: V128Load;
+    }
 }
 
 /// The forms of a store.

@@ -5,6 +5,7 @@ pub(crate) mod branch;
 pub(crate) mod builtin;
 pub(crate) mod call;
 pub(crate) mod enter;
+pub(crate) mod fused;
 pub(crate) mod memory;
 pub(crate) mod pure;
 pub(crate) mod simd;

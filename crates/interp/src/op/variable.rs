@@ -62,6 +62,12 @@ simple! {
         r.set_slot(r.u16(8) + 1, b);
         r.set_slot(r.u16(8) + 2, c);
     };
+    COPY_PAIR = CopyPair, 16, |r| {
+        let a = r.slot::<u64>(r.u16(10));
+        r.set_slot(r.u16(8), a);
+        let b = r.slot::<u64>(r.u16(14));
+        r.set_slot(r.u16(12), b);
+    };
     COPY_DOWN = CopyDown, 16, |r| copy_slots(r, r.u16(10), r.u16(8), r.u16(12));
     STORE_ACC = StoreAcc<T: Scalar>, 16, |r| {
         let value = T::accumulator(r);
@@ -94,6 +100,8 @@ pub(crate) static CONST128: Handler = step::<SimpleOp<Const128>>;
 /// Destination at 8, source slots from 10: one, two, three slots, consecutive at the destination.
 pub(crate) static COPY: [Handler; 3] =
     [step::<SimpleOp<Copy1>>, step::<SimpleOp<Copy2>>, step::<SimpleOp<Copy3>>];
+/// Two copies in order: destination at 8, source at 10; destination at 12, source at 14.
+pub(crate) static COPY_PAIR: Handler = step::<SimpleOp<CopyPair>>;
 /// Destination at 8, source at 10, count at 12: consecutive slots, to a lower place.
 pub(crate) static COPY_DOWN: Handler = step::<SimpleOp<CopyDown>>;
 /// Destination at 8: accumulators of i64 (or less), f32, f64 to a slot.

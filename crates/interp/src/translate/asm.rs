@@ -56,6 +56,18 @@ impl Asm {
         self.write(pos, at, value.to_ne_bytes());
     }
 
+    /// Removes and returns everything from `pos` on.
+    pub fn take(&mut self, pos: u32) -> Vec<u8> {
+        self.bytes.split_off(pos as usize)
+    }
+
+    /// Appends instructions got from [`Asm::take`]; they must not be branches. Returns their new position.
+    pub fn append(&mut self, bytes: &[u8]) -> u32 {
+        let pos = self.len();
+        self.bytes.extend_from_slice(bytes);
+        pos
+    }
+
     /// Removes everything from `pos` on.
     pub fn truncate(&mut self, pos: u32) {
         self.bytes.truncate(pos as usize);

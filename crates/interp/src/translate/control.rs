@@ -4,13 +4,14 @@
 use sterna_isa::{Op, ValType};
 use sterna_module::{BlockType, BrTable};
 
+use super::Translator;
 use super::asm::NONE;
-use super::scalar::Condition;
+use super::scalar::{Condition, immediate_size};
 use super::stack::{Acc, Loc, Place, class};
-use super::{RECORD, Translator};
-use crate::op::branch::{Directions, JUMP, TABLE};
+use crate::op::branch::{JUMP, TABLE};
 use crate::op::call::{RETURN, RETURN_MANY, RETURN_VALUE};
 use crate::op::variable::COPY_DOWN;
+use crate::value::immediate_at;
 
 /// An open block.
 pub(crate) struct Control {
@@ -91,7 +92,7 @@ impl<'a> Translator<'a> {
         match condition {
             Some(condition) => {
                 control.kind = Kind::If;
-                let field = self.branch_on(&condition, false, |directions| directions.forward);
+                let field = self.branch_on(&condition, false, false);
                 self.asm.chain(&mut control.other, field);
             }
             None if op == Op::Loop => {
@@ -108,8 +109,15 @@ impl<'a> Translator<'a> {
     /// Notes that control can come from elsewhere to the next instruction.
     fn bind(&mut self) {
         self.forget_accs();
+        self.forget_recent();
+    }
+
+    /// Notes that the instructions so far must stay as they are.
+    pub(super) fn forget_recent(&mut self) {
         self.compare = None;
         self.vector = None;
+        self.recent = [None; 2];
+        self.copied = None;
     }
 
     fn resolve(&mut self, chain: u32) {
@@ -216,11 +224,9 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn direction(&self, index: usize) -> fn(Directions) -> crate::machine::Handler {
-        match self.controls[index].kind {
-            Kind::Loop => |directions| directions.back,
-            _ => |directions| directions.forward,
-        }
+    /// Whether a branch to the block goes back.
+    fn is_back(&self, index: usize) -> bool {
+        self.controls[index].kind == Kind::Loop
     }
 
     /// Whether a branch to the block is a return with values.
@@ -248,8 +254,7 @@ impl<'a> Translator<'a> {
                 self.move_settled(to, &types);
             }
         }
-        let direction = self.direction(index);
-        let field = self.jump(direction(JUMP));
+        let field = self.jump(JUMP.of(self.is_back(index)));
         self.link(index, field);
         self.end_reachable();
     }
@@ -278,12 +283,11 @@ impl<'a> Translator<'a> {
         self.settle(types.len());
         let in_place = types.is_empty() || self.top() - slots(&types) == self.controls[index].slot;
         if in_place && !self.returns_values(index) {
-            let direction = self.direction(index);
-            let field = self.branch_on(&condition, true, direction);
+            let field = self.branch_on(&condition, true, self.is_back(index));
             return self.link(index, field);
         }
         let mut skip = NONE;
-        let field = self.branch_on(&condition, false, |directions| directions.forward);
+        let field = self.branch_on(&condition, false, false);
         self.asm.chain(&mut skip, field);
         let accs = self.acc;
         self.leave_for(index, &types);
@@ -291,8 +295,7 @@ impl<'a> Translator<'a> {
         self.asm.resolve(skip, here);
         // Control comes here only from the branch: what it had in accumulators still is there.
         self.acc = accs;
-        self.compare = None;
-        self.vector = None;
+        self.forget_recent();
     }
 
     /// Goes to a block's label with values that are in their slots.
@@ -301,8 +304,7 @@ impl<'a> Translator<'a> {
             return self.return_settled(types);
         }
         self.move_settled(self.controls[index].slot, types);
-        let direction = self.direction(index);
-        let field = self.jump(direction(JUMP));
+        let field = self.jump(JUMP.of(self.is_back(index)));
         self.link(index, field);
     }
 
@@ -365,12 +367,7 @@ impl<'a> Translator<'a> {
             [] => self.return_plain(),
             [ty] if class(*ty).is_some() => {
                 let entry = self.pop();
-                let place = match self.place(&entry) {
-                    Place::Const(bits) if !super::scalar::fits(*ty, bits) => {
-                        Place::Slot { slot: self.in_slot(&entry), cached: false }
-                    }
-                    place => place,
-                };
+                let place = self.place(&entry);
                 self.return_scalar(*ty, place);
             }
             types => {
@@ -398,7 +395,8 @@ impl<'a> Translator<'a> {
                 self.asm.u16(pos, 10, slot);
             }
             Place::Const(bits) => {
-                let pos = self.emit(forms.i, if ty == ValType::F64 { 24 } else { 16 });
+                let size = immediate_size(ty);
+                let pos = self.emit(forms.i, immediate_at(10, size) + size);
                 self.asm.u16(pos, 8, self.record as u16);
                 self.immediate(pos, 10, ty, bits);
             }
@@ -421,17 +419,16 @@ impl<'a> Translator<'a> {
     }
 
     /// Emits the branch on a condition, taken if it is `expected`. Returns the position of its distance field.
-    fn branch_on(
-        &mut self,
-        condition: &Condition,
-        expected: bool,
-        direction: impl Fn(Directions) -> crate::machine::Handler,
-    ) -> u32 {
+    fn branch_on(&mut self, condition: &Condition, expected: bool, back: bool) -> u32 {
+        if expected
+            && back
+            && let Some(pos) = self.step_branch(condition)
+        {
+            return pos + 8;
+        }
         let (directions, size) = condition.forms(!expected);
-        let pos = self.emit(direction(directions), size);
+        let pos = self.emit(directions.of(back), size);
         self.write_condition(pos, condition);
         pos + 8
     }
 }
-
-const _: () = assert!(RECORD > 0);

@@ -6,10 +6,10 @@ use sterna_isa::{Op, TrapCode, ValType};
 use sterna_module::MemArg;
 
 use super::Translator;
-use super::scalar::fits;
+use super::fuse::Addend;
 use super::stack::{Acc, Entry, Loc, Place, class};
 use crate::op::builtin::{self, MEMORY_SIZE, TABLE_SIZE};
-use crate::op::memory::{LoadForms, StoreForms, lane, load, store};
+use crate::op::memory::{LoadForms, StoreForms, lane, load, load_sum, store};
 
 /// How an access names its place.
 enum Access {
@@ -60,6 +60,18 @@ impl Translator<'_> {
             _ => ValType::V128,
         };
         let address = self.pop();
+        if let (Access::Near(end), Some(forms)) = (&access, load_sum(op))
+            && let Some(sum) = self.take_sum(forms, &address)
+        {
+            let pos = self.produce(ty, sum.dests, 24);
+            self.asm.u16(pos, 10, sum.slot);
+            self.asm.u32(pos, 12, *end);
+            match sum.addend {
+                Addend::Slot(slot) => self.asm.u16(pos, 16, slot),
+                Addend::Immediate(value) => self.asm.u32(pos, 16, value),
+            }
+            return;
+        }
         let place = self.place(&address);
         match access {
             Access::Near(end) => {
@@ -105,8 +117,7 @@ impl Translator<'_> {
 
     fn store_near(&mut self, forms: &StoreForms, address: &Entry, value: &Entry, mut end: u32) {
         let mut from = self.place(value);
-        if matches!(from, Place::Const(bits) if !fits(value.ty, bits) || value.ty == ValType::V128)
-        {
+        if matches!(from, Place::Const(_)) && value.ty == ValType::V128 {
             from = Place::Slot { slot: self.in_slot(value), cached: false };
         }
         let base = self.place(address);

@@ -4,6 +4,7 @@
 mod asm;
 mod call;
 mod control;
+mod fuse;
 mod memory;
 mod probe;
 mod scalar;
@@ -16,6 +17,7 @@ use sterna_module::{Imm, Module, Operator};
 
 use asm::{Asm, NONE};
 use control::Control;
+use fuse::Recent;
 use scalar::Compare;
 use stack::{Acc, Entry, Loc, Producer};
 
@@ -91,6 +93,10 @@ pub(crate) struct Translator<'a> {
     vector: Option<(u32, u32)>,
     /// The last comparison.
     compare: Option<Compare>,
+    /// The last pure binary instruction, and the one before if it is adjacent.
+    recent: [Option<Recent>; 2],
+    /// Position and end of the last copy of one slot.
+    copied: Option<(u32, u32)>,
     controls: Vec<Control>,
     reachable: bool,
     /// Blocks opened in unreachable code.
@@ -134,6 +140,8 @@ impl<'a> Translator<'a> {
             producers: [None; 3],
             vector: None,
             compare: None,
+            recent: [None; 2],
+            copied: None,
             controls: Vec::new(),
             reachable: true,
             dead: 0,
@@ -221,11 +229,16 @@ impl<'a> Translator<'a> {
     /// Appends an instruction.
     fn emit(&mut self, handler: Handler, size: usize) -> u32 {
         let pos = self.asm.op(handler, size);
+        self.observed(pos, size);
+        pos
+    }
+
+    /// Tells the probe, if there is one, of an instruction.
+    fn observed(&mut self, pos: u32, size: usize) {
         if let Some(probe) = self.probe.take() {
             self.observe(probe, pos, size);
             self.probe = Some(probe);
         }
-        pos
     }
 
     /// Translates an operator.

@@ -29,14 +29,14 @@ pub(crate) enum Form {
 /// Two operands of one type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
-    form: Form,
+    pub form: Form,
     ty: ValType,
     /// Slot of the left operand, if it is in one.
-    a: u16,
+    pub a: u16,
     /// Slot of the right operand.
-    b: u16,
+    pub b: u16,
     /// The immediate.
-    bits: u64,
+    pub bits: u64,
 }
 
 /// A comparison just emitted, which a branch can take over.
@@ -60,17 +60,12 @@ pub(crate) enum Condition {
     Zero { wide: bool, not: bool, place: Place },
 }
 
-/// Whether a constant can be an immediate.
-pub(crate) fn fits(ty: ValType, bits: u64) -> bool {
-    match ty {
-        ValType::I64 | ValType::Ref(_) => i32::try_from(bits as i64).is_ok(),
-        _ => true,
-    }
-}
-
 /// Bytes of an immediate.
-fn immediate_size(ty: ValType) -> usize {
-    if ty == ValType::F64 { 8 } else { 4 }
+pub(super) fn immediate_size(ty: ValType) -> usize {
+    match ty {
+        ValType::I32 | ValType::F32 => 4,
+        _ => 8,
+    }
 }
 
 impl Condition {
@@ -182,7 +177,7 @@ impl Translator<'_> {
     }
 
     /// Writes two operands.
-    fn write_pair(&mut self, pos: u32, at: usize, pair: &Pair) {
+    pub(super) fn write_pair(&mut self, pos: u32, at: usize, pair: &Pair) {
         match pair.form {
             Form::IS => self.asm.u16(pos, at, pair.b),
             _ => {
@@ -207,18 +202,9 @@ impl Translator<'_> {
     /// Chooses the form for two popped operands of one type. `accs` says whether accumulators may be used beyond need.
     fn pair(&mut self, a: &Entry, b: &Entry, accs: bool) -> Pair {
         let mut pa = self.place(a);
-        let mut pb = self.place(b);
-        let unfit = |place: Place, ty| matches!(place, Place::Const(bits) if !fits(ty, bits));
-        let both = matches!((pa, pb), (Place::Const(_), Place::Const(_)));
-        if both || unfit(pa, a.ty) {
-            pa = self.materialize(a, accs && pb != Place::Acc);
-            pb = self.place(b);
-        }
-        if unfit(pb, b.ty) {
-            pb = self.materialize(b, accs && pa != Place::Acc);
-            if pa != Place::Acc {
-                pa = self.place(a);
-            }
+        let pb = self.place(b);
+        if matches!((pa, pb), (Place::Const(_), Place::Const(_))) {
+            pa = self.materialize(a, accs);
         }
         use Place::{Acc as InAcc, Const, Slot};
         let slot = |place| if let Slot { slot, .. } = place { slot } else { 0 };
@@ -286,6 +272,9 @@ impl Translator<'_> {
     fn binary(&mut self, op: Op, forms: &'static BinaryForms, result: ValType) {
         let b = self.pop();
         let a = self.pop();
+        if self.fuse(op, result, &a, &b) {
+            return;
+        }
         let pair = self.pair(&a, &b, true);
         self.binary_pair(op, forms, result, pair);
     }
@@ -304,12 +293,12 @@ impl Translator<'_> {
                 table = flipped;
             }
         }
-        if result == ValType::I32 {
-            self.spill(0);
-        }
-        let acc = self.acc[0];
+        let class = class(result).expect("results of scalar operators are scalars");
+        self.spill(class);
+        let acc = self.acc[class];
         let pos = self.produce(result, pair.form.dests(table), pair.size(10));
         self.write_pair(pos, 10, &pair);
+        self.remember(pos, op, pair, None, acc);
         if compare_forms(op, false).is_some() {
             self.compare =
                 Some(Compare { start: pos, end: self.asm.len(), op, not: false, pair, acc });
@@ -326,6 +315,7 @@ impl Translator<'_> {
         self.pop();
         self.asm.truncate(compare.start);
         self.acc[0] = compare.acc;
+        self.recent = [self.recent[1].filter(|before| before.end == compare.start), None];
         Some(compare)
     }
 
@@ -506,7 +496,7 @@ impl Translator<'_> {
         if entry.loc == Loc::Local(local) {
             return;
         }
-        self.preserve(local);
+        self.preserve_for(local, &entry);
         let slot = u32::from(self.locals[local as usize].slot);
         self.move_to(&entry, slot);
     }

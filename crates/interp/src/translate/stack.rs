@@ -60,7 +60,7 @@ pub(crate) enum Acc {
 #[derive(Clone, Copy)]
 pub(crate) struct Producer {
     /// Position.
-    pos: u32,
+    pub pos: u32,
     /// The form that fills a slot too.
     slot: Handler,
     /// End of the instruction.
@@ -169,6 +169,16 @@ impl Translator<'_> {
         let producer = self.producers[class].expect("what is in an accumulator has a producer");
         self.asm.set_handler(producer.pos, producer.slot);
         self.asm.u16(producer.pos, 8, slot as u16);
+        if let Some(recent) = &mut self.recent[0]
+            && recent.start == producer.pos
+        {
+            recent.slot = Some(slot as u16);
+        }
+        if let Some(before) = &mut self.recent[1]
+            && before.start == producer.pos
+        {
+            before.slot = Some(slot as u16);
+        }
         self.wrote(slot, 1);
     }
 
@@ -248,8 +258,12 @@ impl Translator<'_> {
         self.wrote(slot, 1);
     }
 
-    /// Copies up to three single slots to consecutive ones.
+    /// Copies one to three single slots to consecutive ones.
     pub(super) fn copy(&mut self, to: u32, from: &[u16]) {
+        if let [from] = *from {
+            self.copy_one(to, from);
+            return self.wrote(to, 1);
+        }
         let pos = self.emit(COPY[from.len() - 1], 16);
         self.asm.u16(pos, 8, to as u16);
         for (i, &slot) in from.iter().enumerate() {
@@ -313,8 +327,28 @@ impl Translator<'_> {
         self.wrote(to, 1);
     }
 
+    /// [`Translator::preserve`], and then what computed `entry`, if that was the last instruction: so it can fill the local itself.
+    pub(super) fn preserve_for(&mut self, local: u32, entry: &Entry) {
+        if self.heads[local as usize] == NONE {
+            return;
+        }
+        let last = class(entry.ty).and_then(|class| self.producers[class]);
+        match (entry.loc, last) {
+            (Loc::Acc, Some(producer)) if producer.end == self.asm.len() => {
+                let moved = self.asm.take(producer.pos);
+                self.forget_recent();
+                self.preserve(local);
+                let pos = self.asm.append(&moved);
+                self.observed(pos, moved.len());
+                let class = class(entry.ty).expect("it has a producer");
+                self.producers[class] = Some(Producer { pos, end: self.asm.len(), ..producer });
+            }
+            _ => self.preserve(local),
+        }
+    }
+
     /// Copies a local to the slots of all entries that still are that local, before it changes.
-    pub(super) fn preserve(&mut self, local: u32) {
+    fn preserve(&mut self, local: u32) {
         let mut index = std::mem::replace(&mut self.heads[local as usize], NONE);
         while index != NONE {
             let entry = self.stack[index as usize];
