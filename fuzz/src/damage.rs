@@ -58,8 +58,8 @@ fn damage(wasm: &[u8], random: &mut Random) -> Vec<u8> {
         let at = random.below(bytes.len() as u64) as usize;
         match random.below(3) {
             0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.next() as u8,
-            _ => bytes.insert(at, random.next() as u8),
+            1 => bytes[at] = random.next_u64() as u8,
+            _ => bytes.insert(at, random.next_u64() as u8),
         }
     }
     bytes

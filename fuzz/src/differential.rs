@@ -1,7 +1,9 @@
 //! Owns the execution oracle: every configuration computes the same results, traps, memories and globals.
 //! Does not judge what is right: the configurations only have to agree, the official suite says on what.
 
-use sterna::{Config, Engine, Extern, Func, Instance, Module, Store, Tier, Trap, TrapCode, Val, ValType};
+use sterna::{
+    Config, Engine, Extern, Func, Instance, Module, Store, Tier, Trap, TrapCode, Val, ValType,
+};
 
 use crate::generate::Generated;
 use crate::random::Random;
@@ -45,7 +47,9 @@ impl Differential {
             config.deterministic(true).threads(1).backtrace_frames(4);
             config
         };
-        let engine = |config: &Config| Engine::new(config).expect("an engine needs no more than address space");
+        let engine = |config: &Config| {
+            Engine::new(config).expect("an engine needs no more than address space")
+        };
         Differential {
             engines: vec![
                 ("interp", engine(base().tier(Tier::Interp))),
@@ -69,7 +73,8 @@ impl Differential {
         let mut refused = Vec::new();
         for (name, engine) in &self.engines {
             let module = Module::new(engine, &generated.wasm);
-            let module = module.map_err(|error| finding(format!("{name}: generated module refused: {error}")))?;
+            let module = module
+                .map_err(|error| finding(format!("{name}: generated module refused: {error}")))?;
             match Run::new(engine, &module) {
                 Ok(run) => runs.push((*name, run)),
                 Err(error) => refused.push((*name, trap_or_text(&error))),
@@ -79,27 +84,34 @@ impl Differential {
             let others: Vec<_> = refused.iter().filter(|(_, other)| other != error).collect();
             return match runs.is_empty() && others.is_empty() || error == OVERFLOW {
                 true => Ok(Tally::default()),
-                false => Err(finding(format!("{name} does not instantiate: {error}; others: {others:?}"))),
+                false => Err(finding(format!(
+                    "{name} does not instantiate: {error}; others: {others:?}"
+                ))),
             };
         }
         let mut tally = Tally::default();
         for index in 0..runs[0].1.funcs.len() {
             let inputs: Vec<u64> = (0..64).map(|_| random.edgy()).collect();
-            let outcomes: Vec<_> = runs.iter_mut().map(|(name, run)| (*name, run.call(index, &inputs))).collect();
+            let outcomes: Vec<_> =
+                runs.iter_mut().map(|(name, run)| (*name, run.call(index, &inputs))).collect();
             if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::StackOverflow) {
                 return Ok(tally);
             }
             let func = runs[0].1.funcs[index].0.clone();
             let (reference, expected) = &outcomes[0];
             if let Some((name, found)) = outcomes.iter().find(|(_, outcome)| outcome != expected) {
-                return Err(finding(format!("{func}: {reference} gives {expected:?}, {name} gives {found:?}")));
+                return Err(finding(format!(
+                    "{func}: {reference} gives {expected:?}, {name} gives {found:?}"
+                )));
             }
             tally.calls += 1;
             tally.traps += u64::from(matches!(expected, Outcome::Trap(_)));
             let states: Vec<_> = runs.iter_mut().map(|(name, run)| (*name, run.state())).collect();
             if let Some((name, found)) = states.iter().find(|(_, state)| *state != states[0].1) {
                 let expected = &states[0].1;
-                return Err(finding(format!("after {func}: {reference} has {expected:?}, {name} has {found:?}")));
+                return Err(finding(format!(
+                    "after {func}: {reference} has {expected:?}, {name} has {found:?}"
+                )));
             }
         }
         Ok(tally)
@@ -156,7 +168,9 @@ impl Run {
                 let data = memory.data(&self.store);
                 Some(format!("{name}: {} bytes, {:016x}", data.len(), hash(data)))
             }
-            Extern::Global(global) => Some(format!("{name}: {}", text(&global.get(&mut self.store)))),
+            Extern::Global(global) => {
+                Some(format!("{name}: {}", text(&global.get(&mut self.store))))
+            }
             Extern::Table(table) => Some(format!("{name}: {} elements", table.size(&self.store))),
             Extern::Func(_) => None,
         };
@@ -182,7 +196,9 @@ fn value(ty: ValType, input: &mut impl FnMut() -> u64) -> Val {
         ValType::F32 => Val::F32(input() as u32),
         ValType::F64 => Val::F64(input()),
         ValType::V128 => Val::V128((u128::from(input()) << 64 | u128::from(input())).into()),
-        ValType::Ref(_) => Val::default_for(ty).expect("generated parameters of reference type are nullable"),
+        ValType::Ref(_) => {
+            Val::default_for(ty).expect("generated parameters of reference type are nullable")
+        }
     }
 }
 

@@ -27,7 +27,9 @@ impl Generated {
             let bytes = random.bytes(size);
             let config = config(random);
             // A sequence that is too short for what was begun is replaced by the next one.
-            let Ok(mut module) = Module::new(config, &mut Unstructured::new(&bytes)) else { continue };
+            let Ok(mut module) = Module::new(config, &mut Unstructured::new(&bytes)) else {
+                continue;
+            };
             if module.ensure_termination(FUEL).is_ok() {
                 return Generated { wasm: module.to_bytes() };
             }

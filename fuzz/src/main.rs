@@ -53,7 +53,13 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn worker(options: &Options, end: Instant, next: &AtomicU64, found: &AtomicBool, total: &Mutex<(Tally, u64)>) {
+fn worker(
+    options: &Options,
+    end: Instant,
+    next: &AtomicU64,
+    found: &AtomicBool,
+    total: &Mutex<(Tally, u64)>,
+) {
     let differential = Differential::new();
     while Instant::now() < end && !found.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +85,8 @@ fn worker(options: &Options, end: Instant, next: &AtomicU64, found: &AtomicBool,
 
 fn report(options: &Options, seed: u64, finding: &Finding) {
     let path = options.out.join(format!("{seed}.wasm"));
-    let saved = std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, &finding.wasm));
+    let saved =
+        std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, &finding.wasm));
     eprintln!("seed {seed}: {}", finding.message);
     match saved {
         Ok(()) => eprintln!("  module: {}", path.display()),

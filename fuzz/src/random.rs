@@ -12,7 +12,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl Random {
     /// # Panics
     /// If `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.next_u64() % bound
     }
 
     /// True in one of `n` cases.
@@ -35,7 +35,8 @@ impl Random {
 
     /// `len` random bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).collect();
+        let mut bytes: Vec<u8> =
+            (0..len.div_ceil(8)).flat_map(|_| self.next_u64().to_le_bytes()).collect();
         bytes.truncate(len);
         bytes
     }
@@ -64,7 +65,7 @@ impl Random {
             0 => EDGES[self.below(EDGES.len() as u64) as usize],
             1 => self.below(200),
             2 => 1 << self.below(64),
-            _ => self.next(),
+            _ => self.next_u64(),
         }
     }
 }
