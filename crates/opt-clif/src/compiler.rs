@@ -25,6 +25,12 @@ use crate::target::{Target, TargetError};
 /// Largest body compiled, in bytes: above it, time and memory grow out of proportion.
 const MAX_BODY: u32 = 4 << 20;
 
+/// The same with explicit checks, of which each makes two blocks.
+const MAX_BODY_EXPLICIT: u32 = 512 << 10;
+
+/// Largest body after which a worker's memory is kept for the next function.
+const MAX_KEPT_BODY: u32 = 256 << 10;
+
 /// Largest frame whose function may run without its size having been checked.
 const MAX_UNCHECKED_FRAME: u32 = (NATIVE_STACK_RESERVE / 4) as u32;
 
@@ -50,6 +56,8 @@ struct Worker {
     graph: Graph,
     scratch: Scratch,
     context: Option<Context>,
+    /// Size in bytes of the largest body compiled.
+    largest: u32,
 }
 
 impl ClifCompiler {
@@ -79,7 +87,9 @@ impl ClifCompiler {
         let result = catch_unwind(AssertUnwindSafe(|| job(&mut worker)));
         match result {
             Ok(result) => {
-                idle().push(worker);
+                if worker.largest <= MAX_KEPT_BODY {
+                    idle().push(worker);
+                }
                 result
             }
             Err(payload) => {
@@ -171,9 +181,11 @@ impl Worker {
         settings: &CodeSettings,
     ) -> Result<(), String> {
         let size = module.body(func).size();
-        if size > MAX_BODY {
-            return Err(format!("its body of {size} bytes is larger than the limit of {MAX_BODY}"));
+        let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
+        if size > limit {
+            return Err(format!("its body of {size} bytes is larger than the limit of {limit}"));
         }
+        self.largest = self.largest.max(size);
         let options =
             BuildOptions { polls: settings.interruptible, states: settings.capture_state };
         self.builder

@@ -62,10 +62,10 @@ impl std::error::Error for BuildError {}
 const MAX_PARAMS: usize = u16::MAX as usize;
 
 /// Most values in the pool: bounds memory and time for bodies whose data flow grows with the square of their size.
-const MAX_POOL: usize = 1 << 24;
+const MAX_POOL: usize = 1 << 23;
 
 /// Most work spent on edges, for the same reason.
-const MAX_WORK: usize = 1 << 26;
+const MAX_WORK: usize = 1 << 24;
 
 /// The scratch memory of building, to be kept and used for many functions.
 #[derive(Default)]
