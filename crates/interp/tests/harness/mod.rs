@@ -15,7 +15,7 @@ mod builtins;
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 
 use sterna_abi::*;
 use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
@@ -106,7 +106,7 @@ impl World {
         let value_sp: *mut u64 = stack.as_mut_ptr();
         let store = Box::new(StoreCtx {
             activation: Default::default(),
-            interrupt: AtomicU32::new(0),
+            interrupt: Default::default(),
             value_sp,
             value_limit: value_sp.wrapping_add(slots),
             interp_frame: ptr::null_mut(),
