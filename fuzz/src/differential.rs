@@ -83,7 +83,7 @@ impl Differential {
         if let Some((name, error)) = refused.first() {
             let others: Vec<_> = refused.iter().filter(|(_, other)| other != error).collect();
             return match runs.is_empty() && others.is_empty() || error == OVERFLOW {
-                true => Ok(Tally::default()),
+                true => Ok(Tally { refused: 1, ..Tally::default() }),
                 false => Err(finding(format!(
                     "{name} does not instantiate: {error}; others: {others:?}"
                 ))),
@@ -95,7 +95,7 @@ impl Differential {
             let outcomes: Vec<_> =
                 runs.iter_mut().map(|(name, run)| (*name, run.call(index, &inputs))).collect();
             if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::StackOverflow) {
-                return Ok(tally);
+                return Ok(Tally { overflowed: 1, ..tally });
             }
             let func = runs[0].1.funcs[index].0.clone();
             let (reference, expected) = &outcomes[0];

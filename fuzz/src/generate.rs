@@ -23,7 +23,7 @@ impl Generated {
     /// If the generator makes an invalid module, which would be its bug.
     pub fn new(random: &mut Random) -> Generated {
         loop {
-            let size = 500 + random.below(12_000) as usize;
+            let size = 1_000 + random.below(40_000) as usize;
             let bytes = random.bytes(size);
             let config = config(random);
             // A sequence that is too short for what was begun is replaced by the next one.
@@ -44,6 +44,8 @@ fn config(random: &mut Random) -> Config {
         canonicalize_nans: false,
         compact_imports_enabled: false,
         custom_page_sizes_enabled: random.one_in(4),
+        // Without this most modules trap in a segment before anything of them runs.
+        disallow_traps: !random.one_in(3),
         exceptions_enabled: false,
         export_everything: true,
         gc_enabled: false,
@@ -51,8 +53,8 @@ fn config(random: &mut Random) -> Config {
         max_element_segments: 6,
         max_elements: 12,
         max_exports: 30,
-        max_funcs: 1 + random.below(20) as usize,
-        min_funcs: 1,
+        max_funcs: 4 + random.below(20) as usize,
+        min_funcs: 4,
         max_globals: 8,
         max_imports: 0,
         max_instructions: 20 + random.below(600) as usize,
@@ -62,6 +64,7 @@ fn config(random: &mut Random) -> Config {
         max_nesting_depth: 20,
         max_table_elements: 1_000,
         max_tables: 3,
+        max_types: 12,
         memory64_enabled: random.one_in(3),
         memory_max_size_required: true,
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),

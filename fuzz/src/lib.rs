@@ -19,6 +19,10 @@ pub struct Tally {
     pub calls: u64,
     /// Of these, calls that trapped.
     pub traps: u64,
+    /// Modules that no configuration could instantiate, all for the same reason.
+    pub refused: u64,
+    /// Modules given up because a configuration ran out of stack, where that depends on the configuration.
+    pub overflowed: u64,
     /// Damaged binaries checked.
     pub damaged: u64,
     /// Of these, binaries that were still valid.
@@ -29,6 +33,8 @@ impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.calls += other.calls;
         self.traps += other.traps;
+        self.refused += other.refused;
+        self.overflowed += other.overflowed;
         self.damaged += other.damaged;
         self.still_valid += other.still_valid;
     }

@@ -45,8 +45,8 @@ fn main() -> ExitCode {
     });
     let (tally, seeds) = *total.lock().expect("workers do not panic while holding the total");
     eprintln!(
-        "{seeds} modules, {} calls compared ({} trapped), {} damaged binaries ({} still valid)",
-        tally.calls, tally.traps, tally.damaged, tally.still_valid
+        "{seeds} modules ({} not instantiable, {} out of stack), {} calls compared ({} trapped), {} damaged binaries ({} still valid)",
+        tally.refused, tally.overflowed, tally.calls, tally.traps, tally.damaged, tally.still_valid
     );
     let failed = found.load(Ordering::Relaxed);
     println!("{} passed, {} failed", seeds - u64::from(failed), u64::from(failed));
