@@ -82,15 +82,23 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// The binary format of a module that was read from `path`.
 pub fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    match format_of(&bytes) {
-        Format::Binary => Ok(bytes),
-        Format::Text => assemble(path, &bytes),
-        Format::Precompiled => Err(Failure::new(format_args!(
-            "{}: this is precompiled code, not a module",
-            path.display()
-        ))
-        .hint("only `sterna run` takes the output of `sterna compile`")),
+    let binary = match format_of(&bytes) {
+        Format::Text => assemble(path, &bytes)?,
+        _ => bytes,
+    };
+    match format_of(&binary) {
+        Format::Precompiled => {
+            let failure = Failure::new(format_args!(
+                "{}: this is precompiled code, not a module",
+                path.display()
+            ));
+            Err(failure.hint(
+                "only `sterna run` takes the output of `sterna compile`, and only from a file",
+            ))
+        }
+        // Text that is a component assembles to one.
         Format::Component => Err(component(path)),
+        Format::Binary | Format::Text => Ok(binary),
     }
 }
 

@@ -7,11 +7,12 @@ mod timer;
 
 use crate::failure::Failure;
 use crate::grants::{self, Folder, Variable};
-use crate::loading;
 use crate::quantity::{parse_duration, parse_size};
+use crate::suggest::did_you_mean;
 use crate::tier::Choice;
-use clap::Parser;
+use crate::{files, loading};
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -85,6 +86,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
         let failure = Failure::usage("--fuel: not yet: this version does not count work");
         return Err(failure.hint("--timeout bounds the time, --max-memory the memory"));
     }
+    reject_unknown_option(arguments.file())?;
     let mut config = Config::new();
     config.deterministic(arguments.deterministic);
     let module = loading::runnable(&mut config, arguments.tier, arguments.file())?;
@@ -104,6 +106,21 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     // The process ends here: giving memory back page by page would only delay it.
     std::mem::forget((store, module));
     result
+}
+
+/// An option that does not exist ends up as the file, because what follows the file may begin with a dash.
+fn reject_unknown_option(file: &Path) -> Result<(), Failure> {
+    let word = file.to_string_lossy();
+    if !word.starts_with('-') || word == files::DASH {
+        return Ok(());
+    }
+    let command = Arguments::command();
+    let options: Vec<String> =
+        command.get_opts().filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
+    let name = word.split('=').next().unwrap_or_default();
+    let near = did_you_mean(name, options.iter().map(String::as_str));
+    let failure = Failure::usage(format_args!("unknown option `{name}`"));
+    Err(failure.hint(near.unwrap_or_else(|| format!("for a file of this name: ./{word}"))))
 }
 
 /// Instantiates and calls what is asked for.
