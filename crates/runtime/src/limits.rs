@@ -2,14 +2,22 @@
 //! Does not enforce them: whoever allocates asks.
 
 /// Upper bounds for what the guests of one store may hold. `None` = unlimited.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of linear memory, summed over all memories created in the store.
     pub memory_bytes: Option<u64>,
-    /// Elements, summed over all tables created in the store.
+    /// Elements, summed over all tables created in the store. Unlike memory, they take up memory before they are used, so
+    /// the default is not unlimited.
     pub table_elements: Option<u64>,
     /// Instances created in the store.
     pub instances: Option<u64>,
+}
+
+impl Default for Limits {
+    /// No limit on memory and instances; ten million table elements (320 MB).
+    fn default() -> Limits {
+        Limits { memory_bytes: None, table_elements: Some(10_000_000), instances: None }
+    }
 }
 
 /// What a store's guests hold now.

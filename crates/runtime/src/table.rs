@@ -72,13 +72,13 @@ impl Table {
     ) -> Result<(), std::collections::TryReserveError> {
         match &mut self.elements {
             Elements::Funcs(funcs) => {
-                funcs.try_reserve_exact(len - funcs.len())?;
+                funcs.try_reserve(len - funcs.len())?;
                 // SAFETY: passed on from the caller.
                 funcs.resize(len, unsafe { load(init) });
                 self.def.base = funcs.as_mut_ptr().cast();
             }
             Elements::Refs(refs) => {
-                refs.try_reserve_exact(len - refs.len())?;
+                refs.try_reserve(len - refs.len())?;
                 refs.resize(len, init);
                 self.def.base = refs.as_mut_ptr().cast();
             }
