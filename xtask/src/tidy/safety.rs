@@ -20,17 +20,22 @@ const FORBIDDING: [&str; 14] = [
     "js-api",
     "js",
 ];
-const ATTRIBUTE: &str = "#![forbid(unsafe_code)]";
+const FORBID: &str = "#![forbid(unsafe_code)]";
 
-/// The root file of a crate in the list above carries the attribute.
+/// Crates that lift the ban at single places, each with a reason.
+const DENYING: [&str; 1] = ["cli"];
+const DENY: &str = "#![deny(unsafe_code)]";
+
+/// The root file of a crate in the lists above carries the attribute.
 pub fn forbids_unsafe(source: &Source, findings: &mut Vec<Finding>) {
-    let root = |file: &str| {
-        let krate = source.path.strip_prefix("crates/")?.strip_suffix(file)?;
-        FORBIDDING.contains(&krate).then_some(())
+    let is_root_of = |krate: &&str| {
+        let file = source.path.strip_prefix("crates/").and_then(|path| path.strip_prefix(krate));
+        matches!(file, Some("/src/lib.rs" | "/src/main.rs"))
     };
-    let is_root = root("/src/lib.rs").or(root("/src/main.rs")).is_some();
-    if is_root && !source.code.contains(ATTRIBUTE) {
-        findings.push(Finding::error(source, 1, format!("missing `{ATTRIBUTE}`")));
+    for (crates, attribute) in [(&FORBIDDING[..], FORBID), (&DENYING[..], DENY)] {
+        if crates.iter().any(|krate| is_root_of(krate)) && !source.code.contains(attribute) {
+            findings.push(Finding::error(source, 1, format!("missing `{attribute}`")));
+        }
     }
 }
 
@@ -67,16 +72,15 @@ mod tests {
     use crate::tidy::findings_of;
 
     #[test]
-    fn listed_crates_must_forbid() {
-        assert_eq!(findings_of(forbids_unsafe, "crates/isa/src/lib.rs", "//! x").len(), 1);
-        assert_eq!(
-            findings_of(forbids_unsafe, "crates/cli/src/main.rs", "// #![forbid(unsafe_code)]")
-                .len(),
-            1
-        );
-        assert!(findings_of(forbids_unsafe, "crates/isa/src/lib.rs", ATTRIBUTE).is_empty());
-        assert!(findings_of(forbids_unsafe, "crates/isa/src/other.rs", "").is_empty());
-        assert!(findings_of(forbids_unsafe, "crates/sys/src/lib.rs", "").is_empty());
+    fn listed_crates_must_forbid_or_deny() {
+        let problems = |path, text| findings_of(forbids_unsafe, path, text).len();
+        assert_eq!(problems("crates/isa/src/lib.rs", "//! x"), 1);
+        assert_eq!(problems("crates/isa/src/lib.rs", "// #![forbid(unsafe_code)]"), 1);
+        assert_eq!(problems("crates/isa/src/lib.rs", FORBID), 0);
+        assert_eq!(problems("crates/isa/src/other.rs", ""), 0);
+        assert_eq!(problems("crates/sys/src/lib.rs", ""), 0);
+        assert_eq!(problems("crates/cli/src/main.rs", ""), 1);
+        assert_eq!(problems("crates/cli/src/main.rs", DENY), 0);
     }
 
     #[test]
