@@ -140,6 +140,13 @@ fn no_control_or_builtin_uses_native_stack() {
         "(drop (block (result i64) (br_if 0 (i64.const 3) (i32.eqz (local.get $i32)))))",
         "(drop (memory.grow (i32.const 0)))",
         "(drop (memory.size))",
+        // Instructions that carry out two operators.
+        "(local.set $i32 (i32.load (i32.add (i32.shl (local.get $i32) (i32.const 2)) (i32.const 8))))",
+        "(local.set $i32 (i32.load (i32.add (local.get $n) (i32.shl (local.get $i32) (i32.const 1)))))",
+        "(local.set $i64 (i64.load (i32.add (local.get $n) (local.get $i32))))",
+        "(local.set $f64 (f64.add (f64.mul (local.get $f64) (local.get $f64)) (local.get $f64)))",
+        "(local.set $i64 (i64.xor (i64.shr_u (local.get $i64) (i64.const 7)) (local.get $i64)))",
+        "(loop $l (br_if $l (i32.ne (local.tee $i32 (i32.add (local.get $i32) (i32.const -1))) (i32.const 0))))",
         "(memory.fill (i32.const 0) (i32.const 0) (i32.const 9))",
         "(memory.copy (i32.const 0) (i32.const 8) (i32.const 9))",
         "(local.set $i32 (select (local.get $i32) (i32.const 2) (i32.lt_u (local.get $i32) (i32.const 4))))",
