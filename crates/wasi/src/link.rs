@@ -30,7 +30,8 @@ pub fn add_imports_to_linker<T: 'static>(
     get: fn(&mut T) -> &mut WasiCtx,
 ) -> Result<(), Error> {
     for abi in [Abi::Preview1, Abi::Snapshot0] {
-        let imported: Vec<_> = module.imports().filter(|i| i.module() == abi.module_name()).collect();
+        let imported: Vec<_> =
+            module.imports().filter(|i| i.module() == abi.module_name()).collect();
         add_form(linker, get, abi, &|name| imported.iter().any(|import| import.name() == name))?;
     }
     Ok(())
