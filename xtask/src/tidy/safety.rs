@@ -33,7 +33,7 @@ pub fn forbids_unsafe(source: &Source, findings: &mut Vec<Finding>) {
         matches!(file, Some("/src/lib.rs" | "/src/main.rs"))
     };
     for (crates, attribute) in [(&FORBIDDING[..], FORBID), (&DENYING[..], DENY)] {
-        if crates.iter().any(|krate| is_root_of(krate)) && !source.code.contains(attribute) {
+        if crates.iter().any(is_root_of) && !source.code.contains(attribute) {
             findings.push(Finding::error(source, 1, format!("missing `{attribute}`")));
         }
     }
