@@ -280,17 +280,13 @@ fn states_record_constants_locals_and_operands() {
 
 #[test]
 fn large_frames_are_checked_even_in_leaves() {
-    // A leaf whose values cannot all be in registers, many times over.
-    let mut text = String::from("(module (func (param i64) (result i64)\n");
-    for i in 0..20_000 {
-        writeln!(
-            text,
-            "(i64.rotl (i64.mul (local.get 0) (i64.const {})) (local.get 0))",
-            i * 2 + 3
-        )
-        .unwrap();
+    // A leaf whose values cannot all be in registers: more than 128 KiB of vectors.
+    let mut text = String::from("(module (func (param v128) (result v128)\n");
+    for i in 0..8500 {
+        writeln!(text, "(i32x4.mul (local.get 0) (i32x4.splat (i32.const {})))", i * 2 + 3)
+            .expect(INFALLIBLE);
     }
-    text += &"i64.xor ".repeat(19_999);
+    text += &"v128.xor ".repeat(8499);
     let module = module(&(text + "))"));
     let compiler = compiler();
     let code = compile_all(&compiler, &module, &SIGNALS).remove(0);
