@@ -5,6 +5,7 @@
 //! and holds loads of constant parts of the vmctx (memory bases, the store, …); Cranelift moves each of them to where it is
 //! used. Constants, and comparison results used as integers, are materialized once per block that uses them.
 
+mod bulk;
 mod calls;
 mod control;
 mod memory;

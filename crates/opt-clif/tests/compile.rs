@@ -150,6 +150,7 @@ const CALLS: &str = r#"(module
     (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)) (data.drop $d)
     (memory.fill (local.get 0) (i32.const 1) (i32.const 9))
     (memory.copy $big 0 (i64.const 1) (local.get 0) (i32.const 9))
+    (memory.fill (local.get 0) (i32.const 1) (local.get 0)) (memory.copy (i32.const 1) (local.get 0) (local.get 0))
     (drop (memory.grow (memory.size))) (drop (memory.grow $big (memory.size $big))))
   (func (param i32) (result i32) (local i32)
     (loop $l

@@ -76,8 +76,28 @@ impl Lower<'_> {
         }
     }
 
-    /// Checks the bounds of an access and computes its address.
-    pub(super) fn address(&mut self, index: Value, access: MemAccess, size: u32) -> Address {
+    /// Checks the bounds of an access, or leaves that to the hardware, and computes its address.
+    fn address(&mut self, index: Value, access: MemAccess, size: u32) -> Address {
+        self.address_with(index, access, size, true)
+    }
+
+    /// The same, but the address is in bounds once this code has run.
+    pub(super) fn checked_address(
+        &mut self,
+        index: Value,
+        access: MemAccess,
+        size: u32,
+    ) -> Address {
+        self.address_with(index, access, size, false)
+    }
+
+    fn address_with(
+        &mut self,
+        index: Value,
+        access: MemAccess,
+        size: u32,
+        by_hardware: bool,
+    ) -> Address {
         let ty = self.memory_type(access.memory);
         let constant = self.input.graph.constant(index).map(|bits| bits as u64);
         let min = ty.min_bytes().unwrap_or(0);
@@ -90,7 +110,7 @@ impl Lower<'_> {
         let mut out = None;
         if end.is_some_and(|end| end <= min) {
             flags = flags.with_notrap();
-        } else if !self.guarded(&ty, span) {
+        } else if !(by_hardware && self.guarded(&ty, span)) {
             out = Some(self.check_bounds(index, access, span, min, ty.is_64));
             flags = flags.with_notrap();
         }

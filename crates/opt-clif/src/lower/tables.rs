@@ -123,12 +123,14 @@ impl<'a> Lower<'a> {
             }
             Op::TableGet => return self.table_get(inst),
             Op::MemoryGrow => Builtin::memory_grow,
+            Op::MemoryFill if self.fill_inline(inst) => return,
             Op::MemoryFill => Builtin::memory_fill,
             Op::DataDrop => Builtin::data_drop,
             Op::TableSet => Builtin::table_set,
             Op::TableGrow => Builtin::table_grow,
             Op::TableFill => Builtin::table_fill,
             Op::ElemDrop => Builtin::elem_drop,
+            Op::MemoryCopy if self.copy_inline(inst) => return,
             Op::MemoryCopy => return self.call_copy(Builtin::memory_copy, indices, inst),
             Op::TableCopy => return self.call_copy(Builtin::table_copy, indices, inst),
             // The builtins take the memory or table first, the operators name the segment first.
