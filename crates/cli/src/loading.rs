@@ -60,6 +60,10 @@ fn precompiled(engine: &Engine, path: &Path) -> Result<Module, Failure> {
     // SAFETY: the user asks to run this file, as he would an executable; `sterna compile` replaces files and never changes them.
     let module = unsafe { Module::deserialize_file(engine, path) };
     module.map_err(|error| {
-        Failure::new(format_args!("cannot run {}: {}", path.display(), error.root_cause()))
+        let reason = error.root_cause().to_string();
+        let uninterruptible = reason.contains("interruption");
+        Failure::new(format_args!("cannot run {}: {reason}", path.display())).maybe_hint(
+            uninterruptible.then_some("--timeout needs code from `sterna compile --interruptible`"),
+        )
     })
 }

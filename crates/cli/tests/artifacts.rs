@@ -111,3 +111,15 @@ fn a_full_disk_and_a_missing_folder_are_one_sentence() {
         assert_eq!(stderr(&failed), format!("error: cannot write {output}: {reason}\n"));
     }
 }
+
+#[test]
+fn only_interruptible_code_runs_under_a_timeout() {
+    let folder = compiled();
+    let run = || sterna(&["run", "--timeout", "10s", "--invoke", "main", "m.cwasm"], folder.path());
+    let refused = run();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("sterna compile --interruptible"), "{}", stderr(&refused));
+    let output = sterna(&["compile", "--interruptible", "m.wat"], folder.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(run().stdout, b"42\n");
+}

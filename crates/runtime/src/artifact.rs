@@ -152,7 +152,8 @@ impl Options {
             (own.guard_bytes != its.guard_bytes, "guard size of memories"),
             (own.deterministic != its.deterministic, "deterministic results"),
             (own.capture_state != its.capture_state, "state capture"),
-            (own.interruptible != its.interruptible, "interruption"),
+            // Code that can be interrupted also serves where nobody interrupts.
+            (own.interruptible && !its.interruptible, "interruption"),
             (self.features & !features.bits() != 0, "WebAssembly features"),
         ];
         match differs.into_iter().find(|(differs, _)| *differs) {

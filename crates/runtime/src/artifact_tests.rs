@@ -108,7 +108,6 @@ fn every_setting_counts() {
         CodeSettings { guard_bytes: 0, ..CODE },
         CodeSettings { deterministic: true, ..CODE },
         CodeSettings { capture_state: false, ..CODE },
-        CodeSettings { interruptible: false, ..CODE },
     ] {
         assert!(matches!(check(other), Err(ArtifactError::WrongSettings(_))));
         // Both directions, through the stored form.
@@ -117,6 +116,10 @@ fn every_setting_counts() {
         assert!(stored.check(&CODE, &FeatureSet::DEFAULT).is_err());
         assert!(stored.check(&other, &FeatureSet::DEFAULT).is_ok());
     }
+    let uninterruptible = CodeSettings { interruptible: false, ..CODE };
+    assert!(check(uninterruptible).is_ok(), "nobody has to interrupt what can be interrupted");
+    let stored = Options { code: uninterruptible, ..own };
+    assert!(stored.check(&CODE, &FeatureSet::DEFAULT).is_err());
     assert!(own.check(&CODE, &FeatureSet::ALL).is_ok(), "more features do no harm");
     assert!(own.check(&CODE, &FeatureSet::WASM1).is_err());
 }

@@ -25,11 +25,14 @@ pub struct Arguments {
     /// Compute the same bits on every machine: canonical NaNs, deterministic relaxed SIMD
     #[arg(long)]
     deterministic: bool,
+    /// Let `sterna run --timeout` stop the program; costs a few percent of speed
+    #[arg(long)]
+    interruptible: bool,
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let mut config = Config::new();
-    config.deterministic(arguments.deterministic);
+    config.deterministic(arguments.deterministic).interruptible(arguments.interruptible);
     if let Some(threads) = arguments.threads {
         config.threads(threads);
     }

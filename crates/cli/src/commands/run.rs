@@ -88,7 +88,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     }
     reject_unknown_option(arguments.file())?;
     let mut config = Config::new();
-    config.deterministic(arguments.deterministic);
+    // Code that never has to stop early does not ask in every loop whether it should.
+    config.deterministic(arguments.deterministic).interruptible(arguments.timeout.is_some());
     let module = loading::runnable(&mut config, arguments.tier, arguments.file())?;
     let expired = Expired::default();
     let context = context(arguments, &expired)?;
