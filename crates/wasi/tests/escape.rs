@@ -138,11 +138,14 @@ fn the_parent_in_a_listing_is_the_directory_itself() {
     let names: Vec<_> = guest.list(DIR, 4096).unwrap().into_iter().map(|entry| entry.0).collect();
     assert!(names.contains(&b"..".to_vec()));
     let inode = |guest: &Guest, name: &[u8]| {
-        let at = guest
-            .bytes
-            .windows(name.len() + 24)
-            .position(|w| w[16..20] == (name.len() as u32).to_le_bytes() && &w[24..] == name);
-        guest.u64_at(at.unwrap() as u32 + 8)
+        let mut at = DATA;
+        loop {
+            let (start, len) = (at as usize + 24, guest.u32_at(at + 16));
+            if &guest.bytes[start..start + len as usize] == name {
+                return guest.u64_at(at + 8);
+            }
+            at += 24 + len;
+        }
     };
     let (own, parent) = (inode(&guest, b"."), inode(&guest, b".."));
     assert_eq!(own, parent);

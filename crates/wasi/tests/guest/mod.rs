@@ -23,7 +23,7 @@ const PATH_A: u32 = 0x1000;
 const PATH_B: u32 = 0x3000;
 const IOVEC: u32 = 0x5000;
 const OUT: u32 = 0x6000;
-const DATA: u32 = 0x8000;
+pub const DATA: u32 = 0x8000;
 
 pub struct Guest {
     pub ctx: WasiCtx,
