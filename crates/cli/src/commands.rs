@@ -3,6 +3,7 @@
 
 pub mod compile;
 pub mod completion;
+pub mod dump;
 pub mod inspect;
 pub mod print;
 pub mod run;

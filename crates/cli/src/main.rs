@@ -15,7 +15,7 @@ mod suggest;
 mod tier;
 
 use clap::{Parser, Subcommand};
-use commands::{compile, completion, inspect, print, run, validate, wast, wat};
+use commands::{compile, completion, dump, inspect, print, run, validate, wast, wat};
 use failure::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,11 +42,11 @@ Each command explains itself: sterna run --help";
 
 /// Declares the commands: each is a module with `Arguments` and `execute`.
 macro_rules! commands {
-    ($($variant:ident = $module:ident,)*) => {
+    ($($(#[$attr:meta])* $variant:ident = $module:ident,)*) => {
         /// The commands. Their help is the doc comment of their arguments.
         #[derive(Subcommand)]
         enum Command {
-            $($variant($module::Arguments),)*
+            $($(#[$attr])* $variant($module::Arguments),)*
         }
 
         impl Command {
@@ -76,6 +76,8 @@ commands! {
     Print = print,
     Wast = wast,
     Completion = completion,
+    #[command(hide = true)]
+    Dump = dump,
 }
 
 /// Parses the arguments of one command, or leaves with its help or a usage error.
