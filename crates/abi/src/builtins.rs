@@ -44,6 +44,9 @@ macro_rules! for_each_builtin {
             /// Stack-convention call made by a `reg → stack` adapter: function `VmCtx::callee_index` of this vmctx
             /// (a host function if [`crate::HOST_CALLEE`]), parameters and results at `fp`.
             call_stack(fp: u64) -> u64, trap;
+            /// As `call_stack`, from code with tail calls. Where a tail call has replaced every compiled frame since the interpreter,
+            /// it notes [`crate::StoreCtx::pending_tail`] instead of calling.
+            call_stack_tail(fp: u64) -> u64, trap;
             /// The interpreter reports that function `func` used up its budget.
             hot(func: u32) -> u64, total;
         }

@@ -32,12 +32,31 @@ pub struct StoreCtx {
     pub value_limit: *mut Slot,
     /// Interpreter-owned: its current innermost frame record (null when it is not running).
     pub interp_frame: *mut u8,
+    /// Function that the interpreter must call in place of the compiled one that has just returned, its results being meaningless:
+    /// arguments at [`StoreCtx::value_sp`]. `entry` is null when there is none.
+    pub pending_tail: PendingTail,
     /// Rust bodies of the builtins, for callers that follow the C convention and check `activation.trap` themselves.
     pub bodies: *const BuiltinBodies,
     /// Builtins as adapters call them: a host function's vmctx has no [`VmCtx::thunks`], but it has a store.
     pub thunks: *const BuiltinThunks,
     /// Runtime-owned: the store this context belongs to.
     pub runtime: *mut u8,
+}
+
+/// A tail call on its way from compiled code to the interpreter.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct PendingTail {
+    /// How to enter the function.
+    pub entry: *const FuncEntry,
+    /// Its instance.
+    pub instance: *mut VmCtx,
+}
+
+impl PendingTail {
+    /// No tail call.
+    pub const NONE: PendingTail =
+        PendingTail { entry: core::ptr::null(), instance: core::ptr::null_mut() };
 }
 
 impl StoreCtx {

@@ -53,8 +53,8 @@ pub trait Compiler: Send + Sync {
     /// [`FuncEntry::reg`], stores the results to the slots. Called by `sys::enter_compiled`.
     fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode;
 
-    /// `reg → stack`: stores its arguments at `StoreCtx::value_sp`, calls the thunk of builtin `call_stack`, loads the
-    /// results. Lazy stubs jump here.
+    /// `reg → stack`: stores its arguments at `StoreCtx::value_sp`, calls the thunk of builtin `call_stack` (or
+    /// `call_stack_tail`), loads the results. Lazy stubs jump here.
     fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode;
 
     /// `from → to` for one function of a module: an entry in convention `from` that calls `func` compiled in the other one.

@@ -154,7 +154,7 @@ pub(crate) fn stack_to_reg(isa: &dyn TargetIsa, ty: &FuncType) -> FunctionCode {
     adapter.compile(isa)
 }
 
-/// Stores the arguments at `StoreCtx::value_sp`, calls `call_stack`, returns the results it left there.
+/// Stores the arguments at `StoreCtx::value_sp`, calls `call_stack` or `call_stack_tail`, returns the results it left there.
 pub(crate) fn reg_to_stack(
     isa: &dyn TargetIsa,
     ty: &FuncType,
@@ -169,8 +169,12 @@ pub(crate) fn reg_to_stack(
     let fp = adapter.load(types::I64, store, StoreCtx::OFF_VALUE_SP);
     adapter.store_slots(&ty.params, &args, fp);
     let thunks = adapter.load(types::I64, store, StoreCtx::OFF_THUNKS);
-    let code = adapter.load(types::I64, thunks, Builtin::call_stack.thunk_offset());
-    let callee = adapter.func.import_signature(builtin_signature(Builtin::call_stack));
+    let builtin = match convention {
+        Convention::Reg => Builtin::call_stack,
+        Convention::Tail => Builtin::call_stack_tail,
+    };
+    let code = adapter.load(types::I64, thunks, builtin.thunk_offset());
+    let callee = adapter.func.import_signature(builtin_signature(builtin));
     adapter.ins().ins().call_indirect(callee, code, &[vmctx, fp]);
     let results = adapter.load_slots(&ty.results, fp);
     adapter.return_results(ty, &results, area);

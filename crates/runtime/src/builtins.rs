@@ -3,11 +3,13 @@
 
 use std::sync::atomic::Ordering;
 
-use sterna_abi::{BuiltinBodies, BuiltinThunks, HOST_CALLEE, HostCtx, Slot, VmCtx};
+use sterna_abi::{
+    BuiltinBodies, BuiltinThunks, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, Slot, VmCtx,
+};
 use sterna_base::FuncIndex;
 use sterna_isa::TrapCode;
 use sterna_module::ElemItems;
-use sterna_sys::activation::{exit_thunk, preserve_all_thunk};
+use sterna_sys::activation::{Activation, CompiledFrames, exit_thunk, preserve_all_thunk};
 
 use crate::instance::{ElemState, Instance};
 use crate::limits;
@@ -337,10 +339,8 @@ unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
         unsafe { body(host, fp) };
         return 0;
     }
-    // SAFETY: an instance's vmctx points to its module's entries, of which `callee` is one.
-    let entries = unsafe { (*vmctx).entries };
-    // SAFETY: the lazy stub's function is one of the module's.
-    let entry = unsafe { entries.add(callee as usize) };
+    // SAFETY: an instance's vmctx, as no host function's.
+    let entry = unsafe { callee_entry(vmctx) };
     // SAFETY: the calling code's store is live.
     let engine = {
         // SAFETY: guest code passes a live vmctx.
@@ -353,6 +353,46 @@ unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
     // SAFETY: the adapter has placed the arguments at `fp`, the value stack's first free slot.
     unsafe { interp.call(vmctx, entry, fp) };
     0
+}
+
+/// The function that a lazy stub noted in the vmctx.
+///
+/// # Safety
+/// `vmctx` must be a live instance's, and a lazy stub of it must have run.
+unsafe fn callee_entry(vmctx: *mut VmCtx) -> *const FuncEntry {
+    // SAFETY: the vmctx is live.
+    let callee = unsafe { (*vmctx).callee_index };
+    // SAFETY: an instance's vmctx points to its module's entries.
+    let entries = unsafe { (*vmctx).entries };
+    // SAFETY: the lazy stub's function is one of them.
+    unsafe { entries.add(callee as usize) }
+}
+
+unsafe extern "C" fn call_stack_tail(vmctx: *mut VmCtx, fp: u64) -> u64 {
+    // SAFETY: an adapter passes the callee's vmctx.
+    let callee = unsafe { (*vmctx).callee_index };
+    // SAFETY: as above; its store is live.
+    let ctx = unsafe { (*vmctx).store };
+    // SAFETY: as above, and the calling code is suspended in this builtin's thunk.
+    if callee == HOST_CALLEE || !replaces_entered(unsafe { &(*ctx).activation }) {
+        // SAFETY: passed on.
+        return unsafe { call_stack(vmctx, fp) };
+    }
+    // SAFETY: an instance's vmctx, as no host function's.
+    let entry = unsafe { callee_entry(vmctx) };
+    // SAFETY: the context is live; `fp` is its `value_sp`, as an adapter's arguments are.
+    unsafe { (*ctx).pending_tail = PendingTail { entry, instance: vmctx } };
+    0
+}
+
+/// Whether a `tail → stack` adapter was reached by a tail call from the very function that the interpreter had called: then the
+/// segment consists of the two adapters and the bridge between the conventions. Functions of the **reg** convention, which the
+/// interpreter reaches without a bridge, never call such an adapter.
+fn replaces_entered(activation: &Activation) -> bool {
+    // SAFETY: compiled code is suspended in a builtin's thunk.
+    let frames = unsafe { CompiledFrames::new(activation) };
+    let entry = activation.entry_sp;
+    frames.take(4).take_while(|frame| frame.entry == entry).count() == 3
 }
 
 unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {

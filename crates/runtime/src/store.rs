@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use sterna_abi::{GlobalCell, Slot, StoreCtx};
+use sterna_abi::{GlobalCell, PendingTail, Slot, StoreCtx};
 use sterna_sys::activation::Activation;
 use sterna_sys::stack::GuestStack;
 
@@ -66,6 +66,7 @@ impl Store {
                 value_sp: std::ptr::null_mut(),
                 value_limit: std::ptr::null_mut(),
                 interp_frame: std::ptr::null_mut(),
+                pending_tail: PendingTail::NONE,
                 bodies: &raw const builtins::BODIES,
                 thunks: &raw const builtins::THUNKS,
                 runtime: std::ptr::null_mut(),

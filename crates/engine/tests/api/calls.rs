@@ -1,7 +1,7 @@
 //! Owns tests of calling guest functions.
 //! Does not own host functions (`hosts`).
 
-use sterna::{ExternRef, Func, Store, V128, Val, ValType};
+use sterna::{Config, Engine, ExternRef, Func, Linker, Module, Store, Tier, V128, Val, ValType};
 
 use crate::{each_tier, instance};
 
@@ -188,4 +188,55 @@ fn a_store_keeps_and_returns_its_data() {
         assert!(sterna::Engine::same(store.engine(), engine));
         assert_eq!(store.into_data(), [1, 2]);
     });
+}
+
+/// One function is compiled, the other is not yet: tail calls between them must not pile up on the native stack. They differ in
+/// their parameters, memories and instances.
+#[test]
+fn tail_calls_between_tiers_keep_no_frames() {
+    let engine = Engine::new(Config::new().tier(Tier::Auto).hot_budget(1000)).unwrap();
+    let mut store = Store::new(&engine, ());
+    let mut linker = Linker::new(&engine);
+    let cold = Module::new(
+        &engine,
+        r#"(module
+            (type $warm (func (param i32 i64) (result i64 f32)))
+            (memory 1) (data (i32.const 0) "\02")
+            (table (export "t") 1 funcref)
+            (func (export "cold") (param i64 f64 i32 i64) (result i64 f32)
+                (return_call_indirect (type $warm)
+                    (local.get 2)
+                    (i64.add (local.get 3) (i64.load8_u (i32.const 0)))
+                    (i32.const 0))))"#,
+    );
+    let cold = linker.instantiate(&mut store, &cold.unwrap()).unwrap();
+    linker.instance(&mut store, "lib", cold).unwrap();
+    let warm = Module::new(
+        &engine,
+        r#"(module
+            (import "lib" "cold" (func $cold (param i64 f64 i32 i64) (result i64 f32)))
+            (import "lib" "t" (table 1 funcref))
+            (memory 1) (data (i32.const 0) "\01")
+            (elem (i32.const 0) $warm)
+            (func $warm (export "warm") (param i32 i64) (result i64 f32)
+                (if (i32.eqz (local.get 0))
+                    (then (return (local.get 1) (f32.const 0.5))))
+                (return_call $cold (i64.const 7) (f64.const 7) (i32.sub (local.get 0) (i32.const 1))
+                    (i64.add (local.get 1) (i64.load8_u (i32.const 0)))))
+            (func (export "sum") (param i32) (result i64)
+                (drop (call $warm (local.get 0) (i64.const 0)))
+                (i64.add (i64.mul (i64.const 1000000) (i64.load8_u (i32.const 0))))))"#,
+    );
+    let warm = linker.instantiate(&mut store, &warm.unwrap()).unwrap();
+    let returning = warm.get_typed_func::<(i32, i64), (i64, f32)>(&mut store, "warm").unwrap();
+    for _ in 0..1000 {
+        assert_eq!(returning.call(&mut store, (0, 4)).unwrap(), (4, 0.5));
+    }
+    store.settle_tiers();
+    let sum = warm.get_typed_func::<i32, i64>(&mut store, "sum").unwrap();
+    for _ in 0..3 {
+        assert_eq!(sum.call(&mut store, 200_000).unwrap(), 1_000_000 + 600_000);
+        assert_eq!(returning.call(&mut store, (200_001, 0)).unwrap(), (600_003, 0.5));
+        store.settle_tiers();
+    }
 }

@@ -148,18 +148,25 @@ fn replace_frame(r: &mut Regs, record: usize, from: usize, count: usize) {
     copy_slots(r, from, 0, count);
 }
 
-/// Tail-calls a callable. When the instance changes, the return address must be one that restores the caller's.
+/// Tail-calls a callable.
 #[inline(always)]
 fn tail_call_ref(r: &mut Regs, callee: &FuncRef) {
-    if callee.instance == r.vmctx {
-        return enter(r, callee.entry, FOREIGN_ENTRY);
+    match callee.instance == r.vmctx {
+        true => enter(r, callee.entry, FOREIGN_ENTRY),
+        false => tail_enter(r, callee.entry, callee.instance),
     }
+}
+
+/// Enters a function of any instance in place of the current one, loading its memory. When the instance changes, the return address
+/// must be one that restores the caller's.
+#[inline(always)]
+pub(crate) fn tail_enter(r: &mut Regs, entry: *const FuncEntry, instance: *mut VmCtx) {
     let return_address = r.acc as *const u8;
-    if ReturnInfo::of(return_address).kind == ReturnKind::Direct {
+    if instance != r.vmctx && ReturnInfo::of(return_address).kind == ReturnKind::Direct {
         r.acc = return_address.wrapping_sub(RESTORE_SIZE) as u64;
     }
-    r.vmctx = callee.instance;
-    enter(r, callee.entry, 0);
+    r.vmctx = instance;
+    enter(r, entry, 0);
 }
 
 /// Callee's entry at 8; record, first argument, number of argument slots from 16.

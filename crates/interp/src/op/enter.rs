@@ -3,10 +3,10 @@
 
 use std::sync::atomic::Ordering;
 
-use sterna_abi::{FuncEntry, HostCtx, Slot, VmCtx};
+use sterna_abi::{FuncEntry, HostCtx, PendingTail, Slot, VmCtx};
 use sterna_isa::TrapCode;
 
-use super::call::{FOREIGN_ENTRY, leave};
+use super::call::{FOREIGN_ENTRY, leave, tail_enter};
 use crate::code::ModuleCode;
 use crate::exit::{self, interrupted, is_trapping, store_of, suspend_caller};
 use crate::machine::{Handler, Op, Regs, Stop, step};
@@ -207,12 +207,38 @@ impl<const AT: usize> Op for CallCompiled<AT> {
             unsafe { (*store_of(r.vmctx)).activation.trap = trap };
             return Err(Stop::Unwind);
         }
+        if has_pending_tail(r) {
+            r.acc = return_address;
+            take_pending_tail(r);
+            return Ok(());
+        }
         if AT == 8 && memory != 0 {
             r.load_memory();
         }
         return_first(r, return_address);
         Ok(())
     }
+}
+
+#[inline(always)]
+fn has_pending_tail(r: &Regs) -> bool {
+    // SAFETY: the store outlives its instances.
+    !unsafe { (*store_of(r.vmctx)).pending_tail.entry }.is_null()
+}
+
+/// Instead of returning, makes the tail call that the compiled function left to the interpreter: so calls between the tiers do not
+/// nest on the native stack. The return address is in the accumulator.
+#[inline(always)]
+fn take_pending_tail(r: &mut Regs) {
+    // SAFETY: the store outlives its instances, and guest code is not running.
+    let store = unsafe { &mut *store_of(r.vmctx) };
+    let PendingTail { entry, instance } =
+        std::mem::replace(&mut store.pending_tail, PendingTail::NONE);
+    // SAFETY: entries outlive the calls to them.
+    let params = unsafe { (*entry).param_slots } as usize;
+    // SAFETY: the arguments are at `value_sp`, above this frame; both places have room for them (`VALUE_STACK_SLACK`).
+    unsafe { std::ptr::copy(store.value_sp, r.fp, params) };
+    tail_enter(r, entry, instance);
 }
 
 /// A stub without operands.

@@ -306,6 +306,10 @@ unsafe extern "C" fn call_stack(_: *mut VmCtx, _: u64) -> u64 {
     panic!("there is no compiled code")
 }
 
+unsafe extern "C" fn call_stack_tail(_: *mut VmCtx, _: u64) -> u64 {
+    panic!("there is no compiled code")
+}
+
 unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
     // SAFETY: builtins get live vmctxs.
     unsafe { world(vmctx) }.hot.push(func);
@@ -330,6 +334,7 @@ pub fn bodies() -> BuiltinBodies {
         poll,
         raise,
         call_stack,
+        call_stack_tail,
         hot,
     }
 }

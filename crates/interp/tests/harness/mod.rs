@@ -110,6 +110,7 @@ impl World {
             value_sp,
             value_limit: value_sp.wrapping_add(slots),
             interp_frame: ptr::null_mut(),
+            pending_tail: PendingTail::NONE,
             bodies: &raw const *bodies,
             thunks: ptr::null(),
             runtime: ptr::null_mut(),

@@ -44,9 +44,6 @@ struct KnownFailure {
     lines: Vec<usize>,
     /// Only these tiers; without it, all.
     tiers: Option<Vec<String>>,
-    /// A race: the lines may pass as well.
-    #[serde(default)]
-    sometimes: bool,
     reason: String,
 }
 
@@ -55,7 +52,6 @@ struct Expected<'a> {
     /// `None`: any line, as long as a missing feature is the cause.
     line: Option<usize>,
     reason: &'a str,
-    sometimes: bool,
 }
 
 impl Expected<'_> {
@@ -99,7 +95,7 @@ impl Exceptions {
         let expected = self.expected(tier, file);
         let is_new = |failure: &&Failure| !expected.iter().any(|expected| expected.covers(failure));
         let is_gone = |expected: &&Expected<'_>| {
-            !expected.sometimes && !report.failures.iter().any(|failure| expected.covers(failure))
+            !report.failures.iter().any(|failure| expected.covers(failure))
         };
         let gone = expected.iter().filter(is_gone).map(|Expected { line, reason, .. }| {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -115,17 +111,9 @@ impl Exceptions {
         };
         let unsupported =
             self.unsupported.iter().filter(|entry| entry.files.iter().any(|f| f == file));
-        let unsupported = unsupported.map(|entry| Expected {
-            line: None,
-            reason: &entry.reason,
-            sometimes: false,
-        });
+        let unsupported = unsupported.map(|entry| Expected { line: None, reason: &entry.reason });
         let lines = self.known_failure.iter().filter(applies).flat_map(|known| {
-            known.lines.iter().map(|line| Expected {
-                line: Some(*line),
-                reason: &known.reason,
-                sometimes: known.sometimes,
-            })
+            known.lines.iter().map(|line| Expected { line: Some(*line), reason: &known.reason })
         });
         unsupported.chain(lines).collect()
     }
@@ -146,11 +134,6 @@ pub fn self_test() -> Result<(), String> {
         lines = [3]
         tiers = ["opt"]
         reason = "bug"
-        [[known_failure]]
-        file = "d.wast"
-        lines = [5]
-        sometimes = true
-        reason = "race"
         "#,
     )?;
     let report = |lines: &[usize], unsupported| {
@@ -167,8 +150,6 @@ pub fn self_test() -> Result<(), String> {
         ("another line is not", problems("opt", "a.wast", &report(&[3, 4], false)) == 1),
         ("another tier is not", problems("interp", "a.wast", &report(&[3], false)) == 1),
         ("an unexpected pass fails", problems("opt", "a.wast", &report(&[], false)) == 1),
-        ("a race may pass", problems("opt", "d.wast", &report(&[], false)) == 0),
-        ("a race may fail", problems("opt", "d.wast", &report(&[5], false)) == 0),
         (
             "a missing feature is accepted where listed",
             problems("opt", "b.wast", &report(&[7], true)) == 0,
