@@ -2,6 +2,7 @@
 //! Does not implement a command: one file each under `commands`.
 
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), no_main)]
 
 mod commands;
 mod failure;
@@ -18,7 +19,6 @@ use clap::{Parser, Subcommand};
 use commands::{compile, completion, dump, inspect, print, run, validate, wast, wat};
 use failure::Failure;
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// Run, compile and examine WebAssembly.
 #[derive(Parser)]
@@ -87,9 +87,13 @@ fn parse_command<T: Parser>(name: &'static str, words: &[OsString]) -> T {
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+#[cfg(not(test))]
+sterna_sys::program!(run_words);
+
+/// Runs the command that the words of the command line ask for; the exit code.
+#[cfg_attr(test, expect(dead_code, reason = "the entry is not part of the test program"))]
+fn run_words(words: Vec<OsString>) -> u8 {
     let command =
         Command::parse_directly(&words).unwrap_or_else(|| CommandLine::parse_from(words).command);
-    ExitCode::from(command.execute().unwrap_or_else(|failure| failure.report()))
+    command.execute().unwrap_or_else(|failure| failure.report())
 }

@@ -215,13 +215,34 @@ pub enum RmwOp {
     Xchg,
 }
 
-/// A signature as (operands, results).
-type Sig = Option<(&'static [Ty], &'static [Ty])>;
+/// A list of types, stored in place.
+#[derive(Clone, Copy)]
+struct Types {
+    types: [Ty; 4],
+    len: u8,
+}
 
-/// One row of the table at run time.
+impl Types {
+    const fn new(list: &[Ty]) -> Types {
+        let mut types = [Ty::I32; 4];
+        let mut i = 0;
+        while i < list.len() {
+            types[i] = list[i];
+            i += 1;
+        }
+        Types { types, len: list.len() as u8 }
+    }
+
+    fn as_slice(&self) -> &[Ty] {
+        &self.types[..usize::from(self.len)]
+    }
+}
+
+/// Operands and results.
+type Sig = Option<(Types, Types)>;
+
+/// One row of the table at run time. It holds no pointers, which would all have to be relocated at the start of every process.
 struct Row {
-    text: &'static str,
-    name: &'static str,
     encoding: (u8, u32),
     class: Class,
     mem: Option<MemType>,
@@ -281,7 +302,7 @@ macro_rules! rmw_op {
 
 macro_rules! sig {
     (Special) => { None };
-    ([$($p:ident)*] [$($r:ident)*]) => { Some((&[$(Ty::$p),*], &[$(Ty::$r),*])) };
+    ([$($p:ident)*] [$($r:ident)*]) => { Some((Types::new(&[$(Ty::$p),*]), Types::new(&[$(Ty::$r),*]))) };
 }
 
 macro_rules! define_op {
@@ -309,8 +330,6 @@ macro_rules! define_op {
         }
 
         static ROWS: [Row; Op::ALL.len()] = [$(Row {
-            text: $text,
-            name: stringify!($name),
             encoding: ($prefix, $code),
             class: Class::$class,
             mem: mem_type!($($mem)?),
@@ -319,9 +338,30 @@ macro_rules! define_op {
             imm: ImmKind::$imm,
             feature: Feature::$feature,
         }),*];
+
+        /// Text and name of every operator, one after the other.
+        const NAMES: &str = concat!($($text, stringify!($name)),*);
+        /// Lengths in [`NAMES`].
+        const LENGTHS: [[usize; 2]; Op::ALL.len()] = [$([$text.len(), stringify!($name).len()]),*];
     };
 }
 crate::for_each_op! { define_op }
+
+/// Where in [`NAMES`] an operator's text begins, its name begins, and that ends.
+static NAME_BOUNDS: [[u16; 3]; Op::ALL.len()] = name_bounds();
+
+const fn name_bounds() -> [[u16; 3]; Op::ALL.len()] {
+    assert!(NAMES.len() <= u16::MAX as usize);
+    let mut bounds = [[0; 3]; Op::ALL.len()];
+    let (mut op, mut at) = (0, 0);
+    while op < bounds.len() {
+        let [text, name] = LENGTHS[op];
+        bounds[op] = [at as u16, (at + text) as u16, (at + text + name) as u16];
+        at += text + name;
+        op += 1;
+    }
+    bounds
+}
 
 impl Op {
     fn row(self) -> &'static Row {
@@ -330,12 +370,14 @@ impl Op {
 
     /// The name in the text format. A few pairs share one (`select`, `ref.test`, `ref.cast`).
     pub fn text(self) -> &'static str {
-        self.row().text
+        let [start, end, _] = NAME_BOUNDS[self as usize];
+        &NAMES[usize::from(start)..usize::from(end)]
     }
 
     /// The function name of the row (`i32_add`): unique, and `eval`'s name for it.
     pub fn name(self) -> &'static str {
-        self.row().name
+        let [_, start, end] = NAME_BOUNDS[self as usize];
+        &NAMES[usize::from(start)..usize::from(end)]
     }
 
     /// The operator's class.
@@ -345,7 +387,7 @@ impl Op {
 
     /// Operands and results, or `None` when they depend on immediates or context.
     pub fn signature(self) -> Option<(&'static [Ty], &'static [Ty])> {
-        self.row().sig
+        self.row().sig.as_ref().map(|(operands, results)| (operands.as_slice(), results.as_slice()))
     }
 
     /// The immediates that follow the code.

@@ -20,6 +20,7 @@ pub mod activation;
 mod arch;
 pub mod code;
 pub mod cpu;
+pub mod process;
 pub mod signal;
 pub mod stack;
 pub mod vm;
