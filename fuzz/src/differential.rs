@@ -172,7 +172,7 @@ impl Run {
                 Some(format!("{name}: {}", text(&global.get(&mut self.store))))
             }
             Extern::Table(table) => Some(format!("{name}: {} elements", table.size(&self.store))),
-            Extern::Func(_) => None,
+            Extern::Func(_) | Extern::Tag(_) => None,
         };
         names.into_iter().filter_map(describe).collect()
     }

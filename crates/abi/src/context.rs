@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64};
 use sterna_sys::activation::Activation;
 
 use crate::builtins::{BuiltinBodies, BuiltinThunks};
+use crate::type_rows::TypeRow;
 
 /// One 8-byte cell of the value stack. See the crate documentation for how values lie in slots.
 pub type Slot = u64;
@@ -226,6 +227,8 @@ pub struct VmCtx {
     pub thunks: *const BuiltinThunks,
     /// Runtime-owned: the instance this context belongs to.
     pub runtime: *mut u8,
+    /// The engine's table of types, by type id.
+    pub type_rows: *const TypeRow,
 }
 
 impl VmCtx {
@@ -239,6 +242,8 @@ impl VmCtx {
     pub const OFF_TYPE_IDS: u32 = offset_of!(VmCtx, type_ids) as u32;
     /// Byte offset of [`VmCtx::thunks`].
     pub const OFF_THUNKS: u32 = offset_of!(VmCtx, thunks) as u32;
+    /// Byte offset of [`VmCtx::type_rows`].
+    pub const OFF_TYPE_ROWS: u32 = offset_of!(VmCtx, type_rows) as u32;
     /// Size of the header in bytes.
     pub const SIZE: u32 = size_of::<VmCtx>() as u32;
 }

@@ -2,7 +2,7 @@
 //! Does not own their element types (`context`) nor their initialization (the runtime).
 
 use core::mem::size_of;
-use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
+use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
 use sterna_module::Module;
 
 use crate::context::{FuncRef, GlobalCell, MemorySlot, VmCtx};
@@ -17,6 +17,7 @@ pub struct InstanceLayout {
     imported_globals: u32,
     globals: u32,
     func_refs: u32,
+    tags: u32,
     size: u32,
     num_imported_globals: u32,
 }
@@ -38,6 +39,7 @@ impl InstanceLayout {
         let imported_globals = array(module.num_imported_globals(), size_of::<usize>());
         let imported_funcs = array(module.num_imported_funcs(), size_of::<FuncRef>());
         let func_refs = array(module.escaping_funcs().len(), size_of::<FuncRef>());
+        let tags = array(module.tags().len(), size_of::<usize>());
         InstanceLayout {
             memories,
             tables,
@@ -45,6 +47,7 @@ impl InstanceLayout {
             imported_globals,
             globals,
             func_refs,
+            tags,
             size: at,
             num_imported_globals: module.num_imported_globals() as u32,
         }
@@ -78,6 +81,11 @@ impl InstanceLayout {
     /// Offset of the [`FuncRef`] of the `position`th function of [`Module::escaping_funcs`].
     pub fn func_ref(&self, position: u32) -> u32 {
         self.func_refs + position * size_of::<FuncRef>() as u32
+    }
+
+    /// Offset of the address of a tag, which is its identity.
+    pub fn tag(&self, index: TagIndex) -> u32 {
+        self.tags + index.as_u32() * size_of::<usize>() as u32
     }
 
     /// Total size of a vmctx in bytes.

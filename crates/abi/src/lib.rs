@@ -22,6 +22,7 @@ pub mod captured;
 pub mod context;
 pub mod layout;
 pub mod tier;
+pub mod type_rows;
 
 pub use artifact::*;
 pub use builtins::*;
@@ -29,3 +30,4 @@ pub use captured::*;
 pub use context::*;
 pub use layout::*;
 pub use tier::*;
+pub use type_rows::*;

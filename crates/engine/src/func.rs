@@ -79,7 +79,7 @@ impl Func {
         let func = self.handle.expect(store.id());
         // SAFETY: the function lives in the store that is borrowed.
         let type_id = unsafe { func.as_ref() }.type_id;
-        store.rt().engine().type_info(type_id).ty.clone()
+        store.rt().engine().type_info(type_id).func().clone()
     }
 
     /// Calls it with values of any type. `results` must have room for exactly its results.
@@ -101,8 +101,8 @@ impl Func {
         // SAFETY: the function lives in the store that is borrowed.
         let type_id = unsafe { func.as_ref() }.type_id;
         let info = store.as_context().rt().engine().type_info(type_id);
-        count("parameters", info.ty.params.len(), params.len())?;
-        count("results", info.ty.results.len(), results.len())?;
+        count("parameters", info.func().params.len(), params.len())?;
+        count("results", info.func().results.len(), results.len())?;
         let (mut few, mut many) = ([0; MAX_SLOTS], Vec::new());
         let slots = match few.get_mut(..info.slots) {
             Some(slots) => slots,
@@ -112,7 +112,7 @@ impl Func {
             }
         };
         let mut at = 0;
-        for (index, (&param, &ty)) in params.iter().zip(&info.ty.params).enumerate() {
+        for (index, (&param, &ty)) in params.iter().zip(&info.func().params).enumerate() {
             let value = param
                 .to_slots(ty, store.id())
                 .map_err(|error| Error::msg(format_args!("parameter {index}: {error}")))?;
@@ -122,7 +122,7 @@ impl Func {
         // SAFETY: checked above.
         unsafe { rt::Store::call(store.rt_ptr(), func, slots) }.map_err(Error::from_trap)?;
         let mut at = 0;
-        for (result, &ty) in results.iter_mut().zip(&info.ty.results) {
+        for (result, &ty) in results.iter_mut().zip(&info.func().results) {
             // SAFETY: the function has left results of its type.
             *result = unsafe { Val::from_slots(ty, store.id(), &slots[at..]) };
             at += ty.slots();

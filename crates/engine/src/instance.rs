@@ -14,6 +14,7 @@ use crate::memory::Memory;
 use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId};
 use crate::table::Table;
+use crate::tag::Tag;
 use crate::typed::WasmList;
 use crate::types::ExternType;
 
@@ -28,6 +29,8 @@ pub enum Extern {
     Table(Table),
     /// A linear memory.
     Memory(Memory),
+    /// An exception tag.
+    Tag(Tag),
 }
 
 macro_rules! kinds {
@@ -55,6 +58,7 @@ kinds! {
     Global, into_global, "global";
     Table, into_table, "table";
     Memory, into_memory, "memory";
+    Tag, into_tag, "tag";
 }
 
 impl Extern {
@@ -68,6 +72,7 @@ impl Extern {
             Extern::Global(global) => ExternType::Global(global.ty(store)),
             Extern::Table(table) => ExternType::Table(table.ty(store)),
             Extern::Memory(memory) => ExternType::Memory(memory.ty(store)),
+            Extern::Tag(tag) => ExternType::Tag(tag.ty(store)),
         }
     }
 
@@ -77,6 +82,7 @@ impl Extern {
             rt::Extern::Table(at) => Extern::Table(Table::from_runtime(store, at)),
             rt::Extern::Memory(at) => Extern::Memory(Memory::from_runtime(store, at)),
             rt::Extern::Global(at) => Extern::Global(Global::from_runtime(store, at)),
+            rt::Extern::Tag(at) => Extern::Tag(Tag::from_runtime(store, at)),
         }
     }
 
@@ -86,6 +92,7 @@ impl Extern {
             Extern::Table(table) => rt::Extern::Table(table.to_runtime(store)?),
             Extern::Memory(memory) => rt::Extern::Memory(memory.to_runtime(store)?),
             Extern::Global(global) => rt::Extern::Global(global.to_runtime(store)?),
+            Extern::Tag(tag) => rt::Extern::Tag(tag.to_runtime(store)?),
         })
     }
 }

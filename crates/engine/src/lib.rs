@@ -108,6 +108,7 @@ mod source;
 mod store;
 mod suggest;
 mod table;
+mod tag;
 mod text;
 mod tiers;
 mod trap;
@@ -131,6 +132,7 @@ pub use module::Module;
 pub use source::SourceFrame;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
+pub use tag::Tag;
 pub use text::TextError;
 pub use trap::{Backtrace, FrameInfo, Trap};
 pub use typed::{WasmList, WasmTy};
@@ -141,7 +143,8 @@ pub use value::{Ref, V128, Val};
 
 pub use sterna_abi::{CapturedFrame, CapturedValue};
 pub use sterna_isa::{
-    Feature, FeatureSet, FuncType, HeapType, RefType, Standard, TrapCode, ValType,
+    CompositeType, Feature, FeatureSet, FieldType, FuncType, HeapType, RefType, Standard,
+    StorageType, SubType, TrapCode, ValType,
 };
 pub use sterna_module::ModuleError;
 pub use sterna_runtime::{ArtifactError, ImportMismatch, InterruptHandle, Limits, LinkError};

@@ -6,7 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
-use sterna_isa::FuncType;
+use sterna_isa::SubType;
 use sterna_module as module;
 use sterna_runtime::LoadedModule;
 
@@ -116,7 +116,7 @@ impl Module {
         module.imports().iter().map(|import| ImportType {
             module: &import.module,
             name: &import.name,
-            ty: ExternType::from_module(module.extern_type(import.index)),
+            ty: ExternType::from_module(self.loaded.extern_type(import.index)),
         })
     }
 
@@ -125,18 +125,18 @@ impl Module {
         let module = self.loaded.module();
         module.exports().iter().map(|export| ExportType {
             name: &export.name,
-            ty: ExternType::from_module(module.extern_type(export.index)),
+            ty: ExternType::from_module(self.loaded.extern_type(export.index)),
         })
     }
 
     /// Type of an export.
     pub fn get_export(&self, name: &str) -> Option<ExternType> {
         let index = self.loaded.export(name)?;
-        Some(ExternType::from_module(self.loaded.module().extern_type(index)))
+        Some(ExternType::from_module(self.loaded.extern_type(index)))
     }
 
-    /// Function types by type index.
-    pub fn types(&self) -> &[FuncType] {
+    /// Types by type index. Indices in them are type indices of the module.
+    pub fn types(&self) -> &[SubType] {
         self.loaded.module().types()
     }
 

@@ -94,6 +94,8 @@ define_features! {
     Gc, "gc", Wasm3, off;
     /// Exceptions.
     Exceptions, "exceptions", Wasm3, off;
+    /// Exceptions in the form before WebAssembly 3.0.
+    LegacyExceptions, "legacy-exceptions", Proposal, off;
     /// Shared memories and atomic operators.
     Threads, "threads", Proposal, off;
     /// 128-bit integer arithmetic on pairs.

@@ -15,4 +15,6 @@ mod types;
 pub use feature::{Feature, FeatureSet, Standard};
 pub use op::{Class, ImmKind, MemType, Op, RmwOp, Ty};
 pub use trap::TrapCode;
-pub use types::{FuncType, HeapType, RefType, ValType};
+pub use types::{
+    CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, SubType, ValType,
+};

@@ -1,5 +1,5 @@
-//! Value, reference and function types as the whole engine uses them.
-//! Not here: struct and array types and subtyping, which need a type space (`module`).
+//! Value, reference and defined types as the whole engine uses them.
+//! Not here: subtyping and equality of defined types, which need a type space (`module`, `runtime`).
 
 use std::fmt;
 
@@ -39,6 +39,15 @@ impl ValType {
         matches!(self, Self::Ref(_))
     }
 
+    /// The same with the index of a defined type replaced.
+    #[must_use]
+    pub fn map(self, f: impl FnOnce(u32) -> u32) -> Self {
+        match self {
+            Self::Ref(ty) => Self::Ref(ty.map(f)),
+            number => number,
+        }
+    }
+
     /// Whether a local of this type has an initial value: all but non-null references.
     pub const fn is_defaultable(self) -> bool {
         match self {
@@ -71,6 +80,12 @@ impl RefType {
     /// `(ref heap)`.
     pub const fn non_null(heap: HeapType) -> Self {
         Self { nullable: false, heap }
+    }
+
+    /// The same with the index of a defined type replaced.
+    #[must_use]
+    pub fn map(self, f: impl FnOnce(u32) -> u32) -> Self {
+        Self { heap: self.heap.map(f), ..self }
     }
 }
 
@@ -106,6 +121,24 @@ pub enum HeapType {
 }
 
 impl HeapType {
+    /// Whether functions are what it speaks of, as far as that can be known without its type space: `None` for a defined type.
+    pub const fn is_func(self) -> Option<bool> {
+        match self {
+            Self::Func | Self::NoFunc => Some(true),
+            Self::Concrete(_) => None,
+            _ => Some(false),
+        }
+    }
+
+    /// The same with the index of a defined type replaced.
+    #[must_use]
+    pub fn map(self, f: impl FnOnce(u32) -> u32) -> Self {
+        match self {
+            Self::Concrete(index) => Self::Concrete(f(index)),
+            abstract_ => abstract_,
+        }
+    }
+
     const fn text(self) -> &'static str {
         match self {
             Self::Func => "func",
@@ -159,6 +192,13 @@ impl FuncType {
         Self { params: params.into(), results: results.into() }
     }
 
+    /// The same with all indices of defined types replaced.
+    #[must_use]
+    pub fn map(&self, mut f: impl FnMut(u32) -> u32) -> Self {
+        let mut list = |types: &[ValType]| types.iter().map(|ty| ty.map(&mut f)).collect();
+        Self { params: list(&self.params), results: list(&self.results) }
+    }
+
     /// Slots that the parameters take in a canonical frame.
     pub fn param_slots(&self) -> usize {
         self.params.iter().map(|ty| ty.slots()).sum()
@@ -167,6 +207,119 @@ impl FuncType {
     /// Slots that the results take in a canonical frame.
     pub fn result_slots(&self) -> usize {
         self.results.iter().map(|ty| ty.slots()).sum()
+    }
+}
+
+/// What a field of a structure or an element of an array holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum StorageType {
+    /// One byte.
+    I8,
+    /// Two bytes.
+    I16,
+    /// A value.
+    Val(ValType),
+}
+
+impl StorageType {
+    /// The type on the operand stack: `i32` for the packed ones.
+    pub const fn unpacked(self) -> ValType {
+        match self {
+            Self::I8 | Self::I16 => ValType::I32,
+            Self::Val(ty) => ty,
+        }
+    }
+
+    /// Whether it is smaller in objects than on the operand stack.
+    pub const fn is_packed(self) -> bool {
+        matches!(self, Self::I8 | Self::I16)
+    }
+}
+
+/// A field of a structure, or the elements of an array.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FieldType {
+    /// What it holds.
+    pub storage: StorageType,
+    /// Whether it can be set.
+    pub mutable: bool,
+}
+
+impl FieldType {
+    /// The same with the index of a defined type replaced.
+    #[must_use]
+    pub fn map(self, f: impl FnOnce(u32) -> u32) -> Self {
+        match self.storage {
+            StorageType::Val(ty) => Self { storage: StorageType::Val(ty.map(f)), ..self },
+            _ => self,
+        }
+    }
+}
+
+/// A type without its place among other types (core specification, 2.3, "Composite Types").
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CompositeType {
+    /// Functions.
+    Func(FuncType),
+    /// Structures, by their fields.
+    Struct(Box<[FieldType]>),
+    /// Arrays, by their elements.
+    Array(FieldType),
+}
+
+/// A defined type (core specification, 2.3, "Recursive Types").
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SubType {
+    /// Whether no other type can declare it as its supertype.
+    pub is_final: bool,
+    /// The declared supertype, by index in the same type space.
+    pub supertype: Option<u32>,
+    /// What values of the type are.
+    pub composite: CompositeType,
+}
+
+impl SubType {
+    /// A final type without a supertype.
+    pub fn final_(composite: CompositeType) -> Self {
+        Self { is_final: true, supertype: None, composite }
+    }
+
+    /// The function type, if it is one.
+    pub fn as_func(&self) -> Option<&FuncType> {
+        match &self.composite {
+            CompositeType::Func(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// The fields, if it is a structure.
+    pub fn as_struct(&self) -> Option<&[FieldType]> {
+        match &self.composite {
+            CompositeType::Struct(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// The elements, if it is an array.
+    pub fn as_array(&self) -> Option<FieldType> {
+        match self.composite {
+            CompositeType::Array(element) => Some(element),
+            _ => None,
+        }
+    }
+
+    /// The same with all indices of defined types replaced.
+    #[must_use]
+    pub fn map(&self, mut f: impl FnMut(u32) -> u32) -> Self {
+        let supertype = self.supertype.map(&mut f);
+        let composite = match &self.composite {
+            CompositeType::Func(ty) => CompositeType::Func(ty.map(f)),
+            CompositeType::Struct(fields) => {
+                CompositeType::Struct(fields.iter().map(|field| field.map(&mut f)).collect())
+            }
+            CompositeType::Array(element) => CompositeType::Array(element.map(f)),
+        };
+        Self { is_final: self.is_final, supertype, composite }
     }
 }
 
@@ -219,9 +372,59 @@ impl fmt::Display for FuncType {
     }
 }
 
+impl fmt::Display for StorageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::I8 => f.write_str("i8"),
+            Self::I16 => f.write_str("i16"),
+            Self::Val(ty) => ty.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mutable {
+            true => write!(f, "(mut {})", self.storage),
+            false => self.storage.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for CompositeType {
+    /// `(struct (field i8) (field (mut i32)))`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Func(ty) => ty.fmt(f),
+            Self::Struct(fields) => {
+                f.write_str("(struct")?;
+                fields.iter().try_for_each(|field| write!(f, " (field {field})"))?;
+                f.write_str(")")
+            }
+            Self::Array(element) => write!(f, "(array {element})"),
+        }
+    }
+}
+
+impl fmt::Display for SubType {
+    /// `(sub final 3 (array i8))`; short for final types without a supertype.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_final && self.supertype.is_none() {
+            return self.composite.fmt(f);
+        }
+        f.write_str(if self.is_final { "(sub final" } else { "(sub" })?;
+        if let Some(supertype) = self.supertype {
+            write!(f, " {supertype}")?;
+        }
+        write!(f, " {})", self.composite)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{FuncType, HeapType, RefType, ValType};
+    use super::{
+        CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, SubType, ValType,
+    };
 
     #[test]
     fn display_is_the_text_format() {
@@ -233,5 +436,25 @@ mod tests {
         assert_eq!(RefType::nullable(HeapType::None).to_string(), "nullref");
         assert_eq!(RefType::nullable(HeapType::Concrete(0)).to_string(), "(ref null 0)");
         assert!(!concrete.is_defaultable());
+    }
+
+    #[test]
+    fn defined_types_are_shown_and_mapped() {
+        let i8 = FieldType { storage: StorageType::I8, mutable: true };
+        let link = ValType::Ref(RefType::nullable(HeapType::Concrete(2)));
+        let link = FieldType { storage: StorageType::Val(link), mutable: false };
+        let ty = SubType {
+            is_final: false,
+            supertype: Some(1),
+            composite: CompositeType::Struct([i8, link].into()),
+        };
+        assert_eq!(ty.to_string(), "(sub 1 (struct (field (mut i8)) (field (ref null 2))))");
+        let mapped = ty.map(|index| index + 10);
+        assert_eq!(mapped.to_string(), "(sub 11 (struct (field (mut i8)) (field (ref null 12))))");
+        let array = SubType::final_(CompositeType::Array(link));
+        assert_eq!(array.map(|_| 0).to_string(), "(array (ref null 0))");
+        let func =
+            FuncType::new([ValType::I32], [ValType::Ref(RefType::nullable(HeapType::Concrete(4)))]);
+        assert_eq!(func.map(|i| i * 2).to_string(), "(func (param i32) (result (ref null 8)))");
     }
 }

@@ -28,7 +28,6 @@ wasmparser::for_each_operator! { wasmparser_names }
 const EXCLUDED_PROPOSALS: &[&str] = &[
     "acquire_release_atomics",
     "custom_descriptors",
-    "legacy_exceptions",
     "memory_control",
     "shared_everything_threads",
     "stack_switching",
@@ -129,6 +128,10 @@ fn text_of(op: Op) -> String {
     match op {
         Op::Block | Op::Loop | Op::If | Op::TryTable => format!("{text} end"),
         Op::Else => format!("if {text} end"),
+        Op::Try => "try catch_all end".into(),
+        Op::Catch | Op::CatchAll => format!("try {text} end"),
+        Op::Rethrow => format!("try catch_all {text} end"),
+        Op::Delegate => format!("try {text}"),
         Op::End => format!("block {text}"),
         _ => text,
     }

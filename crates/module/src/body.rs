@@ -1,8 +1,8 @@
 //! Owns reading a validated function body: declared locals, then operators with decoded immediates.
 //! Does not validate and does not track types or control structure; each tier keeps the stack it needs.
 
-use sterna_base::TypeIndex;
-use sterna_isa::{HeapType, Op, ValType};
+use sterna_base::{TagIndex, TypeIndex};
+use sterna_isa::{HeapType, Op, RefType, ValType};
 use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};
 
 use crate::convert;
@@ -88,7 +88,8 @@ pub enum Imm<'a> {
     /// A label, or an index into the index space that the operator implies.
     Index(u32),
     /// Two indices: `call_indirect` (type, table), `memory.init` (data, memory), `table.init` (elem, table), `memory.copy`
-    /// and `table.copy` (destination, source).
+    /// and `table.copy` (destination, source), `struct.get` and its like (type, field), `array.new_fixed` (type, count),
+    /// `array.new_data` and its like (type, segment), `array.copy` (destination and source type).
     Index2(u32, u32),
     /// Targets of a `br_table`.
     BrTable(BrTable<'a>),
@@ -112,8 +113,19 @@ pub enum Imm<'a> {
     V128(u128),
     /// Type of a typed `select`.
     Select(ValType),
-    /// Type of a `ref.null`.
+    /// Type of a `ref.null`, `ref.test` or `ref.cast`; whether null passes, the operator says.
     HeapType(HeapType),
+    /// Immediates of `br_on_cast` and `br_on_cast_fail`.
+    BrOnCast {
+        /// The label.
+        label: u32,
+        /// Static type of the operand.
+        from: RefType,
+        /// Type that the operand is tested for.
+        to: RefType,
+    },
+    /// Type and handlers of a `try_table`.
+    TryTable(Box<TryTable>),
     /// Immediates of an operator of a proposal that no tier implements yet.
     Other,
 }
@@ -127,6 +139,26 @@ pub enum BlockType {
     Value(ValType),
     /// A function type.
     Func(TypeIndex),
+}
+
+/// Immediates of a `try_table`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TryTable {
+    /// Its type.
+    pub ty: BlockType,
+    /// Its catch clauses, the first that matches counts.
+    pub catches: Box<[Catch]>,
+}
+
+/// A catch clause (core spec 2.4, "Control Instructions").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Catch {
+    /// The tag whose exceptions are caught; `None` = all exceptions, without their payload.
+    pub tag: Option<TagIndex>,
+    /// Whether the exception itself is passed, after the payload.
+    pub with_ref: bool,
+    /// Where control goes; labels count from outside of the `try_table`.
+    pub label: u32,
 }
 
 /// Immediate of a memory access.

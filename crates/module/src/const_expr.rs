@@ -1,7 +1,7 @@
 //! Owns constant expressions in decoded form (core spec 3.3, "Constant Expressions").
 //! Does not evaluate them: that needs an instance, so the runtime does.
 
-use sterna_base::{FuncIndex, GlobalIndex};
+use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
 use wasmparser::Operator as W;
 
 use crate::error::ModuleError;
@@ -44,6 +44,22 @@ pub enum ConstOp {
     I64Sub,
     /// `i64.mul`.
     I64Mul,
+    /// `struct.new`.
+    StructNew(TypeIndex),
+    /// `struct.new_default`.
+    StructNewDefault(TypeIndex),
+    /// `array.new`.
+    ArrayNew(TypeIndex),
+    /// `array.new_default`.
+    ArrayNewDefault(TypeIndex),
+    /// `array.new_fixed`, with the number of elements.
+    ArrayNewFixed(TypeIndex, u32),
+    /// `ref.i31`.
+    RefI31,
+    /// `any.convert_extern`.
+    AnyConvertExtern,
+    /// `extern.convert_any`.
+    ExternConvertAny,
 }
 
 impl ConstExpr {
@@ -79,6 +95,22 @@ impl ConstExpr {
                 W::I64Add => ConstOp::I64Add,
                 W::I64Sub => ConstOp::I64Sub,
                 W::I64Mul => ConstOp::I64Mul,
+                W::StructNew { struct_type_index: ty } => {
+                    ConstOp::StructNew(TypeIndex::from_u32(ty))
+                }
+                W::StructNewDefault { struct_type_index: ty } => {
+                    ConstOp::StructNewDefault(TypeIndex::from_u32(ty))
+                }
+                W::ArrayNew { array_type_index: ty } => ConstOp::ArrayNew(TypeIndex::from_u32(ty)),
+                W::ArrayNewDefault { array_type_index: ty } => {
+                    ConstOp::ArrayNewDefault(TypeIndex::from_u32(ty))
+                }
+                W::ArrayNewFixed { array_type_index: ty, array_size } => {
+                    ConstOp::ArrayNewFixed(TypeIndex::from_u32(ty), array_size)
+                }
+                W::RefI31 => ConstOp::RefI31,
+                W::AnyConvertExtern => ConstOp::AnyConvertExtern,
+                W::ExternConvertAny => ConstOp::ExternConvertAny,
                 W::End => break,
                 other => {
                     let message =

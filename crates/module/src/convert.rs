@@ -1,11 +1,13 @@
 //! Owns the translation of `wasmparser`'s types and operators into `isa`'s, by name.
 //! Does not interpret them. The only place where the two vocabularies meet.
 
-use sterna_base::TypeIndex;
-use sterna_isa::{FuncType, HeapType, Op, RefType, ValType};
+use sterna_base::{TagIndex, TypeIndex};
+use sterna_isa::{
+    CompositeType, FieldType, FuncType, HeapType, Op, RefType, StorageType, SubType, ValType,
+};
 use wasmparser as w;
 
-use crate::body::{BlockType, BrTable, Imm, MemArg};
+use crate::body::{BlockType, BrTable, Catch, Imm, MemArg, TryTable};
 use crate::items::{GlobalType, MemoryType, TableType};
 
 pub(crate) fn val_type(ty: w::ValType) -> ValType {
@@ -42,12 +44,41 @@ pub(crate) fn heap_type(ty: w::HeapType) -> HeapType {
             A::Cont | A::NoCont => unreachable!("stack switching is never enabled in validation"),
         },
         w::HeapType::Concrete(index) | w::HeapType::Exact(index) => {
-            HeapType::Concrete(index.as_module_index().unwrap_or(u32::MAX))
+            HeapType::Concrete(module_index(index))
         }
     }
 }
 
-pub(crate) fn func_type(ty: &w::FuncType) -> FuncType {
+pub(crate) fn sub_type(ty: &w::SubType) -> SubType {
+    let composite = match &ty.composite_type.inner {
+        w::CompositeInnerType::Func(ty) => CompositeType::Func(func_type(ty)),
+        w::CompositeInnerType::Struct(ty) => {
+            CompositeType::Struct(ty.fields.iter().copied().map(field_type).collect())
+        }
+        w::CompositeInnerType::Array(ty) => CompositeType::Array(field_type(ty.0)),
+        w::CompositeInnerType::Cont(_) => {
+            unreachable!("stack switching is never enabled in validation")
+        }
+    };
+    let supertype = ty.supertype_idxs.first().map(|index| module_index(index.unpack()));
+    SubType { is_final: ty.is_final, supertype, composite }
+}
+
+fn field_type(ty: w::FieldType) -> FieldType {
+    let storage = match ty.element_type {
+        w::StorageType::I8 => StorageType::I8,
+        w::StorageType::I16 => StorageType::I16,
+        w::StorageType::Val(ty) => StorageType::Val(val_type(ty)),
+    };
+    FieldType { storage, mutable: ty.mutable }
+}
+
+/// As decoded from a module, all indices are the module's.
+fn module_index(index: w::UnpackedIndex) -> u32 {
+    index.as_module_index().unwrap_or(u32::MAX)
+}
+
+fn func_type(ty: &w::FuncType) -> FuncType {
     let list = |types: &[w::ValType]| types.iter().copied().map(val_type).collect();
     FuncType { params: list(ty.params()), results: list(ty.results()) }
 }
@@ -111,6 +142,22 @@ into_imm! {
     (value,), (w::V128,) => Imm::V128(value.i128() as u128);
     (ty,), (w::ValType,) => Imm::Select(val_type(ty));
     (ty,), (w::HeapType,) => Imm::HeapType(heap_type(ty));
+    (label, from, to), (u32, w::RefType, w::RefType) =>
+        Imm::BrOnCast { label, from: ref_type(from), to: ref_type(to) };
+    (table,), (w::TryTable,) => Imm::TryTable(Box::new(try_table(&table)));
+}
+
+fn try_table(table: &w::TryTable) -> TryTable {
+    let catch = |catch: &w::Catch| {
+        let (tag, with_ref, label) = match *catch {
+            w::Catch::One { tag, label } => (Some(tag), false, label),
+            w::Catch::OneRef { tag, label } => (Some(tag), true, label),
+            w::Catch::All { label } => (None, false, label),
+            w::Catch::AllRef { label } => (None, true, label),
+        };
+        Catch { tag: tag.map(TagIndex::from_u32), with_ref, label }
+    };
+    TryTable { ty: block_type(table.ty), catches: table.catches.iter().map(catch).collect() }
 }
 
 fn block_type(ty: w::BlockType) -> BlockType {
@@ -154,10 +201,11 @@ macro_rules! convert {
     (@simd $($rest:tt)*) => { convert!(yes $($rest)*) };
     (@relaxed_simd $($rest:tt)*) => { convert!(yes $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { convert!(yes $($rest)*) };
+    (@function_references $($rest:tt)*) => { convert!(yes $($rest)*) };
+    (@gc $($rest:tt)*) => { convert!(yes $($rest)*) };
+    (@exceptions $($rest:tt)*) => { convert!(yes $($rest)*) };
+    (@legacy_exceptions $($rest:tt)*) => { convert!(yes $($rest)*) };
     // Later issues: their immediates are decoded when a tier needs them.
-    (@gc $op:ident $($rest:tt)*) => { convert!(other $op $($rest)*) };
-    (@exceptions $op:ident $($rest:tt)*) => { convert!(other $op $($rest)*) };
-    (@function_references $op:ident $($rest:tt)*) => { convert!(other $op $($rest)*) };
     (@threads $op:ident $($rest:tt)*) => { convert!(other $op $($rest)*) };
     (@$never:ident $op:ident ($($arg:ident),*)) => {{ $(let _ = $arg;)* unreachable!("{}", NOT_ENABLED) }};
     (yes TypedSelectMulti ($($arg:ident),*)) => {{ $(let _ = $arg;)* unreachable!("multi-value select never validates") }};

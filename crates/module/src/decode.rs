@@ -4,11 +4,11 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use sterna_isa::FeatureSet;
 use wasmparser::{
-    BinaryReader, CompositeInnerType, DataKind, ElementItems, ElementKind, Encoding, ExternalKind,
-    Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
+    BinaryReader, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser, Payload,
+    TableInit, TypeRef, ValidPayload, Validator,
 };
 
 use crate::bytes::ModuleBytes;
@@ -86,6 +86,7 @@ fn empty(bytes: ModuleBytes) -> Module {
     Module {
         bytes,
         types: Vec::new(),
+        rec_group_ends: Vec::new(),
         imports: Vec::new(),
         exports: Vec::new(),
         funcs: Vec::new(),
@@ -96,6 +97,8 @@ fn empty(bytes: ModuleBytes) -> Module {
         num_imported_memories: 0,
         globals: Vec::new(),
         num_imported_globals: 0,
+        tags: Vec::new(),
+        num_imported_tags: 0,
         start: None,
         elems: Vec::new(),
         data: Vec::new(),
@@ -147,6 +150,12 @@ fn section(module: &mut Module, payload: Payload<'_>) -> Result<()> {
             }
             Ok(())
         }
+        Payload::TagSection(reader) => {
+            for tag in reader {
+                module.tags.push(TypeIndex::from_u32(tag?.func_type_idx));
+            }
+            Ok(())
+        }
         Payload::ExportSection(reader) => exports(module, reader),
         Payload::StartSection { func, .. } => {
             module.start = Some(FuncIndex::from_u32(func));
@@ -170,15 +179,8 @@ fn section(module: &mut Module, payload: Payload<'_>) -> Result<()> {
 
 fn types(module: &mut Module, reader: wasmparser::TypeSectionReader<'_>) -> Result<()> {
     for group in reader {
-        for ty in group?.into_types() {
-            match &ty.composite_type.inner {
-                CompositeInnerType::Func(ty) => module.types.push(convert::func_type(ty)),
-                other => {
-                    let message = format!("type {other:?} is not supported yet");
-                    return Err(ModuleError::new(0, message));
-                }
-            }
-        }
+        module.types.extend(group?.types().map(convert::sub_type));
+        module.rec_group_ends.push(module.types.len() as u32);
     }
     Ok(())
 }
@@ -207,8 +209,10 @@ fn imports(module: &mut Module, reader: wasmparser::ImportSectionReader<'_>) -> 
                 module.num_imported_globals += 1;
                 ExternIndex::Global(GlobalIndex::from_u32(module.globals.len() as u32 - 1))
             }
-            TypeRef::Tag(_) => {
-                return Err(ModuleError::new(0, "exception tags are not supported yet"));
+            TypeRef::Tag(ty) => {
+                module.tags.push(TypeIndex::from_u32(ty.func_type_idx));
+                module.num_imported_tags += 1;
+                ExternIndex::Tag(TagIndex::from_u32(module.tags.len() as u32 - 1))
             }
         };
         module.imports.push(Import {
@@ -230,9 +234,7 @@ fn exports(module: &mut Module, reader: wasmparser::ExportSectionReader<'_>) -> 
             ExternalKind::Table => ExternIndex::Table(TableIndex::from_u32(export.index)),
             ExternalKind::Memory => ExternIndex::Memory(MemoryIndex::from_u32(export.index)),
             ExternalKind::Global => ExternIndex::Global(GlobalIndex::from_u32(export.index)),
-            ExternalKind::Tag => {
-                return Err(ModuleError::new(0, "exception tags are not supported yet"));
-            }
+            ExternalKind::Tag => ExternIndex::Tag(TagIndex::from_u32(export.index)),
         };
         module.exports.push(Export { name: export.name.into(), index });
     }

@@ -26,6 +26,7 @@ pub(crate) fn to_validator(features: &FeatureSet) -> WasmFeatures {
             Feature::FunctionReferences => WasmFeatures::FUNCTION_REFERENCES,
             Feature::Gc => WasmFeatures::GC | WasmFeatures::GC_TYPES,
             Feature::Exceptions => WasmFeatures::EXCEPTIONS,
+            Feature::LegacyExceptions => WasmFeatures::LEGACY_EXCEPTIONS,
             Feature::Threads => WasmFeatures::THREADS,
             Feature::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
             Feature::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,

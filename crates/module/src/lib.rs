@@ -14,7 +14,7 @@ mod module;
 mod names;
 mod validate;
 
-pub use body::{BlockType, Body, BrTable, Imm, MemArg, Operator, Operators};
+pub use body::{BlockType, Body, BrTable, Catch, Imm, MemArg, Operator, Operators, TryTable};
 pub use bytes::ModuleBytes;
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::ModuleError;

@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
-use sterna_isa::{FeatureSet, FuncType, ValType};
+use sterna_base::{FuncIndex, GlobalIndex, TagIndex, TypeIndex};
+use sterna_isa::{FeatureSet, FuncType, HeapType, SubType, ValType};
 
 use crate::body::{BlockType, Body};
 use crate::bytes::ModuleBytes;
@@ -20,7 +20,8 @@ use crate::names::Names;
 /// A valid module. Immutable; share it behind an `Arc`.
 pub struct Module {
     pub(crate) bytes: ModuleBytes,
-    pub(crate) types: Vec<FuncType>,
+    pub(crate) types: Vec<SubType>,
+    pub(crate) rec_group_ends: Vec<u32>,
     pub(crate) imports: Vec<Import>,
     pub(crate) exports: Vec<Export>,
     pub(crate) funcs: Vec<FuncDecl>,
@@ -31,6 +32,8 @@ pub struct Module {
     pub(crate) num_imported_memories: usize,
     pub(crate) globals: Vec<GlobalDecl>,
     pub(crate) num_imported_globals: usize,
+    pub(crate) tags: Vec<TypeIndex>,
+    pub(crate) num_imported_tags: usize,
     pub(crate) start: Option<FuncIndex>,
     pub(crate) elems: Vec<ElemSegment>,
     pub(crate) data: Vec<DataSegment>,
@@ -72,9 +75,45 @@ impl Module {
         &self.bytes
     }
 
-    /// Function types by type index.
-    pub fn types(&self) -> &[FuncType] {
+    /// Types by type index. Indices in them are type indices of this module.
+    pub fn types(&self) -> &[SubType] {
         &self.types
+    }
+
+    /// The recursion groups of the types, as ranges of type indices, in order.
+    pub fn rec_groups(&self) -> impl ExactSizeIterator<Item = Range<u32>> + '_ {
+        let ends = self.rec_group_ends.iter().copied();
+        let starts = [0].into_iter().chain(ends.clone()).take(ends.len());
+        starts.zip(ends).map(|(start, end)| start..end).collect::<Vec<_>>().into_iter()
+    }
+
+    /// A function type by type index.
+    ///
+    /// # Panics
+    /// If there is no such function type.
+    pub fn signature(&self, ty: TypeIndex) -> &FuncType {
+        let ty = self.types[ty.index()].as_func();
+        ty.expect("validated: a function type is named here")
+    }
+
+    /// How many proper supertypes a type has, at most 63.
+    ///
+    /// # Panics
+    /// If there is no such type.
+    pub fn type_depth(&self, ty: TypeIndex) -> u32 {
+        let supertype = |ty: &u32| self.types[*ty as usize].supertype;
+        std::iter::successors(supertype(&ty.as_u32()), supertype).count() as u32
+    }
+
+    /// Whether references to a heap type are references to functions (or their null).
+    ///
+    /// # Panics
+    /// If it is a defined type that the module does not have.
+    pub fn is_func_heap(&self, ty: HeapType) -> bool {
+        match ty {
+            HeapType::Concrete(index) => self.types[index as usize].as_func().is_some(),
+            other => other.is_func() == Some(true),
+        }
     }
 
     /// Imports in order.
@@ -132,7 +171,7 @@ impl Module {
 
     /// Type of a function.
     pub fn func_type(&self, func: FuncIndex) -> &FuncType {
-        &self.types[self.func_type_index(func).index()]
+        self.signature(self.func_type_index(func))
     }
 
     /// Body of a defined function.
@@ -172,6 +211,21 @@ impl Module {
     /// Initial value of a defined global; `None` for an imported one.
     pub fn global_init(&self, global: GlobalIndex) -> Option<&ConstExpr> {
         self.globals[global.index()].init.as_ref()
+    }
+
+    /// Tags by the type indices of their function types, imported ones first.
+    pub fn tags(&self) -> &[TypeIndex] {
+        &self.tags
+    }
+
+    /// Number of imported tags.
+    pub fn num_imported_tags(&self) -> usize {
+        self.num_imported_tags
+    }
+
+    /// Type of a tag: the parameters are the payload.
+    pub fn tag_type(&self, tag: TagIndex) -> &FuncType {
+        self.signature(self.tags[tag.index()])
     }
 
     /// The start function.
@@ -218,7 +272,7 @@ impl Module {
     /// Parameter types of a block.
     pub fn block_params(&self, ty: BlockType) -> &[ValType] {
         match ty {
-            BlockType::Func(index) => &self.types[index.index()].params,
+            BlockType::Func(index) => &self.signature(index).params,
             BlockType::Empty | BlockType::Value(_) => &[],
         }
     }
@@ -226,20 +280,20 @@ impl Module {
     /// Result types of a block.
     pub fn block_results<'a>(&'a self, ty: &'a BlockType) -> &'a [ValType] {
         match ty {
-            BlockType::Func(index) => &self.types[index.index()].results,
+            BlockType::Func(index) => &self.signature(*index).results,
             BlockType::Value(ty) => std::slice::from_ref(ty),
             BlockType::Empty => &[],
         }
     }
 
-    /// Type of an import or export.
+    /// Type of an import or export. Indices in it are type indices of this module.
     pub fn extern_type(&self, index: ExternIndex) -> ExternType {
         match index {
             ExternIndex::Func(index) => ExternType::Func(self.func_type(index).clone()),
             ExternIndex::Table(index) => ExternType::Table(self.tables[index.index()].clone()),
             ExternIndex::Memory(index) => ExternType::Memory(self.memories[index.index()]),
             ExternIndex::Global(index) => ExternType::Global(self.global_type(index)),
-            ExternIndex::Tag(_) => unreachable!("tags never validate yet"),
+            ExternIndex::Tag(index) => ExternType::Tag(self.tag_type(index).clone()),
         }
     }
 

@@ -2,9 +2,9 @@
 //! Does not test validation rules one by one; the official suite does.
 #![allow(clippy::unwrap_used)]
 
-use sterna_base::FuncIndex;
-use sterna_isa::{Feature, FeatureSet, Op, ValType};
-use sterna_module::{ConstOp, ExternIndex, Imm, Module, SegmentMode};
+use sterna_base::{FuncIndex, GlobalIndex, TagIndex, TypeIndex};
+use sterna_isa::{Feature, FeatureSet, FuncType, HeapType, Op, ValType};
+use sterna_module::{ConstOp, ExternIndex, ExternType, Imm, Module, SegmentMode};
 
 fn decode(text: &str) -> Module {
     Module::decode(wat::parse_str(text).unwrap(), &FeatureSet::DEFAULT, 1).unwrap()
@@ -180,4 +180,108 @@ fn threads_do_not_change_the_result() {
     let [one, four] =
         [1, 4].map(|threads| Module::decode(&*bad, &FeatureSet::DEFAULT, threads).err().unwrap());
     assert_eq!(one, four);
+}
+
+const ALL: FeatureSet = FeatureSet::ALL;
+
+#[test]
+fn types_of_all_kinds_and_tags_are_read() {
+    let text = r#"(module
+      (rec (type $list (sub (struct (field i32) (field (mut (ref null $list))))))
+           (type $longer (sub final $list (struct (field i32) (field (mut (ref null $list))) (field i8)))))
+      (type $bytes (array (mut i8)))
+      (type $f (func (param (ref $bytes)) (result i64)))
+      (import "a" "t" (tag $t (type $e)))
+      (type $e (func (param i32)))
+      (tag $own (export "own") (param i64)))"#;
+    let module = Module::decode(wat::parse_str(text).unwrap(), &ALL, 1).unwrap();
+    let texts: Vec<String> = module.types().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts[..4],
+        [
+            "(sub (struct (field i32) (field (mut (ref null 0)))))",
+            "(sub final 0 (struct (field i32) (field (mut (ref null 0))) (field i8)))",
+            "(array (mut i8))",
+            "(func (param (ref 2)) (result i64))",
+        ]
+    );
+    assert_eq!(module.rec_groups().take(3).collect::<Vec<_>>(), [0..2, 2..3, 3..4]);
+    let depths = [0, 1, 2].map(|ty| module.type_depth(TypeIndex::from_u32(ty)));
+    assert_eq!(depths, [0, 1, 0]);
+    assert!(
+        module.is_func_heap(HeapType::Concrete(3)) && !module.is_func_heap(HeapType::Concrete(2))
+    );
+    assert_eq!((module.tags().len(), module.num_imported_tags()), (2, 1));
+    assert_eq!(module.tag_type(TagIndex::from_u32(1)).to_string(), "(func (param i64))");
+    assert_eq!(module.exports()[0].index, ExternIndex::Tag(TagIndex::from_u32(1)));
+    let export = module.extern_type(module.exports()[0].index);
+    assert_eq!(export, ExternType::Tag(FuncType::new([ValType::I64], [])));
+}
+
+/// The immediates of the operators of a function, as debug texts.
+fn immediates(function: &str) -> Vec<String> {
+    let text = format!(
+        "(module (type $s (struct (field i32) (field i64))) (type $a (array i32)) (type $f (func))
+           (tag $t) (data \"\") {function})"
+    );
+    let module = Module::decode(wat::parse_str(text).unwrap(), &ALL, 1).unwrap();
+    let body = module.body(FuncIndex::from_u32(0));
+    body.operators().map(|operator| format!("{:?} {:?}", operator.op, operator.imm)).collect()
+}
+
+#[test]
+fn immediates_of_references_and_exceptions_are_read() {
+    let gc = immediates(
+        "(func (param anyref) (result (ref null $s))
+           (drop (block $l (result (ref struct)) (br_on_cast $l anyref (ref struct) (local.get 0))
+             (drop (struct.get $s 1 (ref.cast (ref $s) ))) (drop (array.new_fixed $a 0))
+             (drop (array.new_data $a 0 (i32.const 0) (i32.const 0))) unreachable))
+           (ref.null $s))",
+    );
+    let expected = [
+        "BrOnCast BrOnCast { label: 0, from: RefType { nullable: true, heap: Any }, \
+         to: RefType { nullable: false, heap: Struct } }",
+        "RefCastNonNull HeapType(Concrete(0))",
+        "StructGet Index2(0, 1)",
+        "ArrayNewFixed Index2(1, 0)",
+        "ArrayNewData Index2(1, 0)",
+        "RefNull HeapType(Concrete(0))",
+    ];
+    for expected in expected {
+        assert!(gc.iter().any(|found| found == expected), "{expected} in {gc:#?}");
+    }
+    let catches = immediates(
+        "(func (result exnref) (block $l (result exnref)
+           (try_table (catch_ref $t $l) (catch_all_ref $l) (throw $t)) unreachable))",
+    );
+    assert_eq!(
+        catches[1],
+        "TryTable TryTable(TryTable { ty: Empty, catches: [Catch { tag: Some(tag0), with_ref: true, label: 0 }, \
+         Catch { tag: None, with_ref: true, label: 0 }] })"
+    );
+    assert_eq!(catches[2], "Throw Index(0)");
+    let legacy = immediates("(func try (throw $t) catch $t (rethrow 0) catch_all end)");
+    assert_eq!(legacy[..3], ["Try Block(Empty)", "Throw Index(0)", "Catch Index(0)"]);
+    assert_eq!(legacy[3..5], ["Rethrow Index(0)", "CatchAll None"]);
+}
+
+#[test]
+fn constant_expressions_of_objects_are_read() {
+    let text = r#"(module
+      (type $s (struct (field i32))) (type $a (array (ref null $s)))
+      (global (ref $a) (array.new_fixed $a 2 (struct.new $s (i32.const 1)) (struct.new_default $s)))
+      (global externref (extern.convert_any (ref.i31 (i32.const 7)))))"#;
+    let module = Module::decode(wat::parse_str(text).unwrap(), &ALL, 1).unwrap();
+    let (s, a) = (TypeIndex::from_u32(0), TypeIndex::from_u32(1));
+    let ops = |index| &*module.global_init(GlobalIndex::from_u32(index)).unwrap().ops;
+    assert_eq!(
+        ops(0),
+        [
+            ConstOp::I32(1),
+            ConstOp::StructNew(s),
+            ConstOp::StructNewDefault(s),
+            ConstOp::ArrayNewFixed(a, 2)
+        ]
+    );
+    assert_eq!(ops(1), [ConstOp::I32(7), ConstOp::RefI31, ConstOp::ExternConvertAny]);
 }

@@ -69,7 +69,7 @@ pub(crate) fn address(
     }
     let compiler = engine.compiler();
     let compiler = compiler.ok_or_else(|| io::Error::other("no compiler is configured"))?;
-    install(engine, vec![(info, kind, kind.compile(compiler, &info.ty))])?;
+    install(engine, vec![(info, kind, kind.compile(compiler, info.func()))])?;
     Ok(info.adapters.get(kind))
 }
 

@@ -84,6 +84,9 @@ pub enum ArtifactError {
     /// The engine has no compiler, so it runs no compiled code.
     #[error("compiled code is neither made nor run by an engine without a compiler")]
     NoCompiler,
+    /// The engine has too many types already.
+    #[error(transparent)]
+    Types(#[from] crate::types::TypesError),
     /// The system has no memory or address space for it, or cannot read it.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sterna_abi::{
     Builtin, Convention, FuncEntry, FuncRef, FunctionCode, GlobalCell, MemoryDef, MemorySlot,
-    Sites, StoreCtx, TableDef, VmCtx,
+    Sites, StoreCtx, TableDef, TypeRow, VmCtx,
 };
 use sterna_isa::TrapCode;
 use sterna_module::{Module, ModuleBytes};
@@ -67,8 +67,10 @@ impl LoadedModule {
     fn link_adapters(&self) -> Result<Linked<'static>> {
         let compiler = self.engine().compiler().ok_or(ArtifactError::NoCompiler)?;
         let mut seen = HashSet::new();
-        let types = (0..).zip(self.module().types()).filter(|(_, ty)| seen.insert(*ty));
-        let pieces: Vec<Unlinked> = types
+        let types = (0..).zip(self.module().types()).zip(self.type_ids());
+        let funcs = types.filter(|&(_, id)| seen.insert(id));
+        let pieces: Vec<Unlinked> = funcs
+            .filter_map(|((index, ty), _)| Some((index, ty.as_func()?)))
             .flat_map(|(id, ty)| {
                 AdapterKind::ALL.map(|kind| Unlinked {
                     kind: PieceKind::Adapter(kind),
@@ -153,6 +155,11 @@ fn fingerprint(engine: &Engine) -> Option<String> {
         VmCtx::OFF_ENTRIES,
         VmCtx::OFF_TYPE_IDS,
         VmCtx::OFF_THUNKS,
+        VmCtx::OFF_TYPE_ROWS,
+        TypeRow::OFF_KIND,
+        TypeRow::OFF_DISPLAY,
+        TypeRow::OFF_MORE,
+        TypeRow::LOG2_SIZE,
         VmCtx::SIZE,
         TrapCode::ALL.len() as u32,
     ];
@@ -193,7 +200,7 @@ fn load(
     let wasm = ModuleBytes::from_owner(wasm);
     let module = Module::decode_trusted(wasm, artifact.options.has_tail_calls)
         .map_err(|_| ArtifactError::Corrupted("its module cannot be decoded"))?;
-    let loaded = LoadedModule::prepare(engine, Arc::new(module));
+    let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
     install_adapters(&loaded, &artifact, &bytes)?;
     let tables = Tables::new(bytes.clone(), artifact.range(Section::Tables)).ok_or(BAD_TABLES)?;
     let code = artifact.range(Section::Code);
@@ -255,6 +262,9 @@ fn install_adapters(loaded: &LoadedModule, artifact: &Artifact, bytes: &ModuleBy
     for piece in tables.pieces() {
         let PieceKind::Adapter(kind) = piece.kind else { return Err(BAD_TABLES) };
         let info = loaded.types().get(piece.id as usize).ok_or(BAD_TABLES)?;
+        if info.def.as_func().is_none() {
+            return Err(BAD_TABLES);
+        }
         if !info.adapters.get(kind).is_null() {
             continue;
         }

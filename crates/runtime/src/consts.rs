@@ -2,15 +2,19 @@
 //! Does not decode them (`sterna-module`).
 
 use sterna_abi::Slot;
+use sterna_isa::TrapCode;
 use sterna_module::{ConstExpr, ConstOp};
 
 use crate::instance::Instance;
 
 /// The value of a constant expression, as two slots.
 ///
+/// # Errors
+/// The trap of an operator that is not carried out yet.
+///
 /// # Panics
 /// Never for validated expressions of this instance's module whose globals are already initialized.
-pub(crate) fn eval(expr: &ConstExpr, instance: &Instance) -> [Slot; 2] {
+pub(crate) fn eval(expr: &ConstExpr, instance: &Instance) -> Result<[Slot; 2], TrapCode> {
     let mut stack: Vec<[Slot; 2]> = Vec::with_capacity(2);
     for op in &expr.ops {
         let value = match *op {
@@ -38,10 +42,18 @@ pub(crate) fn eval(expr: &ConstExpr, instance: &Instance) -> [Slot; 2] {
             ConstOp::I64Add => binary(&mut stack, u64::wrapping_add),
             ConstOp::I64Sub => binary(&mut stack, u64::wrapping_sub),
             ConstOp::I64Mul => binary(&mut stack, u64::wrapping_mul),
+            ConstOp::StructNew(_)
+            | ConstOp::StructNewDefault(_)
+            | ConstOp::ArrayNew(_)
+            | ConstOp::ArrayNewDefault(_)
+            | ConstOp::ArrayNewFixed(..)
+            | ConstOp::RefI31
+            | ConstOp::AnyConvertExtern
+            | ConstOp::ExternConvertAny => return Err(TrapCode::Unsupported),
         };
         stack.push(value);
     }
-    stack.pop().expect("a valid constant expression leaves a value")
+    Ok(stack.pop().expect("a valid constant expression leaves a value"))
 }
 
 fn binary(stack: &mut Vec<[Slot; 2]>, f: impl FnOnce(u64, u64) -> u64) -> [Slot; 2] {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use sterna_abi::{CodeSettings, Compiler, Convention, Interpreter, VALUE_STACK_SLACK};
-use sterna_isa::{FeatureSet, FuncType};
+use sterna_isa::{FeatureSet, FuncType, ValType};
 use sterna_sys::code::CodeRegion;
 use sterna_sys::stack::{GuestStack, StackPool};
 
@@ -154,12 +154,23 @@ impl Engine {
         self.code.region(ADAPTER_REGION, false)
     }
 
-    /// The entry of a function type, made if it is new.
+    /// The entry of a final function type of its own recursion group, made if it is new. Indices in it are type ids of this engine.
+    ///
+    /// # Panics
+    /// If there is no type with such an id, if there are too many types already, or without memory for one more.
     pub fn intern(&self, ty: &FuncType) -> Arc<TypeInfo> {
         self.types.intern(self, ty)
     }
 
-    /// The function type with a number.
+    /// Whether values of a type are values of another one, both with type ids of this engine for indices (core spec 3.3, "Matching").
+    ///
+    /// # Panics
+    /// If there is no type with such an id.
+    pub fn matches(&self, ty: ValType, of: ValType) -> bool {
+        self.types.val_matches(ty, of)
+    }
+
+    /// The type with a number.
     ///
     /// # Panics
     /// If the number is not from this engine.

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use sterna_abi::{FuncRef, GlobalCell, GlobalPlace, MemorySlot, Slot, TableDef, VmCtx};
-use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
+use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
 use sterna_module::ExternIndex;
 
 use crate::global::GlobalRef;
@@ -16,6 +16,7 @@ use crate::memory::Memory;
 use crate::objects::Extern;
 use crate::store::Pinned;
 use crate::table::Table;
+use crate::tag::Tag;
 
 /// Contents of an element segment that `table.init` can still copy.
 pub(crate) enum ElemState {
@@ -33,6 +34,7 @@ pub struct Instance {
     module: Arc<LoadedModule>,
     pub(crate) memories: Vec<NonNull<Memory>>,
     pub(crate) tables: Vec<NonNull<Table>>,
+    pub(crate) tags: Vec<NonNull<Tag>>,
     pub(crate) elems: Vec<ElemState>,
     /// Of the host functions it imports.
     pub(crate) hosts: Pinned<HostBinding>,
@@ -74,6 +76,7 @@ impl Instance {
             vmctx: VmCtxBox::new(module.layout().size()),
             memories: Vec::with_capacity(module.module().memories().len()),
             tables: Vec::with_capacity(module.module().tables().len()),
+            tags: Vec::with_capacity(module.module().tags().len()),
             elems: Vec::new(),
             hosts: Vec::new(),
             data_dropped: vec![false; module.module().data_segments().len()],
@@ -87,6 +90,7 @@ impl Instance {
             type_ids: instance.module.type_ids().as_ptr(),
             thunks: &raw const crate::builtins::THUNKS,
             runtime: (&raw mut *instance).cast(),
+            type_rows: instance.module.engine().types.rows(),
         };
         // SAFETY: the allocation is at least a header large, aligned, and not shared yet.
         unsafe { instance.vmctx().write(header) };
@@ -139,6 +143,14 @@ impl Instance {
         let slot: *mut *mut TableDef = self.field(self.module.layout().table(index));
         // SAFETY: the layout has room for every table of the module.
         unsafe { slot.write(def) };
+    }
+
+    pub(crate) fn set_tag(&mut self, tag: NonNull<Tag>) {
+        let index = TagIndex::from_u32(self.tags.len() as u32);
+        self.tags.push(tag);
+        let slot: *mut NonNull<Tag> = self.field(self.module.layout().tag(index));
+        // SAFETY: the layout has room for every tag of the module.
+        unsafe { slot.write(tag) };
     }
 
     pub(crate) fn set_imported_func(&mut self, index: FuncIndex, func: FuncRef) {
@@ -210,7 +222,7 @@ impl Instance {
         };
         let cell =
             NonNull::new(cell).expect("an import or an address within the vmctx is not null");
-        GlobalRef { cell, ty: self.module.module().global_type(index) }
+        GlobalRef { cell, ty: self.module.global_type(index) }
     }
 
     /// The object behind an index of its module.
@@ -223,7 +235,7 @@ impl Instance {
             ExternIndex::Table(table) => Extern::Table(self.tables[table.index()]),
             ExternIndex::Memory(memory) => Extern::Memory(self.memories[memory.index()]),
             ExternIndex::Global(global) => Extern::Global(self.global(global)),
-            ExternIndex::Tag(_) => unreachable!("tags never validate yet"),
+            ExternIndex::Tag(tag) => Extern::Tag(self.tags[tag.index()]),
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sterna_abi::{GlobalCell, Slot};
-use sterna_base::GlobalIndex;
-use sterna_isa::TrapCode;
+use sterna_base::{GlobalIndex, TableIndex, TagIndex};
+use sterna_isa::{HeapType, TrapCode};
 use sterna_module::{
     ConstExpr, ConstOp, DataSegment, ElemItems, ElemSegment, ExternIndex, Module, SegmentMode,
 };
@@ -151,12 +151,16 @@ impl Store {
         }
         let mut instance = Instance::new(module.clone(), self.ctx_ptr());
         link_imports(&mut instance, imports);
+        for tag in module.module().num_imported_tags() as u32..module.module().tags().len() as u32 {
+            let type_id = module.tag_type(TagIndex::from_u32(tag)).id;
+            instance.set_tag(self.new_tag(type_id));
+        }
         instance.set_func_refs();
         let images = module.data_plan.images(module.module());
         self.create_memories(&mut instance, images)?;
-        init_globals(&instance);
+        init_globals(&instance).map_err(trap)?;
         self.create_tables(&mut instance)?;
-        evaluate_elems(&mut instance);
+        evaluate_elems(&mut instance).map_err(trap)?;
         let at = NonNull::from(&mut *instance);
         self.instances.push(instance);
         self.run_segments(at, images)?;
@@ -191,7 +195,9 @@ impl Store {
     fn create_tables(&mut self, instance: &mut Instance) -> Result<(), LinkError> {
         let module = instance.module().clone();
         let first = module.module().num_imported_tables();
-        for ty in module.module().tables().iter().skip(first) {
+        for index in first as u32..module.module().tables().len() as u32 {
+            let index = TableIndex::from_u32(index);
+            let ty = &module.module().tables()[index.index()];
             let limit = self.limits.table_elements;
             if !limits::take(&mut self.usage.table_elements, ty.min, limit) {
                 return Err(LinkError::Limit(format!(
@@ -199,9 +205,13 @@ impl Store {
                     ty.min
                 )));
             }
-            let init = ty.init.as_ref().map_or(0, |init| consts::eval(init, instance)[0]);
+            let init = match &ty.init {
+                Some(init) => consts::eval(init, instance).map_err(trap)?[0],
+                None => 0,
+            };
+            let funcs = module.module().is_func_heap(ty.element.heap);
             // SAFETY: the initializer has the table's type (validated) and was evaluated in this store.
-            let table = unsafe { Table::new(ty.clone(), init) };
+            let table = unsafe { Table::new(module.table_type(index), funcs, init) };
             let table = table.map_err(|_| LinkError::System {
                 what: "a table",
                 source: std::io::ErrorKind::OutOfMemory.into(),
@@ -223,7 +233,7 @@ impl Store {
         let module = module.module();
         for (index, segment) in module.elems().iter().enumerate() {
             if let SegmentMode::Active(table, offset) = &segment.mode {
-                let offset = address(offset, instance, module.tables()[table.index()].is_64);
+                let offset = address(offset, instance, module.tables()[table.index()].is_64)?;
                 let len = segment.items.len() as u64;
                 let done = instance.table_init(table.as_u32(), index as u32, offset, 0, len);
                 done.ok_or_else(|| trap(TrapCode::TableOutOfBounds))?;
@@ -236,7 +246,8 @@ impl Store {
             if let SegmentMode::Active(memory, offset) = &segment.mode {
                 let mapped = images.is_some_and(|images| images[memory.index()].is_some());
                 if !mapped {
-                    let offset = address(offset, instance, module.memories()[memory.index()].is_64);
+                    let is_64 = module.memories()[memory.index()].is_64;
+                    let offset = address(offset, instance, is_64)?;
                     let len = segment.range.len() as u32;
                     let done = instance.memory_init(memory.as_u32(), index as u32, offset, 0, len);
                     done.ok_or_else(|| trap(TrapCode::MemoryOutOfBounds))?;
@@ -266,8 +277,9 @@ impl Store {
                 ty.min
             )));
         }
+        let funcs = self.engine.types.heap_matches(ty.element.heap, HeapType::Func);
         // SAFETY: passed on from the caller.
-        let table = unsafe { Table::new(ty, init) };
+        let table = unsafe { Table::new(ty, funcs, init) };
         let out = || LinkError::System {
             what: "a table",
             source: std::io::ErrorKind::OutOfMemory.into(),
@@ -299,13 +311,13 @@ impl Store {
     }
 }
 
-fn trap(code: TrapCode) -> Box<Trap> {
-    Box::new(Trap::bare(code))
+fn trap(code: TrapCode) -> LinkError {
+    Box::new(Trap::bare(code)).into()
 }
 
-fn address(offset: &ConstExpr, instance: &Instance, is_64: bool) -> u64 {
-    let value = consts::eval(offset, instance)[0];
-    if is_64 { value } else { u64::from(value as u32) }
+fn address(offset: &ConstExpr, instance: &Instance, is_64: bool) -> Result<u64, LinkError> {
+    let value = consts::eval(offset, instance).map_err(trap)?[0];
+    Ok(if is_64 { value } else { u64::from(value as u32) })
 }
 
 fn link_imports(instance: &mut Instance, imports: &[Extern]) {
@@ -328,33 +340,36 @@ fn link_imports(instance: &mut Instance, imports: &[Extern]) {
             }
             (ExternIndex::Table(_), Extern::Table(table)) => instance.set_table(table),
             (ExternIndex::Memory(_), Extern::Memory(memory)) => instance.set_memory(memory),
+            (ExternIndex::Tag(_), Extern::Tag(tag)) => instance.set_tag(tag),
             _ => unreachable!("kinds were checked"),
         }
     }
 }
 
-fn init_globals(instance: &Instance) {
+fn init_globals(instance: &Instance) -> Result<(), TrapCode> {
     let module = instance.module().clone();
     for index in module.module().num_imported_globals() as u32..module.module().num_globals() as u32
     {
         let index = GlobalIndex::from_u32(index);
         if let Some(init) = module.module().global_init(index) {
-            let value = consts::eval(init, instance);
+            let value = consts::eval(init, instance)?;
             // SAFETY: the cell is in this instance's vmctx; the value has the global's type (validated).
             unsafe { instance.global(index).set(value) };
         }
     }
+    Ok(())
 }
 
-fn evaluate_elems(instance: &mut Instance) {
+fn evaluate_elems(instance: &mut Instance) -> Result<(), TrapCode> {
     let module = instance.module().clone();
-    let state = |segment: &ElemSegment, instance: &Instance| match (&segment.mode, &segment.items) {
-        (SegmentMode::Declared, _) => ElemState::Dropped,
-        (_, ElemItems::Funcs(_)) => ElemState::Funcs,
+    let state = |segment: &ElemSegment| match (&segment.mode, &segment.items) {
+        (SegmentMode::Declared, _) => Ok(ElemState::Dropped),
+        (_, ElemItems::Funcs(_)) => Ok(ElemState::Funcs),
         (_, ElemItems::Exprs(exprs)) => {
-            ElemState::Values(exprs.iter().map(|expr| consts::eval(expr, instance)[0]).collect())
+            let values = exprs.iter().map(|expr| Ok(consts::eval(expr, instance)?[0]));
+            Ok(ElemState::Values(values.collect::<Result<_, _>>()?))
         }
     };
-    instance.elems =
-        module.module().elems().iter().map(|segment| state(segment, instance)).collect();
+    instance.elems = module.module().elems().iter().map(state).collect::<Result<_, _>>()?;
+    Ok(())
 }

@@ -24,8 +24,10 @@ mod objects;
 mod sites;
 mod store;
 mod table;
+mod tag;
 mod tiering;
 mod trap;
+mod type_table;
 mod types;
 
 pub use artifact::{ArtifactError, is_artifact};
@@ -41,7 +43,8 @@ pub use memory::Memory;
 pub use objects::Extern;
 pub use store::Store;
 pub use table::Table;
+pub use tag::Tag;
 pub use trap::{FrameInfo, HostError, Trap};
-pub use types::{TypeId, TypeInfo};
+pub use types::{TypeId, TypeInfo, TypesError};
 
 pub use sterna_abi::{CapturedFrame, CapturedValue, FuncRef, Slot};

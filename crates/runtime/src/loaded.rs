@@ -8,15 +8,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use sterna_abi::{
     CompileError, Convention, FuncEntry, InstanceLayout, InterpModule, InterpSettings,
 };
-use sterna_base::FuncIndex;
-use sterna_module::{ExternIndex, Module, ModuleBytes, ModuleError, PARALLEL_MIN_BYTES};
+use sterna_base::{FuncIndex, GlobalIndex, TableIndex, TagIndex};
+use sterna_isa::ValType;
+use sterna_module::{
+    ExternIndex, ExternType, GlobalType, Module, ModuleBytes, ModuleError, PARALLEL_MIN_BYTES,
+    TableType,
+};
 
 use crate::code::CodeSpace;
 use crate::engine::{Engine, TierPolicy};
 use crate::instantiate::DataPlan;
 use crate::linking;
 use crate::memory::WarmMemory;
-use crate::types::TypeInfo;
+use crate::types::{TypeInfo, TypesError};
 
 /// Why a module could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,9 @@ pub enum LoadError {
     /// The system has no memory or address space for its code.
     #[error("no room for compiled code: {0}")]
     System(#[from] std::io::Error),
+    /// Its types are too many.
+    #[error(transparent)]
+    Types(#[from] TypesError),
 }
 
 /// A loaded module. Shared by all its instances, from any thread.
@@ -62,7 +69,7 @@ impl LoadedModule {
         let bytes = bytes.into();
         let threads = if (bytes.len() as u64) < PARALLEL_MIN_BYTES { 1 } else { engine.threads() };
         let module = Module::decode(bytes, &settings.features, threads)?;
-        let loaded = LoadedModule::prepare(engine, Arc::new(module));
+        let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
         if settings.tier == TierPolicy::Opt {
             loaded.compile_all(progress)?;
         }
@@ -71,13 +78,15 @@ impl LoadedModule {
     }
 
     /// Everything but compiled code; not yet known to the engine.
-    pub(crate) fn prepare(engine: &Arc<Engine>, module: Arc<Module>) -> Arc<LoadedModule> {
-        let types: Box<[_]> =
-            module.types().iter().map(|ty| engine.types.intern(engine, ty)).collect();
+    pub(crate) fn prepare(
+        engine: &Arc<Engine>,
+        module: Arc<Module>,
+    ) -> Result<Arc<LoadedModule>, TypesError> {
+        let types = engine.types.intern_module(engine, &module)?;
         let settings = engine.settings();
         let entries: Box<[FuncEntry]> = (0..module.num_funcs() as u32)
             .map(|func| {
-                let ty = &types[module.func_type_index(FuncIndex::from_u32(func)).index()].ty;
+                let ty = module.func_type(FuncIndex::from_u32(func));
                 FuncEntry {
                     reg: AtomicPtr::default(),
                     tail: AtomicPtr::default(),
@@ -101,7 +110,7 @@ impl LoadedModule {
         for entry in &mut entries {
             entry.interp = interp.as_ptr();
         }
-        Arc::new(LoadedModule {
+        Ok(Arc::new(LoadedModule {
             interp,
             code: CodeSpace::default(),
             whole: AtomicBool::new(false),
@@ -114,7 +123,7 @@ impl LoadedModule {
             warm: Mutex::default(),
             engine: engine.clone(),
             module,
-        })
+        }))
     }
 
     /// The decoded module.
@@ -135,6 +144,40 @@ impl LoadedModule {
     /// Type of a function.
     pub fn func_type(&self, func: FuncIndex) -> &Arc<TypeInfo> {
         &self.types[self.module.func_type_index(func).index()]
+    }
+
+    /// Type of a tag.
+    pub fn tag_type(&self, tag: TagIndex) -> &Arc<TypeInfo> {
+        &self.types[self.module.tags()[tag.index()].index()]
+    }
+
+    /// A type of this module with type ids of the engine for indices.
+    pub fn canonical(&self, ty: ValType) -> ValType {
+        ty.map(|index| self.type_ids[index as usize])
+    }
+
+    /// Type of a global, as [`LoadedModule::canonical`].
+    pub fn global_type(&self, global: GlobalIndex) -> GlobalType {
+        let GlobalType { ty, mutable } = self.module.global_type(global);
+        GlobalType { ty: self.canonical(ty), mutable }
+    }
+
+    /// Type of a table, as [`LoadedModule::canonical`], without its initializer.
+    pub fn table_type(&self, table: TableIndex) -> TableType {
+        let ty = &self.module.tables()[table.index()];
+        let element = ty.element.map(|index| self.type_ids[index as usize]);
+        TableType { element, init: None, ..*ty }
+    }
+
+    /// Type of an import or export, as [`LoadedModule::canonical`].
+    pub fn extern_type(&self, index: ExternIndex) -> ExternType {
+        match index {
+            ExternIndex::Func(index) => ExternType::Func(self.func_type(index).func().clone()),
+            ExternIndex::Table(index) => ExternType::Table(self.table_type(index)),
+            ExternIndex::Memory(index) => ExternType::Memory(self.module.memories()[index.index()]),
+            ExternIndex::Global(index) => ExternType::Global(self.global_type(index)),
+            ExternIndex::Tag(index) => ExternType::Tag(self.tag_type(index).func().clone()),
+        }
     }
 
     /// What an export refers to.

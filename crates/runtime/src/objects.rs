@@ -11,6 +11,8 @@ use crate::global::GlobalRef;
 use crate::loaded::LoadedModule;
 use crate::memory::Memory;
 use crate::table::Table;
+use crate::tag::Tag;
+use crate::types::TypeInfo;
 
 /// An object of a live store.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,8 @@ pub enum Extern {
     Memory(NonNull<Memory>),
     /// A global.
     Global(GlobalRef),
+    /// An exception tag.
+    Tag(NonNull<Tag>),
 }
 
 impl Extern {
@@ -36,18 +40,19 @@ impl Extern {
         index: ExternIndex,
     ) -> Result<(), ImportMismatch> {
         let wanted: &Module = module.module();
+        let types = &module.engine().types;
         let (ok, found) = match (*self, index) {
             (Extern::Func(func), ExternIndex::Func(index)) => {
                 // SAFETY: live by the caller's promise.
                 let type_id = unsafe { func.as_ref() }.type_id;
-                let ok = type_id == module.func_type(index).id;
-                (ok, module.engine().types.get(type_id).ty.to_string())
+                let ok = types.is_subtype(type_id, module.func_type(index).id);
+                (ok, types.get(type_id).def.to_string())
             }
             (Extern::Table(table), ExternIndex::Table(index)) => {
                 // SAFETY: live by the caller's promise.
                 let table = unsafe { table.as_ref() };
                 let found = TableType { min: table.len(), ..table.ty().clone() };
-                (table_matches(&found, &wanted.tables()[index.index()]), describe_table(&found))
+                (table_matches(&found, &module.table_type(index)), describe_table(&found))
             }
             (Extern::Memory(memory), ExternIndex::Memory(index)) => {
                 // SAFETY: live by the caller's promise.
@@ -56,7 +61,19 @@ impl Extern {
                 (memory_matches(&found, &wanted.memories()[index.index()]), describe_memory(&found))
             }
             (Extern::Global(global), ExternIndex::Global(index)) => {
-                (global.ty == wanted.global_type(index), describe_global(global.ty))
+                let wanted = module.global_type(index);
+                // What can be written must be what can be read.
+                let ok = match wanted.mutable {
+                    true => global.ty == wanted,
+                    false => !global.ty.mutable && types.val_matches(global.ty.ty, wanted.ty),
+                };
+                (ok, describe_global(global.ty))
+            }
+            (Extern::Tag(tag), ExternIndex::Tag(index)) => {
+                // SAFETY: live by the caller's promise.
+                let type_id = unsafe { tag.as_ref() }.type_id;
+                let ok = type_id == module.tag_type(index).id;
+                (ok, describe_tag(&types.get(type_id)))
             }
             (other, _) => (false, format!("a {}", other.kind())),
         };
@@ -66,13 +83,14 @@ impl Extern {
         }
     }
 
-    /// The kind's name: `function`, `table`, `memory` or `global`.
+    /// The kind's name: `function`, `table`, `memory`, `global` or `tag`.
     pub fn kind(&self) -> &'static str {
         match self {
             Extern::Func(_) => "function",
             Extern::Table(_) => "table",
             Extern::Memory(_) => "memory",
             Extern::Global(_) => "global",
+            Extern::Tag(_) => "tag",
         }
     }
 }
@@ -102,11 +120,11 @@ fn memory_matches(found: &MemoryType, wanted: &MemoryType) -> bool {
 fn describe(module: &LoadedModule, index: ExternIndex) -> String {
     let wanted = module.module();
     match index {
-        ExternIndex::Func(index) => wanted.func_type(index).to_string(),
-        ExternIndex::Table(index) => describe_table(&wanted.tables()[index.index()]),
+        ExternIndex::Func(index) => module.func_type(index).def.to_string(),
+        ExternIndex::Table(index) => describe_table(&module.table_type(index)),
         ExternIndex::Memory(index) => describe_memory(&wanted.memories()[index.index()]),
-        ExternIndex::Global(index) => describe_global(wanted.global_type(index)),
-        ExternIndex::Tag(_) => "a tag".into(),
+        ExternIndex::Global(index) => describe_global(module.global_type(index)),
+        ExternIndex::Tag(index) => describe_tag(module.tag_type(index)),
     }
 }
 
@@ -116,6 +134,10 @@ fn limits_text(is_64: bool, min: u64, max: Option<u64>) -> String {
         Some(max) => format!("{prefix}{min} {max}"),
         None => format!("{prefix}{min}"),
     }
+}
+
+fn describe_tag(ty: &TypeInfo) -> String {
+    format!("(tag {})", ty.def)
 }
 
 fn describe_table(ty: &TableType) -> String {

@@ -18,7 +18,9 @@ use crate::interrupt::InterruptHandle;
 use crate::limits::{Limits, Usage};
 use crate::memory::Memory;
 use crate::table::Table;
+use crate::tag::Tag;
 use crate::trap::Pending;
+use crate::types::TypeId;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -38,6 +40,7 @@ pub struct Store {
     pub(crate) memories: Pinned<Memory>,
     pub(crate) tables: Pinned<Table>,
     pub(crate) globals: Pinned<GlobalCell>,
+    pub(crate) tags: Pinned<Tag>,
     pub(crate) hosts: Hosts,
     externs: Vec<Box<dyn Any + Send + Sync>>,
     pub(crate) limits: Limits,
@@ -75,6 +78,7 @@ impl Store {
             memories: Vec::new(),
             tables: Vec::new(),
             globals: Vec::new(),
+            tags: Vec::new(),
             hosts: Hosts::default(),
             externs: Vec::new(),
             limits,
@@ -165,6 +169,13 @@ impl Store {
     pub(crate) fn new_table(&mut self, table: Table) -> NonNull<Table> {
         self.tables.push(Box::new(table));
         let last = self.tables.last_mut().expect("just pushed");
+        NonNull::from(&mut **last)
+    }
+
+    /// A tag of a function type, which must be of this store's engine.
+    pub fn new_tag(&mut self, type_id: TypeId) -> NonNull<Tag> {
+        self.tags.push(Box::new(Tag { type_id }));
+        let last = self.tags.last_mut().expect("just pushed");
         NonNull::from(&mut **last)
     }
 

@@ -2,7 +2,6 @@
 //! Does not own the operators on them (`builtins`).
 
 use sterna_abi::{FuncRef, Slot, TableDef};
-use sterna_isa::{HeapType, RefType};
 use sterna_module::TableType;
 
 /// Most elements of any table: what fits in memory is far less, but a length is never refused for a reason other than
@@ -21,11 +20,6 @@ pub struct Table {
     ty: TableType,
 }
 
-/// Whether references of this type are `funcref`s, which tables hold by value.
-pub(crate) fn holds_funcs(ty: RefType) -> bool {
-    matches!(ty.heap, HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_))
-}
-
 /// The table element for a `funcref`.
 ///
 /// # Safety
@@ -40,7 +34,8 @@ unsafe fn load(reference: Slot) -> FuncRef {
 }
 
 impl Table {
-    /// A table of its initial size, all elements `init`.
+    /// A table of its initial size, all elements `init`. `funcs` says whether its elements are references to functions, which tables
+    /// hold by value. Indices in its type are type ids.
     ///
     /// # Errors
     /// When it would be larger than memory allows.
@@ -49,9 +44,10 @@ impl Table {
     /// `init` must be a reference of the table's type and of the store the table is for.
     pub(crate) unsafe fn new(
         ty: TableType,
+        funcs: bool,
         init: Slot,
     ) -> Result<Table, std::collections::TryReserveError> {
-        let elements = match holds_funcs(ty.element) {
+        let elements = match funcs {
             true => Elements::Funcs(Vec::new()),
             false => Elements::Refs(Vec::new()),
         };

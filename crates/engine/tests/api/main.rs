@@ -9,6 +9,7 @@ mod limits;
 mod linker;
 mod modules;
 mod objects;
+mod types;
 
 use sterna::{Config, Engine, Instance, Linker, Module, Store, Tier};
 

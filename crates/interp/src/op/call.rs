@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::mem::size_of;
 use std::sync::atomic::Ordering;
 
-use sterna_abi::{FuncEntry, FuncRef, Slot, TableDef, VmCtx};
+use sterna_abi::{FuncEntry, FuncRef, Slot, TableDef, TypeRow, VmCtx};
 use sterna_isa::TrapCode;
 
 use crate::exit::{ReturnInfo, ReturnKind};
@@ -103,13 +103,26 @@ fn element(r: &Regs, index: u64) -> Result<FuncRef, Stop> {
     // SAFETY: there is an id for every type index.
     let wanted = unsafe { types.add(r.u32(12) as usize) };
     // SAFETY: as above.
-    if element.type_id == unsafe { wanted.read() } {
+    let wanted = unsafe { wanted.read() };
+    if element.type_id == wanted {
         return Ok(element);
     }
-    Err(Stop::Trap(match element.this.is_null() {
-        true => TrapCode::UninitializedElement,
-        false => TrapCode::IndirectCallTypeMismatch,
-    }))
+    subtype_element(r, element, wanted)
+}
+
+/// An element of another type than the wanted one: it may have a subtype.
+#[cold]
+fn subtype_element(r: &Regs, element: FuncRef, wanted: u32) -> Result<FuncRef, Stop> {
+    if element.this.is_null() {
+        return Err(Stop::Trap(TrapCode::UninitializedElement));
+    }
+    // SAFETY: instances are live while their code runs.
+    let rows = unsafe { (*r.vmctx).type_rows };
+    // SAFETY: the engine's table; functions and types of a module have ids of that engine.
+    match unsafe { TypeRow::is_subtype(rows, element.type_id, wanted) } {
+        true => Ok(element),
+        false => Err(Stop::Trap(TrapCode::IndirectCallTypeMismatch)),
+    }
 }
 
 /// Offset of the table's pointer at 8, type index at 12, index at 16, return info at 24; a [`Restore`] follows.

@@ -81,7 +81,7 @@ impl Translator<'_> {
     /// `call_indirect`.
     pub(super) fn call_indirect(&mut self, ty: u32, table: u32) {
         let index = self.pop();
-        let signature: &FuncType = &self.source.module.types()[TypeIndex::from_u32(ty).index()];
+        let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
         let place = match self.place(&index) {
             Place::Const(_) => Place::Slot { slot: self.in_slot(&index), cached: false },
             place => place,
@@ -129,7 +129,7 @@ impl Translator<'_> {
     pub(super) fn return_call_indirect(&mut self, ty: u32, table: u32) {
         let index = self.pop();
         let slot = self.in_slot(&index);
-        let signature: &FuncType = &self.source.module.types()[TypeIndex::from_u32(ty).index()];
+        let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
         let base = self.arguments(&signature.params);
         let pos = self.emit(TAIL_CALL_INDIRECT, 24);
         self.asm.u32(pos, 8, self.source.layout.table(TableIndex::from_u32(table)));

@@ -138,7 +138,7 @@ impl<'a> Translator<'a> {
     /// An operator in unreachable code: only the structure matters.
     pub(super) fn unreachable_operator(&mut self, op: Op) {
         match op {
-            Op::Block | Op::Loop | Op::If => self.dead += 1,
+            Op::Block | Op::Loop | Op::If | Op::TryTable => self.dead += 1,
             Op::End if self.dead > 0 => self.dead -= 1,
             Op::End => self.end(),
             Op::Else if self.dead == 0 => self.else_(),

@@ -34,6 +34,8 @@ pub struct World {
     stack: Vec<u64>,
     bodies: Box<BuiltinBodies>,
     types: HashMap<FuncType, u32>,
+    /// No type here has a supertype.
+    type_rows: Box<[TypeRow]>,
     pub instances: Vec<Box<Instance>>,
     pub settings: InterpSettings,
     /// What the builtin `raise` saw: functions on the stack, innermost first.
@@ -95,6 +97,12 @@ fn entry(func: u32, ty: &FuncType) -> FuncEntry {
     }
 }
 
+fn type_row(id: u32) -> TypeRow {
+    let mut display = [NULL_TYPE; ROW_DISPLAY];
+    display[0] = id;
+    TypeRow { kind: TypeKind::Func, depth: 0, display, more: &raw const NO_MORE }
+}
+
 impl World {
     pub fn new() -> Box<World> {
         World::with_stack(1 << 16)
@@ -120,6 +128,7 @@ impl World {
             stack,
             bodies,
             types: HashMap::new(),
+            type_rows: (0..64).map(type_row).collect(),
             instances: Vec::new(),
             settings: InterpSettings { deterministic: false, hot_budget: 0 },
             backtrace: Vec::new(),
@@ -134,6 +143,7 @@ impl World {
 
     fn type_id(&mut self, ty: &FuncType) -> u32 {
         let next = self.types.len() as u32;
+        assert!(self.type_rows.len() > next as usize);
         *self.types.entry(ty.clone()).or_insert(next)
     }
 
@@ -154,7 +164,8 @@ impl World {
             funcs.map(|func| entry(func.as_u32(), module.func_type(func))).collect();
         let interp = Interp.prepare(module.clone(), &entries, &self.settings);
         entries.iter_mut().for_each(|entry| entry.interp = interp.as_ptr());
-        let type_ids = module.types().iter().map(|ty| self.type_id(ty)).collect();
+        let type_ids =
+            module.types().iter().map(|ty| self.type_id(ty.as_func().unwrap())).collect();
         let mut instance = Box::new(Instance {
             vm: vec![0; layout.size().div_ceil(16) as usize].into(),
             dropped_data: vec![false; module.data_segments().len()],
@@ -175,6 +186,7 @@ impl World {
             type_ids: instance.type_ids.as_ptr(),
             thunks: ptr::null(),
             runtime: (&raw mut *instance).cast(),
+            type_rows: self.type_rows.as_ptr(),
         };
         instance.write(0, vmctx);
         self.link(&mut instance, find);
@@ -416,6 +428,7 @@ impl Instance {
             ConstOp::RefFunc(func) => u128::from(self.reference(func)),
             // SAFETY: cells are live.
             ConstOp::GlobalGet(global) => u128::from(unsafe { *self.global_cell(global) }.0[0]),
+            other => panic!("{other:?} needs a heap"),
         }
     }
 

@@ -61,5 +61,10 @@ macro_rules! for_each_exception {
         Throw, throw, (0x00, 0x08), "throw", Exception, Special, Tag, Exceptions;
         ThrowRef, throw_ref, (0x00, 0x0a), "throw_ref", Exception, Special, NoImm, Exceptions;
         TryTable, try_table, (0x00, 0x1f), "try_table", Exception, Special, TryTable, Exceptions;
+        Try, try_, (0x00, 0x06), "try", Exception, Special, Block, LegacyExceptions;
+        Catch, catch, (0x00, 0x07), "catch", Exception, Special, Tag, LegacyExceptions;
+        CatchAll, catch_all, (0x00, 0x19), "catch_all", Exception, Special, NoImm, LegacyExceptions;
+        Rethrow, rethrow, (0x00, 0x09), "rethrow", Exception, Special, Label, LegacyExceptions;
+        Delegate, delegate, (0x00, 0x18), "delegate", Exception, Special, Label, LegacyExceptions;
     }};
 }

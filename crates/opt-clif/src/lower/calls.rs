@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
     InstBuilder, StackSlotData, StackSlotKind, UserExternalName, types,
 };
 use cranelift_codegen::isa::CallConv;
-use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE, VmCtx};
+use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE, ROW_DISPLAY, TypeRow, VmCtx};
 use sterna_base::{FuncIndex, TypeIndex};
 use sterna_isa::{Op, TrapCode};
 use sterna_module::Module;
@@ -112,13 +112,39 @@ impl Lower<'_> {
         let null = self.pos.ins().iconst(types::I32, i64::from(NULL_TYPE));
         let is_null = self.pos.ins().icmp(IntCC::Equal, actual, null);
         self.trap_if(is_null, TrapCode::UninitializedElement);
-        self.trap(TrapCode::IndirectCallTypeMismatch);
+        if self.input.module.types()[ty.index()].is_final {
+            self.trap(TrapCode::IndirectCallTypeMismatch);
+        } else {
+            let found = self.supertype_at(actual, self.input.module.type_depth(ty));
+            let mismatch = self.pos.ins().icmp(IntCC::NotEqual, found, expected);
+            self.trap_if(mismatch, TrapCode::IndirectCallTypeMismatch);
+            self.pos.ins().jump(next, &[]);
+        }
         self.open(next);
         let entry = self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_ENTRY as i32);
         let instance =
             self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_INSTANCE as i32);
         let callee = self.entry_callee(entry, ty, self.input.convention);
         Call { callee, instance, ty }
+    }
+
+    /// The supertype at a depth of the type with an id; see [`TypeRow`].
+    fn supertype_at(&mut self, id: ir::Value, depth: u32) -> ir::Value {
+        let (vmctx, flags) = (self.vmctx, self.flags.context);
+        let rows = self.pos.ins().load(types::I64, flags, vmctx, VmCtx::OFF_TYPE_ROWS as i32);
+        let id = self.pos.ins().uextend(types::I64, id);
+        let offset = self.pos.ins().ishl_imm_u(id, i64::from(TypeRow::LOG2_SIZE));
+        let row = self.pos.ins().iadd(rows, offset);
+        match depth.checked_sub(ROW_DISPLAY as u32) {
+            None => {
+                let at = TypeRow::OFF_DISPLAY + depth * 4;
+                self.pos.ins().load(types::I32, flags, row, at as i32)
+            }
+            Some(rest) => {
+                let more = self.pos.ins().load(types::I64, flags, row, TypeRow::OFF_MORE as i32);
+                self.pos.ins().load(types::I32, flags, more, rest as i32 * 4)
+            }
+        }
     }
 
     /// The code that an entry holds now for a convention.
@@ -133,7 +159,7 @@ impl Lower<'_> {
 
     fn plain_call(&mut self, call: Call, inst: Inst, count: usize) {
         let module = self.input.module;
-        let results = &module.types()[call.ty.index()].results;
+        let results = &module.signature(call.ty).results;
         let mut places = Vec::new();
         let area_size = result_places(results, &mut places);
         let mut args = vec![call.instance];
@@ -328,7 +354,7 @@ impl Lower<'_> {
         {
             return signature;
         }
-        let ty_ = &self.input.module.types()[ty.index()];
+        let ty_ = self.input.module.signature(ty);
         let made = self.pos.func.import_signature(signature(&ty_.params, &ty_.results, convention));
         self.cx.calls.types[ty.index()][convention as usize] = (generation, Some(made));
         made

@@ -1,7 +1,7 @@
 //! Owns the translation of operators that do not branch.
 //! Does not know what most of them mean: it follows class and signature, and asks `passes::fold` for shortcuts.
 
-use sterna_base::{FuncIndex, GlobalIndex};
+use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
 use sterna_isa::{Class, HeapType, Op, Ty};
 use sterna_module::{Imm, MemArg, Operator};
 
@@ -151,7 +151,8 @@ impl Build<'_> {
                 (module.func_type(FuncIndex::from_u32(func)), u64::from(func), 0)
             }
             (Op::CallIndirect | Op::ReturnCallIndirect, &Imm::Index2(ty, table)) => {
-                (&module.types()[ty as usize], u64::from(ty) | u64::from(table) << 32, 1)
+                let signature = module.signature(TypeIndex::from_u32(ty));
+                (signature, u64::from(ty) | u64::from(table) << 32, 1)
             }
             _ => return Err(BuildError::Unsupported(op.to_string())),
         };
