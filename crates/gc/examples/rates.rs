@@ -1,7 +1,7 @@
 //! Owns a measurement of the heap alone: allocation rates, and pauses at several sizes of live data.
 //! Does not compare with other engines: `bench` does.
 //!
-//! `cargo run --release -p sterna-gc --example rates [EDEN_KIB [MAX_EDEN_KIB [ages]]]`
+//! `cargo run --release -p sterna-gc --example rates [EDEN_KIB MAX_EDEN_KIB ages|flat NAME]`
 
 use std::ptr::NonNull;
 use std::time::Instant;
@@ -156,7 +156,7 @@ fn table_churn(config: &HeapConfig, slots: u32, steps: u32) {
     for step in 0..steps {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let node = bench.node(step);
-        let slot = (u64::from(random) * u64::from(slots) >> 32) as u32;
+        let slot = ((u64::from(random) * u64::from(slots)) >> 32) as u32;
         bench.heap.store_ref(table, 12 + 4 * slot, node);
     }
     bench.report(&format!("table churn, {slots} slots"), start);
@@ -198,14 +198,20 @@ fn main() {
         ages: arguments.get(3).map_or(standard.ages, |text| text == "ages"),
         ..standard
     };
-    garbage(&config);
-    binary_trees(&config, 16);
-    binary_trees(&config, 20);
-    list_churn(&config, 1000, 50_000_000);
-    list_churn(&config, 1_000_000, 20_000_000);
-    table_churn(&config, 1000, 20_000_000);
-    table_churn(&config, 1_000_000, 20_000_000);
-    for live in [10_000_000, 100_000_000, 1_000_000_000] {
-        pauses(&config, live);
+    let wanted = arguments.get(4).map_or("", String::as_str);
+    let run = |name: &str, bench: &dyn Fn()| {
+        if name.starts_with(wanted) {
+            bench();
+        }
+    };
+    run("garbage", &|| garbage(&config));
+    run("trees16", &|| binary_trees(&config, 16));
+    run("trees20", &|| binary_trees(&config, 20));
+    run("list1k", &|| list_churn(&config, 1000, 50_000_000));
+    run("list1m", &|| list_churn(&config, 1_000_000, 20_000_000));
+    run("table1k", &|| table_churn(&config, 1000, 20_000_000));
+    run("table1m", &|| table_churn(&config, 1_000_000, 20_000_000));
+    for megabytes in [10, 100, 1000] {
+        run(&format!("live{megabytes}"), &|| pauses(&config, megabytes * 1_000_000));
     }
 }

@@ -15,6 +15,9 @@ use crate::remember::{elements_of, forget};
 use crate::roots::{HostRoots, Roots};
 use crate::young::{Bump, YOUNG_END};
 
+/// Elements of an array between the one being forwarded and the one whose object is being fetched.
+const AHEAD: u32 = 8;
+
 /// What a collection copied.
 pub(crate) struct Traced {
     /// Bytes that are in the old space now.
@@ -354,6 +357,8 @@ impl<'a, L: Layouts + ?Sized, const FULL: bool> Tracer<'a, L, FULL> {
     ) -> bool {
         let mut any = false;
         for slot in slots.step_by(4) {
+            // A header that the slot after next but some will ask for; beyond the end is harmless.
+            self.memory.prefetch(self.memory.load32(slot + 4 * AHEAD));
             if self.scan_slot(slot) {
                 any = true;
                 found(self, slot);

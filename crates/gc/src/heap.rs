@@ -10,7 +10,7 @@ use crate::externs::Externs;
 use crate::funcs::Funcs;
 use crate::large::Large;
 use crate::layout::{Kind, Layouts};
-use crate::memory::{Memory, NULL_GUARD};
+use crate::memory::{Memory, NULL_GUARD, RESERVED_FOR_REFERENCES};
 use crate::object::{
     self, HEADER, MAX_INLINE_SIZE, OFF_LEN, OFF_TYPE, OFF_WORD, TYPE_EXTERN_BOX, array_size,
 };
@@ -18,7 +18,7 @@ use crate::pages::{Pages, Run};
 use crate::reference::Ref;
 use crate::roots::{HostRoots, Roots};
 use crate::stats::{Collection, Stats};
-use crate::young::{Bump, MIN_EDEN, Young};
+use crate::young::{Bump, MIN_EDEN, YOUNG_END, Young};
 
 /// Where compiled code allocates. `next += size`; if that exceeds `limit`, leave `next` and call the slow path; else the object is
 /// at the old `next` (from `base`), and its first 8 bytes become the type id as a 64-bit number.
@@ -81,7 +81,7 @@ impl Default for HeapConfig {
         Self {
             limit: 4 << 30,
             eden: 1 << 20,
-            max_eden: 16 << 20,
+            max_eden: 32 << 20,
             ages: true,
             min_growth: 32 << 20,
             stress: Stress::Off,
@@ -125,6 +125,8 @@ pub struct Heap {
     threshold: u64,
     stats: Stats,
     full_next: bool,
+    /// Whether large pages were asked for.
+    dense: bool,
 }
 
 // SAFETY: `area` points to memory that `Heap::new`'s caller lets only the heap and the guest code on the heap's thread use;
@@ -158,6 +160,7 @@ impl Heap {
             threshold: config.min_growth,
             stats: Stats::default(),
             full_next: false,
+            dense: false,
             config,
         };
         heap.empty_eden();
@@ -402,8 +405,18 @@ impl Heap {
         {
             panic!("the heap is damaged after a collection: {problem}");
         }
+        self.use_large_pages();
         // Host code runs here: everything is consistent again.
         drop(dead);
+    }
+
+    /// Large pages, once the heap is large enough for them not to be a waste.
+    fn use_large_pages(&mut self) {
+        const ENOUGH: u64 = 8 << 20;
+        if !self.dense && self.old_bytes + self.large.old_bytes > ENOUGH {
+            self.dense = true;
+            self.memory.prefer_large_pages(YOUNG_END as usize..RESERVED_FOR_REFERENCES as usize);
+        }
     }
 
     fn collect_minor(

@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::Range;
 
+use sterna_sys::cpu::prefetch;
 use sterna_sys::vm::{Reservation, page_size};
 
 /// Bytes that a reference can address.
@@ -58,6 +59,17 @@ impl Memory {
             // Without the call the memory merely stays resident.
             let _ = self.reservation.discard(inner);
         }
+    }
+
+    /// Expects dense use of the range from now on.
+    pub fn prefer_large_pages(&self, range: Range<usize>) {
+        self.reservation.prefer_large_pages(range);
+    }
+
+    /// Expects an access soon; any number will do.
+    #[inline(always)]
+    pub fn prefetch(&self, at: u32) {
+        prefetch(self.base.wrapping_add(at as usize));
     }
 
     /// The address of `at`, which must not be in the null guard.

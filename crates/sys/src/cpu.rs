@@ -1,4 +1,4 @@
-//! Owns the monotonic clock and the names of the CPU features a report should mention.
+//! Owns the monotonic clock, prefetching, and the names of the CPU features a report should mention.
 //! Does not choose code by feature: compilers ask for the features they use themselves.
 
 use rustix::time::{ClockId, clock_gettime};
@@ -22,4 +22,20 @@ pub fn features() -> Vec<&'static str> {
     #[cfg(target_arch = "aarch64")]
     let known = detected!(is_aarch64_feature_detected: "lse" "fp16" "dotprod" "bti" "paca");
     known.into_iter().filter_map(|(name, has)| has.then_some(name)).collect()
+}
+
+/// Asks for the cache line at `at` to be loaded. A hint: any address will do.
+#[inline(always)]
+pub fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: prefetching does not access memory as far as the program can tell, and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) at, options(nostack, preserves_flags, readonly))
+    }
 }
