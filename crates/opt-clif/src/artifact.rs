@@ -2,6 +2,10 @@
 //! Does not know the guest's operators; source locations lead back to them.
 
 use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::gimli::write::{self, Address, EndianVec, FrameTable};
+use cranelift_codegen::gimli::{
+    self, BaseAddresses, CallFrameInstruction, CieOrFde, LittleEndian, UnwindSection,
+};
 use cranelift_codegen::ir::{ExternalName, Function, TrapCode as ClifTrap};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInfoKind};
@@ -151,37 +155,50 @@ fn frame_state(
     Ok(FrameState { locals: state.locals, values })
 }
 
-/// Where the prologue saved callee-saved registers. Cranelift tells through its unwind information only, and only the
-/// Windows form can be read back: its codes name the registers in reverse order of their stores. They lie right
-/// below the frame pointer, the first one lowest.
+/// Where the prologue saved integer registers. Cranelift tells through its unwind information only, which can be written as
+/// DWARF and read back. Numbers of callee-saved registers are the same in DWARF and in hardware, but for the frame pointer.
 fn saved_registers(isa: &dyn TargetIsa, code: &CompiledCode) -> Result<Vec<SavedReg>, String> {
     if !isa.flags().unwind_info() {
         return Ok(Vec::new());
     }
     let info = code
-        .create_unwind_info_of_kind(isa, UnwindInfoKind::Windows)
+        .create_unwind_info_of_kind(isa, UnwindInfoKind::SystemV)
         .map_err(|error| error.to_string())?;
-    let Some(UnwindInfo::WindowsX64(info)) = info else {
+    let Some(UnwindInfo::SystemV(info)) = info else {
         return Err("register saves cannot be found on this target yet".to_owned());
     };
-    let mut bytes = vec![0; info.emit_size()];
-    info.emit(&mut bytes);
-    let (&[_, _, count, _], codes) = bytes.split_first_chunk().ok_or("short unwind information")?;
-    let mut codes = codes.chunks_exact(2).take(usize::from(count));
-    let mut registers = Vec::new();
-    while let Some(&[_, code]) = codes.next() {
-        match code & 0xf {
-            // UWOP_PUSH_NONVOL (the frame pointer), UWOP_SET_FPREG
-            0 | 3 => {}
-            // UWOP_SAVE_NONVOL, with a scaled offset that is too coarse to be of use
-            4 => {
-                codes.next();
-                registers.push(code >> 4);
+    let cie = isa.create_systemv_cie().ok_or("no unwind information on this target")?;
+    let mut table = FrameTable::default();
+    let cie = table.add_cie(cie);
+    table.add_fde(cie, info.to_fde(Address::Constant(0)));
+    let mut section = write::EhFrame(EndianVec::new(LittleEndian));
+    table.write_eh_frame(&mut section).map_err(|error| error.to_string())?;
+    read_saves(section.slice()).map_err(|error| error.to_string())
+}
+
+/// Bytes between the frame pointer and the stack pointer before the call: the link and the return address.
+const FRAME_LINK: i64 = 16;
+
+/// The register saves that a section with one function tells of.
+fn read_saves(section: &[u8]) -> Result<Vec<SavedReg>, gimli::Error> {
+    let section = gimli::EhFrame::new(section, LittleEndian);
+    let bases = BaseAddresses::default().set_eh_frame(0);
+    let mut entries = section.entries(&bases);
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next()? {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        let fde = partial.parse(UnwindSection::cie_from_offset)?;
+        let scale = fde.cie().data_alignment_factor();
+        let mut instructions = fde.instructions(&section, &bases);
+        while let Some(instruction) = instructions.next()? {
+            if let CallFrameInstruction::Offset { register, factored_offset } = instruction {
+                let offset = factored_offset as i64 * scale + FRAME_LINK;
+                // The link and the return address lie above the frame pointer, vector registers are numbered from 64.
+                if let (true, Ok(register @ 0..32)) = (offset < 0, u8::try_from(register.0)) {
+                    found.push(SavedReg { register, offset: offset as i32 });
+                }
             }
-            other => return Err(format!("unknown unwind code {other}")),
         }
     }
-    let size = (registers.len() * 8).next_multiple_of(16) as i32;
-    let saved = |(i, &register): (usize, &u8)| SavedReg { register, offset: i as i32 * 8 - size };
-    Ok(registers.iter().rev().enumerate().map(saved).collect())
+    Ok(found)
 }

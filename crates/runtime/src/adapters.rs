@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use sterna_abi::{Compiler, Convention, FuncEntry, FunctionCode, HOST_CALLEE, VmCtx};
 use sterna_isa::FuncType;
-use sterna_sys::activation::{STUB_SIZE, write_lazy_stub};
+use sterna_sys::activation::{STUB_SIZE, StubConvention, write_lazy_stub};
 
 use crate::engine::Engine;
 use crate::linking::{self, Unlinked};
@@ -98,6 +98,14 @@ pub(crate) fn stack_to_reg(engine: &Engine, info: &TypeInfo) -> io::Result<*cons
     address(engine, info, AdapterKind::StackToReg)
 }
 
+/// A convention as stubs know it.
+pub(crate) fn stub_convention(convention: Convention) -> StubConvention {
+    match convention {
+        Convention::Reg => StubConvention::C,
+        Convention::Tail => StubConvention::Tail,
+    }
+}
+
 /// Writes a lazy stub: it notes `callee` in the vmctx, then jumps to the signature's adapter. `at` is where it will run.
 pub(crate) fn write_stub(
     engine: &Engine,
@@ -107,7 +115,14 @@ pub(crate) fn write_stub(
     (bytes, at): (&mut [u8], usize),
 ) -> io::Result<()> {
     let target = address(engine, info, AdapterKind::to_stack(convention))?;
-    write_lazy_stub(bytes, callee, VmCtx::OFF_CALLEE_INDEX, target as usize, at);
+    write_lazy_stub(
+        bytes,
+        stub_convention(convention),
+        callee,
+        VmCtx::OFF_CALLEE_INDEX,
+        target as usize,
+        at,
+    );
     Ok(())
 }
 

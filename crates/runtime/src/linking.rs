@@ -224,7 +224,8 @@ impl Linker<'_> {
                 Convention::Tail => FuncEntry::OFF_TAIL,
             };
             let behind = func.as_u32() * FuncEntry::SIZE + field;
-            write_entry_stub(&mut self.code[at..], VmCtx::OFF_ENTRIES, behind);
+            let convention = adapters::stub_convention(self.convention);
+            write_entry_stub(&mut self.code[at..], convention, VmCtx::OFF_ENTRIES, behind);
             self.tables.outside(func);
             at as u32
         })

@@ -25,7 +25,7 @@ pub use frames::TAG_ALL;
 pub(crate) use frames::TAG_EXACT;
 pub use frames::{CompiledFrame, CompiledFrames, SavedRegs};
 pub(crate) use stub::Writer;
-pub use stub::{STUB_SIZE, write_entry_stub, write_lazy_stub};
+pub use stub::{STUB_SIZE, StubConvention, write_entry_stub, write_lazy_stub};
 
 /// Links between the compiled code and the Rust code of one store. The first field of the per-store context: *the first
 /// word of every vmctx points to it*.

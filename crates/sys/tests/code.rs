@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use sterna_sys::activation::{STUB_SIZE, write_entry_stub, write_lazy_stub};
+use sterna_sys::activation::{STUB_SIZE, StubConvention, write_entry_stub, write_lazy_stub};
 use sterna_sys::code::{CODE_ALIGN, CodeRegion, DEFAULT_CAPACITY};
 use sterna_sys::vm::{FileMap, page_size};
 
@@ -165,7 +165,8 @@ fn stubs_jump_near_and_far() {
             place.reserve(STUB_SIZE).unwrap()
         };
         let at = slot.address().addr();
-        let len = write_lazy_stub(slot.bytes(), 0xdead_beef, 4, target.addr(), at);
+        let len =
+            write_lazy_stub(slot.bytes(), StubConvention::C, 0xdead_beef, 4, target.addr(), at);
         assert!(len <= STUB_SIZE);
         let mut vmctx = [1, 2, 3, 4];
         assert_eq!(call_with(slot.commit().unwrap(), &mut vmctx), 0xdead_beef);
@@ -183,7 +184,7 @@ fn an_entry_stub_runs_wherever_it_is() {
         entries[behind / 8] = code;
         let vmctx = [0, entries.as_ptr().addr()];
         let mut stub = [0; STUB_SIZE];
-        let len = write_entry_stub(&mut stub, 8, behind as u32);
+        let len = write_entry_stub(&mut stub, StubConvention::C, 8, behind as u32);
         assert!(len <= STUB_SIZE);
         for _ in 0..2 {
             let stub = region.publish(&stub).unwrap();
@@ -227,11 +228,11 @@ fn far_slot(region: &CodeRegion, target: usize) -> sterna_sys::code::CodeSlot<'_
 #[test]
 #[should_panic(expected = "has no short encoding")]
 fn a_lazy_stub_needs_a_near_cell() {
-    write_lazy_stub(&mut [0; STUB_SIZE], 0, 1 << 14, 0, 0);
+    write_lazy_stub(&mut [0; STUB_SIZE], StubConvention::C, 0, 1 << 14, 0, 0);
 }
 
 #[test]
 #[should_panic(expected = "a stub needs a buffer")]
 fn a_stub_needs_room() {
-    write_entry_stub(&mut [0; STUB_SIZE - 1], 0, 0);
+    write_entry_stub(&mut [0; STUB_SIZE - 1], StubConvention::C, 0, 0);
 }

@@ -6,6 +6,15 @@ use crate::arch;
 /// Most bytes any stub takes.
 pub const STUB_SIZE: usize = 32;
 
+/// Whose convention a stub follows: it decides which register holds the first argument, the vmctx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StubConvention {
+    /// C functions'.
+    C,
+    /// Cranelift's for functions with tail calls.
+    Tail,
+}
+
 /// Writes a stub that stores `callee_index` as 32 bits at `vmctx + offset_in_vmctx` and jumps to `target`, arguments and
 /// stack untouched: what a function's entry points to until it is compiled. `at` is the address the stub will run at.
 /// Returns its length in bytes.
@@ -14,6 +23,7 @@ pub const STUB_SIZE: usize = 32;
 /// If `buf` is shorter than [`STUB_SIZE`], or the offset is not a multiple of 4 below 16 KiB.
 pub fn write_lazy_stub(
     buf: &mut [u8],
+    convention: StubConvention,
     callee_index: u32,
     offset_in_vmctx: u32,
     target: usize,
@@ -24,7 +34,7 @@ pub fn write_lazy_stub(
         "offset {offset_in_vmctx} has no short encoding"
     );
     let mut writer = Writer::new(buf);
-    arch::lazy_stub(&mut writer, callee_index, offset_in_vmctx, target, at);
+    arch::lazy_stub(&mut writer, convention, callee_index, offset_in_vmctx, target, at);
     writer.len
 }
 
@@ -35,13 +45,18 @@ pub fn write_lazy_stub(
 /// # Panics
 /// If `buf` is shorter than [`STUB_SIZE`], the first offset is not a multiple of 8 below 16 KiB, or the second is not below
 /// 2 GiB.
-pub fn write_entry_stub(buf: &mut [u8], offset_in_vmctx: u32, offset_behind: u32) -> usize {
+pub fn write_entry_stub(
+    buf: &mut [u8],
+    convention: StubConvention,
+    offset_in_vmctx: u32,
+    offset_behind: u32,
+) -> usize {
     assert!(
         offset_in_vmctx.is_multiple_of(8) && offset_in_vmctx < 1 << 14 && offset_behind < 1 << 31,
         "offsets {offset_in_vmctx} and {offset_behind} have no encoding"
     );
     let mut writer = Writer::new(buf);
-    arch::entry_stub(&mut writer, offset_in_vmctx, offset_behind);
+    arch::entry_stub(&mut writer, convention, offset_in_vmctx, offset_behind);
     writer.len
 }
 

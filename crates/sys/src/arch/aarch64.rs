@@ -4,7 +4,7 @@
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
 
-use crate::activation::{self, Activation, ENTRY_FP, EntryFrame};
+use crate::activation::{self, Activation, ENTRY_FP, EntryFrame, StubConvention};
 use crate::stack::{CONTEXT_SP, Context, FiberEntry};
 
 /// The registers that a C function preserves (`x29` apart), in the order of addresses after they were saved.
@@ -550,16 +550,17 @@ unsafe extern "C" fn fiber_start() -> ! {
 
 pub(crate) fn lazy_stub(
     out: &mut activation::Writer<'_>,
+    convention: StubConvention,
     callee_index: u32,
     offset: u32,
     target: usize,
     at: usize,
 ) {
     let half = |value: u32| (value & 0xffff) << 5;
-    // movz w16, low; movk w16, high, lsl 16; str w16, [x0, offset]: x16 belongs to nobody at a call.
+    // movz w16, low; movk w16, high, lsl 16; str w16, [vmctx, offset]: x16 belongs to nobody at a call.
     put(out, 0x5280_0010 | half(callee_index));
     put(out, 0x72a0_0010 | half(callee_index >> 16));
-    put(out, 0xb900_0010 | (offset / 4) << 10);
+    put(out, 0xb900_0010 | base(convention) | (offset / 4) << 10);
     // b target, or ldr x16, [pc + 8]; br x16 with the address behind it.
     let relative = target.wrapping_sub(at + out.len()) as isize;
     if (-(1 << 27)..1 << 27).contains(&relative) {
@@ -571,10 +572,24 @@ pub(crate) fn lazy_stub(
     }
 }
 
-pub(crate) fn entry_stub(out: &mut activation::Writer<'_>, offset: u32, behind: u32) {
+/// Where instructions have the number of their base register.
+fn base(convention: StubConvention) -> u32 {
+    // The tail convention keeps x0 for a result area and x1 for the callee's address.
+    match convention {
+        StubConvention::C => 0,
+        StubConvention::Tail => 2 << 5,
+    }
+}
+
+pub(crate) fn entry_stub(
+    out: &mut activation::Writer<'_>,
+    convention: StubConvention,
+    offset: u32,
+    behind: u32,
+) {
     let half = |value: u32| (value & 0xffff) << 5;
-    // ldr x16, [x0, offset]; movz w17, low; movk w17, high, lsl 16; ldr x16, [x16, x17]; br x16
-    put(out, 0xf940_0010 | (offset / 8) << 10);
+    // ldr x16, [vmctx, offset]; movz w17, low; movk w17, high, lsl 16; ldr x16, [x16, x17]; br x16
+    put(out, 0xf940_0010 | base(convention) | (offset / 8) << 10);
     put(out, 0x5280_0011 | half(behind));
     put(out, 0x72a0_0011 | half(behind >> 16));
     put(out, 0xf871_6a10);

@@ -4,7 +4,7 @@
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
 
-use crate::activation::{self, Activation, ENTRY_FP, EntryFrame};
+use crate::activation::{self, Activation, ENTRY_FP, EntryFrame, StubConvention};
 use crate::stack::{CONTEXT_SP, Context, FiberEntry};
 
 /// The registers that a C function preserves (`rbp` apart), in the order of addresses after they were pushed.
@@ -490,12 +490,13 @@ unsafe extern "C" fn fiber_start() -> ! {
 
 pub(crate) fn lazy_stub(
     out: &mut activation::Writer<'_>,
+    _convention: StubConvention,
     callee_index: u32,
     offset: u32,
     target: usize,
     at: usize,
 ) {
-    // mov dword ptr [rdi + disp32], imm32
+    // mov dword ptr [rdi + disp32], imm32: both conventions begin with rdi.
     out.put(&[0xc7, 0x87]);
     out.put(&offset.to_le_bytes());
     out.put(&callee_index.to_le_bytes());
@@ -512,7 +513,12 @@ pub(crate) fn lazy_stub(
     }
 }
 
-pub(crate) fn entry_stub(out: &mut activation::Writer<'_>, offset: u32, behind: u32) {
+pub(crate) fn entry_stub(
+    out: &mut activation::Writer<'_>,
+    _convention: StubConvention,
+    offset: u32,
+    behind: u32,
+) {
     // mov r11, [rdi + disp32]; jmp [r11 + disp32]: r11 belongs to nobody at a call.
     out.put(&[0x4c, 0x8b, 0x9f]);
     out.put(&offset.to_le_bytes());
