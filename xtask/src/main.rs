@@ -3,12 +3,14 @@
 
 #![forbid(unsafe_code)]
 
+mod emulate;
 mod step;
 mod tidy;
 mod totals;
 mod wasi_suite;
 
 use clap::{Parser, Subcommand};
+use emulate::Emulator;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use step::{Steps, cargo, forward, require, root};
@@ -46,12 +48,16 @@ enum Task {
   cargo x spec                              everything, every tier
   cargo x spec --tier opt wasm-v3/i32.wast  one file in one tier
   cargo x spec simd                         every file whose path contains `simd`
+  cargo x spec --aarch64                    on an emulated AArch64 machine; a minute longer
 
 Known failures are in tests/spec-exceptions.toml; a listed file that passes is an error.")]
     Spec {
         /// Only this tier: interp, opt, opt-checked (no signal handlers) or auto (functions move up at once)
         #[arg(long)]
         tier: Option<String>,
+        /// Build for AArch64 Linux and run under QEMU's user-mode emulation
+        #[arg(long)]
+        aarch64: bool,
         /// Only files whose path contains one of these words
         files: Vec<String>,
     },
@@ -109,7 +115,12 @@ fn main() -> ExitCode {
         Some(Task::Test { arguments }) => {
             forward(with(cargo(&["test", "--workspace"]), &arguments))
         }
-        Some(Task::Spec { tier, files }) => forward(spec(tier.as_deref(), &files)),
+        Some(Task::Spec { tier, aarch64, files }) => {
+            let emulator = if aarch64 { Some(emulate::aarch64()) } else { None };
+            emulator
+                .transpose()
+                .and_then(|emulator| forward(spec(emulator, tier.as_deref(), &files)))
+        }
         Some(Task::Fuzz { seconds, arguments }) => fuzz(seconds, &arguments),
         Some(Task::Bench { arguments }) => forward(with(
             cargo(&["run", "--release", "--package", "sterna-bench", "--"]),
@@ -162,8 +173,12 @@ fn tidy_alone() -> ExitCode {
 }
 
 /// The suite is a test of `sterna-wast`, so `cargo x` runs it too; this selects from it.
-fn spec(tier: Option<&str>, files: &[String]) -> Command {
-    let mut command = cargo(&["test", "--package", "sterna-wast", "--test", "spec", "--"]);
+fn spec(emulator: Option<Emulator>, tier: Option<&str>, files: &[String]) -> Command {
+    let mut command = cargo(&["test", "--package", "sterna-wast", "--test", "spec"]);
+    if let Some(emulator) = emulator {
+        emulator.apply(&mut command);
+    }
+    command.arg("--");
     command.args(tier.map(|tier| format!("--tier={tier}")));
     with(command, files)
 }
@@ -173,7 +188,7 @@ fn fuzz(seconds: u64, arguments: &[String]) -> Result<ExitCode, String> {
     if !manifest.exists() {
         return Err("not yet: there is no fuzz/Cargo.toml".into());
     }
-    let mut command = cargo(&["run", "--release", "--manifest-path"]);
+    let mut command = cargo(&["run", "--profile", "fast", "--manifest-path"]);
     command.arg(manifest).args(["--", "--seconds", &seconds.to_string()]);
     forward(with(command, arguments))
 }
