@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use sterna_isa::FeatureSet;
+use sterna_isa::{FeatureSet, FuncType, HeapType, SubType, ValType};
 use sterna_runtime as rt;
 
 use crate::config::{Config, Tier};
@@ -47,6 +47,34 @@ impl Engine {
             rt::TierPolicy::Interp => Tier::Interp,
             rt::TierPolicy::Opt => Tier::Opt,
         }
+    }
+
+    /// The heap type of functions of exactly this type, final and not part of a larger recursion group, as `(type (func …))` declares
+    /// them.
+    ///
+    /// Indices of defined types (`HeapType::Concrete`) in the types of this API, other than in [`Module::types`](crate::Module::types),
+    /// are those of the engine: equal types have the same index, whatever module declares them.
+    ///
+    /// # Panics
+    /// If `ty` has an index that is not the engine's, or if the engine has about a million types.
+    pub fn func_heap_type(&self, ty: &FuncType) -> HeapType {
+        HeapType::Concrete(self.inner.intern(ty).id)
+    }
+
+    /// The definition of a type that [`HeapType::Concrete`] refers to in the types of this API.
+    ///
+    /// # Panics
+    /// If the engine has no type with that index.
+    pub fn type_definition(&self, index: u32) -> SubType {
+        self.inner.type_info(index).def.clone()
+    }
+
+    /// Whether values of type `ty` are values of type `of` (core specification, 3.3, "Matching").
+    ///
+    /// # Panics
+    /// If one of the types has an index that is not the engine's.
+    pub fn matches(&self, ty: ValType, of: ValType) -> bool {
+        self.inner.matches(ty, of)
     }
 
     /// The features that validation accepts.

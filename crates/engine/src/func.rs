@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use sterna_abi::{FuncRef, Slot};
-use sterna_isa::FuncType;
+use sterna_isa::{FuncType, ValType};
 use sterna_runtime as rt;
 
 use crate::caller::Caller;
@@ -35,6 +35,13 @@ impl Func {
 
     pub(crate) fn slot(self, store: StoreId) -> Result<Slot> {
         Ok(self.handle.get(store)?.as_ptr() as Slot)
+    }
+
+    /// Whether it is of a type with this id in its engine.
+    pub(crate) fn is_of(self, type_id: rt::TypeId, store: StoreId) -> Result<bool> {
+        let func = self.handle.get(store)?;
+        // SAFETY: the function is of this store, which the caller has borrowed.
+        Ok(unsafe { rt::Store::func_matches(func, type_id) })
     }
 
     pub(crate) fn to_runtime(self, store: StoreId) -> Result<NonNull<FuncRef>> {
@@ -142,13 +149,22 @@ impl Func {
         self.handle.get(store.id())?;
         let found = self.ty(store);
         let expected = FuncType::new(P::TYPES, R::TYPES);
-        match found == expected {
+        match fits(store.rt().engine(), &found, &expected) {
             true => Ok(TypedFunc { func: *self, types: PhantomData }),
             false => {
                 Err(Error::msg(format_args!("type mismatch: expected {expected}, found {found}")))
             }
         }
     }
+}
+
+/// Whether a function can be called with and for values of the types in `expected`: those of parameters match the function's own, its
+/// results match those.
+fn fits(engine: &rt::Engine, found: &FuncType, expected: &FuncType) -> bool {
+    let all = |types: &[ValType], of: &[ValType]| {
+        types.len() == of.len() && types.iter().zip(of).all(|(&ty, &of)| engine.matches(ty, of))
+    };
+    all(&expected.params, &found.params) && all(&found.results, &expected.results)
 }
 
 fn count(what: &str, expected: usize, given: usize) -> Result<()> {

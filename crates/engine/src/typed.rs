@@ -2,7 +2,7 @@
 //! Does not own calls.
 
 use sterna_abi::Slot;
-use sterna_isa::ValType;
+use sterna_isa::{HeapType, RefType, ValType};
 
 use crate::error::Result;
 use crate::externref::ExternRef;
@@ -72,6 +72,12 @@ one_slot! {
     Option<Func>, ValType::FUNCREF,
         (func, store) => func.map_or(Ok(0), |func| func.slot(store))?,
         (store, slot) => Func::from_slot(store, slot);
+    Func, ValType::Ref(RefType::non_null(HeapType::Func)),
+        (func, store) => func.slot(store)?,
+        (store, slot) => Func::from_slot(store, slot).expect("not null, by its type");
+    ExternRef, ValType::Ref(RefType::non_null(HeapType::Extern)),
+        (value, store) => value.slot(store)?,
+        (store, slot) => ExternRef::from_slot(store, slot).expect("not null, by its type");
     Option<ExternRef>, ValType::EXTERNREF,
         (value, store) => value.map_or(Ok(0), |value| value.slot(store))?,
         (store, slot) => ExternRef::from_slot(store, slot);

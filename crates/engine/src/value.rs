@@ -201,13 +201,14 @@ impl Ref {
     }
 
     pub(crate) fn to_slot(self, ty: RefType, store: StoreId) -> Result<Slot> {
-        let fits = matches!(
-            (self, ty.heap),
+        let fits = match (self, ty.heap) {
             (Ref::Func(_), HeapType::Func)
-                | (Ref::Extern(_), HeapType::Extern)
-                | (Ref::Func(None), HeapType::NoFunc | HeapType::Concrete(_))
-                | (Ref::Extern(None), HeapType::NoExtern)
-        );
+            | (Ref::Extern(_), HeapType::Extern)
+            | (Ref::Func(None), HeapType::NoFunc | HeapType::Concrete(_))
+            | (Ref::Extern(None), HeapType::NoExtern) => true,
+            (Ref::Func(Some(func)), HeapType::Concrete(of)) => func.is_of(of, store)?,
+            _ => false,
+        };
         if !fits || self.is_null() && !ty.nullable {
             return Err(mismatch(ValType::Ref(ty), ValType::Ref(self.ty())));
         }

@@ -23,10 +23,16 @@ pub(crate) unsafe fn describe(frame: &InterpFrame) -> CapturedFrame {
         return nothing;
     }
     let Some(Found { offset, locals, stack }) = found.found else { return nothing };
+    // All tiers agree on the types of captured values, whatever they know of them: that of any function here.
+    let module = code.source().module;
+    let top = |ty: ValType| match ty {
+        ValType::Ref(ty) if module.is_func_heap(ty.heap) => ValType::FUNCREF,
+        _ => ty,
+    };
     let read = |values: Vec<(ValType, Saved)>| {
         values
             .into_iter()
-            .map(|(ty, saved)| CapturedValue { ty, bits: read(frame, ty, saved) })
+            .map(|(ty, saved)| CapturedValue { ty: top(ty), bits: read(frame, ty, saved) })
             .collect()
     };
     CapturedFrame {

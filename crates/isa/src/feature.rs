@@ -89,7 +89,7 @@ define_features! {
     /// 64-bit memories and tables.
     Memory64, "memory64", Wasm3, on;
     /// Typed function references.
-    FunctionReferences, "function-references", Wasm3, off;
+    FunctionReferences, "function-references", Wasm3, on;
     /// Garbage-collected structs and arrays.
     Gc, "gc", Wasm3, off;
     /// Exceptions.

@@ -160,18 +160,19 @@ impl Build<'_> {
         let ty = self.module.func_type(func);
         self.cx.locals.clear();
         for &param in &ty.params {
-            let ty = supported(param)?;
+            let ty = self.supported(param)?;
             let value = self.graph.push_param(self.block, ty);
             self.cx.locals.declare(value);
         }
         for (count, ty) in body.local_groups() {
-            let zero = self.graph.make_const(supported(ty)?, 0);
+            let ty = self.supported(ty)?;
+            let zero = self.graph.make_const(ty, 0);
             for _ in 0..count {
                 self.cx.locals.declare(zero);
             }
         }
         for &result in &ty.results {
-            let result = supported(result)?;
+            let result = self.supported(result)?;
             self.graph.results.push(result);
         }
         self.open_block(self.block);
@@ -180,6 +181,12 @@ impl Build<'_> {
         }
         self.cx.frames.push(Frame::function(ty.results.len()));
         Ok(())
+    }
+
+    /// The graph type of a value type.
+    fn supported(&self, ty: ValType) -> Result<Type, BuildError> {
+        let unsupported = || BuildError::Unsupported(format!("the type {ty}"));
+        Type::of(self.module, ty).ok_or_else(unsupported)
     }
 
     // ------------------------------------------------------------------------------------------ operand stack
@@ -253,9 +260,4 @@ impl Build<'_> {
         let values = List { start, len: locals + stack.len };
         self.graph.states.push(StateData { inst, values, locals });
     }
-}
-
-/// The graph type of a value type.
-fn supported(ty: ValType) -> Result<Type, BuildError> {
-    Type::of(ty).ok_or_else(|| BuildError::Unsupported(format!("the type {ty}")))
 }

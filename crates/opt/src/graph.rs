@@ -14,7 +14,8 @@
 //! at a time.
 
 use sterna_base::Entity;
-use sterna_isa::{Op, RefType, ValType};
+use sterna_isa::{HeapType, Op, ValType};
+use sterna_module::Module;
 
 sterna_base::entity! {
     /// A basic block.
@@ -42,28 +43,35 @@ pub enum Type {
     F64,
     /// 128-bit vector.
     V128,
-    /// `funcref`: an address, 0 = null.
+    /// Any reference to a function: an address, 0 = null.
     FuncRef,
-    /// `externref`: an opaque word, 0 = null.
+    /// Any reference to an external value: an opaque word, 0 = null.
     ExternRef,
 }
 
 impl Type {
-    /// The graph type of a value type, unless the tier does not support it.
-    pub fn of(ty: ValType) -> Option<Type> {
+    /// The graph type of a value type of a module, unless the tier does not support it.
+    pub fn of(module: &Module, ty: ValType) -> Option<Type> {
         Some(match ty {
             ValType::I32 => Type::I32,
             ValType::I64 => Type::I64,
             ValType::F32 => Type::F32,
             ValType::F64 => Type::F64,
             ValType::V128 => Type::V128,
-            ValType::Ref(RefType::FUNCREF) => Type::FuncRef,
-            ValType::Ref(RefType::EXTERNREF) => Type::ExternRef,
-            ValType::Ref(_) => return None,
+            ValType::Ref(ty) => return Type::of_heap(module, ty.heap),
         })
     }
 
-    /// The value type it stands for.
+    /// The graph type of references to a heap type of a module, unless the tier does not support it.
+    pub fn of_heap(module: &Module, ty: HeapType) -> Option<Type> {
+        match ty {
+            HeapType::Extern | HeapType::NoExtern => Some(Type::ExternRef),
+            _ if module.is_func_heap(ty) => Some(Type::FuncRef),
+            _ => None,
+        }
+    }
+
+    /// The value type it stands for: of references, the nullable top of their hierarchy.
     pub fn val_type(self) -> ValType {
         match self {
             Type::I32 => ValType::I32,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use sterna_isa::{HeapType, ImmKind, Op, RefType, ValType};
+use sterna_isa::{ImmKind, Op};
 
 use crate::graph::{
     Block, Graph, Inst, List, MemAccess, Opcode, Origin, StateData, Switch, Type, Value,
@@ -131,8 +131,8 @@ fn type_named(name: &str) -> Option<Type> {
         "f32" => Type::F32,
         "f64" => Type::F64,
         "v128" => Type::V128,
-        "funcref" => Type::of(ValType::Ref(RefType::nullable(HeapType::Func)))?,
-        "externref" => Type::of(ValType::Ref(RefType::nullable(HeapType::Extern)))?,
+        "funcref" => Type::FuncRef,
+        "externref" => Type::ExternRef,
         _ => return None,
     })
 }

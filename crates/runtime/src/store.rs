@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use sterna_abi::{GlobalCell, PendingTail, Slot, StoreCtx};
+use sterna_abi::{FuncRef, GlobalCell, PendingTail, Slot, StoreCtx};
 use sterna_sys::activation::Activation;
 use sterna_sys::stack::GuestStack;
 
@@ -170,6 +170,25 @@ impl Store {
         self.tables.push(Box::new(table));
         let last = self.tables.last_mut().expect("just pushed");
         NonNull::from(&mut **last)
+    }
+
+    /// Whether a function is of a type, or of a subtype.
+    ///
+    /// # Panics
+    /// If the engine has no type with that id.
+    ///
+    /// # Safety
+    /// The function must be of a live store that is not running on another thread.
+    pub unsafe fn func_matches(func: NonNull<FuncRef>, type_id: TypeId) -> bool {
+        // SAFETY: live by the caller's promise.
+        let func = unsafe { func.as_ref() };
+        // SAFETY: the vmctx of an instance or of a host function, both begin with the store.
+        let ctx = unsafe { (*func.instance).store };
+        // SAFETY: functions live as long as their store, which has a context.
+        let store: *const Store = unsafe { (*ctx).runtime }.cast_const().cast();
+        // SAFETY: set by `Store::new`; the engine does not change while the store lives.
+        let engine: &Engine = unsafe { &(*store).engine };
+        engine.types.is_subtype(func.type_id, type_id)
     }
 
     /// A tag of a function type, which must be of this store's engine.

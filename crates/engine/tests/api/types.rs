@@ -1,9 +1,12 @@
 //! Owns tests of types across modules: equality, subtyping at imports and at indirect calls.
 //! Does not own tests of their validation.
 
-use sterna::{Engine, Extern, FeatureSet, Instance, Module, Store, Trap, TrapCode};
+use sterna::{
+    Engine, Extern, ExternType, FeatureSet, Func, FuncType, HeapType, Instance, Module, RefType,
+    Store, Trap, TrapCode, Val, ValType,
+};
 
-use crate::each_config;
+use crate::{each_config, each_tier};
 
 fn with_all_features(test: impl Fn(&Engine)) {
     each_config(|config| _ = config.features(FeatureSet::ALL), test);
@@ -174,5 +177,95 @@ fn what_no_tier_carries_out_is_refused_where_it_runs() {
         }
         let fine = instance.get_typed_func::<(), i32>(&mut store, "fine").unwrap();
         assert_eq!(fine.call(&mut store, ()).unwrap(), 3);
+    });
+}
+
+const REFERENCES: &str = r#"(module
+            (type $ii (func (param i32) (result i32)))
+            (import "" "pick" (func $pick (param i32) (result (ref null $ii))))
+            (func $inc (export "inc") (type $ii) (i32.add (local.get 0) (i32.const 1)))
+            (func (export "apply") (param (ref $ii) i32) (result i32)
+              (call_ref $ii (local.get 1) (local.get 0)))
+            (func (export "through") (param i32 i32) (result i32)
+              (call_ref $ii (local.get 1) (call $pick (local.get 0))))
+            (func (export "get") (result (ref $ii)) (ref.func $inc))
+            (table (export "table") 1 (ref null $ii))
+            (global (export "global") (mut (ref null $ii)) (ref.null $ii)))"#;
+
+#[test]
+fn function_types_have_one_index_in_an_engine() {
+    each_tier(|engine| {
+        let ii = FuncType::new([ValType::I32], [ValType::I32]);
+        let heap = engine.func_heap_type(&ii);
+        assert_eq!(engine.func_heap_type(&ii), heap);
+        let HeapType::Concrete(index) = heap else { panic!("{heap}") };
+        assert_eq!(engine.type_definition(index).as_func(), Some(&ii));
+        let nullable = ValType::Ref(RefType::nullable(heap));
+        assert!(engine.matches(nullable, ValType::FUNCREF));
+        assert!(!engine.matches(ValType::FUNCREF, nullable));
+        let module = module(engine, REFERENCES);
+        let Some(ExternType::Func(apply)) = module.get_export("apply") else { panic!() };
+        assert_eq!(*apply.params, [ValType::Ref(RefType::non_null(heap)), ValType::I32]);
+    });
+}
+
+#[test]
+fn references_of_any_function_type_pass_between_host_and_guest() {
+    each_tier(|engine| {
+        let mut store = Store::new(engine, ());
+        let ii = engine.func_heap_type(&FuncType::new([ValType::I32], [ValType::I32]));
+        let nullable = ValType::Ref(RefType::nullable(ii));
+        let triple = Func::wrap(&mut store, |x: i32| x * 3);
+        let other = Func::wrap(&mut store, |x: i64| x);
+        let ty = FuncType::new([ValType::I32], [nullable]);
+        let pick = Func::new(&mut store, ty, move |_, params, results| {
+            results[0] = match params[0].unwrap_i32() {
+                0 => Val::NULL_FUNC,
+                1 => triple.into(),
+                _ => other.into(),
+            };
+            Ok(())
+        });
+        let module = module(engine, REFERENCES);
+        let instance = Instance::new(&mut store, &module, &[pick.into()]).unwrap();
+        let inc = instance.get_func(&mut store, "inc").unwrap();
+        let mut call = |name: &str, params: &[Val]| {
+            let func = instance.get_func(&mut store, name).unwrap();
+            let mut results = [Val::I32(0)];
+            func.call(&mut store, params, &mut results).map(|()| results[0])
+        };
+        for (func, expected) in [(inc, 8), (triple, 21)] {
+            let result = call("apply", &[func.into(), Val::I32(7)]).unwrap();
+            assert_eq!(result.unwrap_i32(), expected);
+        }
+        for wrong in [Val::NULL_FUNC, other.into(), Val::NULL_EXTERN] {
+            let error = call("apply", &[wrong, Val::I32(7)]).unwrap_err();
+            assert!(error.to_string().contains("type mismatch: expected (ref "), "{error}");
+        }
+        assert_eq!(call("through", &[Val::I32(1), Val::I32(5)]).unwrap().unwrap_i32(), 15);
+        let null = call("through", &[Val::I32(0), Val::I32(5)]).unwrap_err();
+        let code = null.downcast_ref::<Trap>().unwrap().code();
+        assert_eq!(code, TrapCode::NullFunctionReference);
+        let wrong = call("through", &[Val::I32(2), Val::I32(5)]).unwrap_err();
+        assert!(
+            format!("{wrong:#}").contains("a host function returned a wrong value"),
+            "{wrong:#}"
+        );
+
+        // The result is a subtype of what the typed call asks for; what it takes must be one of the parameter's type.
+        let get = instance.get_typed_func::<(), Func>(&mut store, "get").unwrap();
+        let got = get.call(&mut store, ()).unwrap();
+        assert_eq!(got.typed::<i32, i32>(&store).unwrap().call(&mut store, 1).unwrap(), 2);
+        assert!(instance.get_typed_func::<(), Option<Func>>(&mut store, "get").is_ok());
+        assert!(instance.get_typed_func::<(Func, i32), i32>(&mut store, "apply").is_err());
+
+        let table = instance.get_table(&mut store, "table").unwrap();
+        table.set(&mut store, 0, triple.into()).unwrap();
+        assert!(table.set(&mut store, 0, other.into()).is_err());
+        let global = instance.get_global(&mut store, "global").unwrap();
+        global.set(&mut store, got.into()).unwrap();
+        assert!(global.set(&mut store, other.into()).is_err());
+        let found = global.get(&mut store).unwrap_func_ref().unwrap();
+        assert_eq!(found.typed::<i32, i32>(&store).unwrap().call(&mut store, 4).unwrap(), 5);
     });
 }

@@ -138,6 +138,30 @@ impl<X: Source<i64>> Op for CallIndirect<X> {
     }
 }
 
+/// The function that a reference in a slot refers to.
+#[inline(always)]
+fn callee(r: &Regs, slot: usize) -> Result<FuncRef, Stop> {
+    let reference: *const FuncRef = r.slot::<u64>(slot) as *const FuncRef;
+    if reference.is_null() {
+        return Err(Stop::Trap(TrapCode::NullFunctionReference));
+    }
+    // SAFETY: a reference to a function is null or the address of one of the store, whose functions live as long as it.
+    Ok(unsafe { reference.read() })
+}
+
+/// Slot of the reference at 8, return info at 16; a [`Restore`] follows.
+pub(crate) struct CallRef;
+
+impl Op for CallRef {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let callee = callee(r, r.u16(8))?;
+        let (delta, foreign) = (r.u16(16), after(r, 24));
+        call_ref(r, &callee, delta, foreign, foreign + RESTORE_SIZE as u64);
+        Ok(())
+    }
+}
+
 /// Return info at 8: gives the caller its instance and memory back, when the callee was another instance's.
 pub(crate) struct Restore<const MEMORY: bool>;
 
@@ -221,6 +245,19 @@ impl Op for TailCallIndirect {
     }
 }
 
+/// Slot of the reference at 22, the rest as in [`TailCall`].
+pub(crate) struct TailCallRef;
+
+impl Op for TailCallRef {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let callee = callee(r, r.u16(22))?;
+        replace_frame(r, r.u16(16), r.u16(18), r.u16(20));
+        tail_call_ref(r, &callee);
+        Ok(())
+    }
+}
+
 /// Goes back to the caller of a frame, whose return address is given.
 #[inline(always)]
 pub(crate) fn leave(r: &mut Regs, return_address: u64) {
@@ -277,6 +314,8 @@ pub(crate) static CALL: [Handler; 2] = [step::<Call<false>>, step::<Call<true>>]
 pub(crate) static CALL_IMPORT: Handler = step::<CallImport>;
 /// [`CallIndirect`] by place of the index: slot, accumulator.
 pub(crate) static CALL_INDIRECT: [Handler; 2] = [step::<CallIndirect<S>>, step::<CallIndirect<A>>];
+/// [`CallRef`].
+pub(crate) static CALL_REF: Handler = step::<CallRef>;
 /// [`Restore`] without and with memory.
 pub(crate) static RESTORE: [Handler; 2] = [step::<Restore<false>>, step::<Restore<true>>];
 /// [`TailCall`].
@@ -285,6 +324,8 @@ pub(crate) static TAIL_CALL: Handler = step::<TailCall>;
 pub(crate) static TAIL_CALL_IMPORT: Handler = step::<TailCallImport>;
 /// [`TailCallIndirect`].
 pub(crate) static TAIL_CALL_INDIRECT: Handler = step::<TailCallIndirect>;
+/// [`TailCallRef`].
+pub(crate) static TAIL_CALL_REF: Handler = step::<TailCallRef>;
 /// [`Return`].
 pub(crate) static RETURN: Handler = step::<Return>;
 /// [`ReturnMany`].

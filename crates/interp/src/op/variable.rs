@@ -212,6 +212,22 @@ impl Op for Unreachable {
     }
 }
 
+/// Slot of a reference at 8: traps if it is null.
+struct NonNull;
+
+impl Op for NonNull {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        if r.slot::<u64>(r.u16(8)) == 0 {
+            return Err(Stop::Trap(TrapCode::NullReference));
+        }
+        r.advance(16);
+        Ok(())
+    }
+}
+
+/// `ref.as_non_null`.
+pub(crate) static NON_NULL: Handler = step::<NonNull>;
 /// `unreachable`.
 pub(crate) static UNREACHABLE: Handler = step::<Unreachable>;
 /// `select` of vectors.

@@ -9,8 +9,8 @@ use super::stack::{Acc, Loc, Place, class};
 use crate::exit::ReturnKind;
 use crate::machine::Handler;
 use crate::op::call::{
-    CALL, CALL_IMPORT, CALL_INDIRECT, RESTORE, RESTORE_SIZE, TAIL_CALL, TAIL_CALL_IMPORT,
-    TAIL_CALL_INDIRECT,
+    CALL, CALL_IMPORT, CALL_INDIRECT, CALL_REF, RESTORE, RESTORE_SIZE, TAIL_CALL, TAIL_CALL_IMPORT,
+    TAIL_CALL_INDIRECT, TAIL_CALL_REF,
 };
 
 impl Translator<'_> {
@@ -100,6 +100,19 @@ impl Translator<'_> {
         self.call_results(&signature.results, base);
     }
 
+    /// `call_ref`.
+    pub(super) fn call_ref(&mut self, ty: u32) {
+        let callee = self.pop();
+        let slot = self.in_slot(&callee);
+        let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
+        let base = self.arguments(&signature.params);
+        let pos = self.emit(CALL_REF, 24);
+        self.asm.u16(pos, 8, slot);
+        self.return_info(pos, 16, base, ReturnKind::Restore);
+        self.restore(base);
+        self.call_results(&signature.results, base);
+    }
+
     /// Writes record and arguments of a tail call and ends the block.
     fn tail_call(&mut self, pos: u32, params: &[ValType], base: u32) {
         let count: usize = params.iter().map(|ty| ty.slots()).sum();
@@ -134,6 +147,17 @@ impl Translator<'_> {
         let pos = self.emit(TAIL_CALL_INDIRECT, 24);
         self.asm.u32(pos, 8, self.source.layout.table(TableIndex::from_u32(table)));
         self.asm.u32(pos, 12, ty);
+        self.asm.u16(pos, 22, slot);
+        self.tail_call(pos, &signature.params, base);
+    }
+
+    /// `return_call_ref`.
+    pub(super) fn return_call_ref(&mut self, ty: u32) {
+        let callee = self.pop();
+        let slot = self.in_slot(&callee);
+        let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
+        let base = self.arguments(&signature.params);
+        let pos = self.emit(TAIL_CALL_REF, 24);
         self.asm.u16(pos, 22, slot);
         self.tail_call(pos, &signature.params, base);
     }

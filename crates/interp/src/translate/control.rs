@@ -7,7 +7,7 @@ use sterna_module::{BlockType, BrTable};
 use super::Translator;
 use super::asm::NONE;
 use super::scalar::{Condition, immediate_size};
-use super::stack::{Acc, Loc, Place, class};
+use super::stack::{Acc, Entry, Loc, Place, class};
 use crate::op::branch::{JUMP, TABLE};
 use crate::op::call::{RETURN, RETURN_MANY, RETURN_VALUE};
 use crate::op::variable::COPY_DOWN;
@@ -278,16 +278,44 @@ impl<'a> Translator<'a> {
     /// `br_if`.
     pub(super) fn br_if(&mut self, depth: u32) {
         let condition = self.condition();
+        self.branch_if(&condition, depth);
+    }
+
+    /// `br_on_null`: the reference is gone where it is null.
+    pub(super) fn br_on_null(&mut self, depth: u32) {
+        let entry = self.pop();
+        let place = Place::Slot { slot: self.in_slot(&entry), cached: false };
+        self.branch_if(&Condition::Zero { wide: true, not: false, place }, depth);
+        self.push_again(&entry);
+    }
+
+    /// `br_on_non_null`: the reference is gone where it is not taken along.
+    pub(super) fn br_on_non_null(&mut self, depth: u32) {
+        self.settle(1);
+        let slot = self.stack.last().map_or(0, |entry| entry.slot);
+        let place = Place::Slot { slot: slot as u16, cached: false };
+        self.branch_if(&Condition::Zero { wide: true, not: true, place }, depth);
+        self.pop();
+    }
+
+    /// Pushes an entry that was popped, and has been put into a slot since.
+    pub(super) fn push_again(&mut self, entry: &Entry) {
+        let loc = if let Loc::Local(_) = entry.loc { entry.loc } else { Loc::Temp };
+        self.push(entry.ty, loc);
+    }
+
+    /// Branches with the operands on top if a condition holds. What it tests must not be in an accumulator.
+    fn branch_if(&mut self, condition: &Condition, depth: u32) {
         let index = self.target(depth);
         let types = self.label(index);
         self.settle(types.len());
         let in_place = types.is_empty() || self.top() - slots(&types) == self.controls[index].slot;
         if in_place && !self.returns_values(index) {
-            let field = self.branch_on(&condition, true, self.is_back(index));
+            let field = self.branch_on(condition, true, self.is_back(index));
             return self.link(index, field);
         }
         let mut skip = NONE;
-        let field = self.branch_on(&condition, false, false);
+        let field = self.branch_on(condition, false, false);
         self.asm.chain(&mut skip, field);
         let accs = self.acc;
         self.leave_for(index, &types);

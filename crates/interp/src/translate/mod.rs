@@ -24,7 +24,7 @@ use stack::{Acc, Entry, Loc, Producer};
 use crate::exit::RECORD_SLOTS;
 use crate::machine::Handler;
 use crate::op::enter::{BUDGET, ENTER, FOREIGN, ZERO_COUNTS};
-use crate::op::variable::{CONST128, UNREACHABLE};
+use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 
 pub(crate) use probe::{Found, Probe, Saved};
 
@@ -242,8 +242,8 @@ impl<'a> Translator<'a> {
     }
 
     /// Translates an operator.
+    // tidy: dispatch
     fn operator(&mut self, operator: Operator<'_>) -> Result<(), TrapCode> {
-        // tidy: dispatch
         let Operator { op, imm, .. } = operator;
         if !self.reachable {
             self.unreachable_operator(op);
@@ -268,6 +268,8 @@ impl<'a> Translator<'a> {
             (Op::ReturnCallIndirect, Imm::Index2(ty, table)) => {
                 self.return_call_indirect(ty, table)
             }
+            (Op::CallRef, Imm::Index(ty)) => self.call_ref(ty),
+            (Op::ReturnCallRef, Imm::Index(ty)) => self.return_call_ref(ty),
             (Op::Drop, _) => {
                 self.pop();
             }
@@ -296,6 +298,15 @@ impl<'a> Translator<'a> {
                 self.push(ValType::Ref(sterna_isa::RefType::nullable(heap)), Loc::Const(0));
             }
             (Op::RefIsNull, _) => self.compare_zero(Op::I64Eq),
+            (Op::RefAsNonNull, _) => {
+                let entry = self.pop();
+                let slot = self.in_slot(&entry);
+                let pos = self.emit(NON_NULL, 16);
+                self.asm.u16(pos, 8, slot);
+                self.push_again(&entry);
+            }
+            (Op::BrOnNull, Imm::Index(depth)) => self.br_on_null(depth),
+            (Op::BrOnNonNull, Imm::Index(depth)) => self.br_on_non_null(depth),
             (Op::I32Eqz, _) => self.eqz(Op::I32Eq),
             (Op::I64Eqz, _) => self.eqz(Op::I64Eq),
             (op, Imm::None) => self.plain(op)?,

@@ -57,7 +57,7 @@ impl Lower<'_> {
 
     /// Lowers an operator of class Call.
     pub(super) fn call(&mut self, op: Op, inst: Inst) -> Result<(), String> {
-        let tail = matches!(op, Op::ReturnCall | Op::ReturnCallIndirect);
+        let tail = matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef);
         let (call, args) = match op {
             Op::Call | Op::ReturnCall => {
                 let func = FuncIndex::from_u32(self.input.graph.inst(inst).index());
@@ -67,6 +67,10 @@ impl Lower<'_> {
             Op::CallIndirect | Op::ReturnCallIndirect => {
                 let args = self.input.graph.args(inst).len() - 1;
                 (self.indirect_call(inst, args), args)
+            }
+            Op::CallRef | Op::ReturnCallRef => {
+                let args = self.input.graph.args(inst).len() - 1;
+                (self.ref_call(inst, args), args)
             }
             _ => return Err(format!("{op} is not supported by the optimizing tier yet")),
         };
@@ -124,6 +128,18 @@ impl Lower<'_> {
         let entry = self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_ENTRY as i32);
         let instance =
             self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_INSTANCE as i32);
+        let callee = self.entry_callee(entry, ty, self.input.convention);
+        Call { callee, instance, ty }
+    }
+
+    /// A call through a reference, which may be null.
+    fn ref_call(&mut self, inst: Inst, args: usize) -> Call {
+        let ty = TypeIndex::from_u32(self.input.graph.inst(inst).index());
+        let callee = self.arg(inst, args);
+        self.trap_if_null(callee, TrapCode::NullFunctionReference);
+        let flags = self.flags.tables;
+        let entry = self.pos.ins().load(types::I64, flags, callee, FuncRef::OFF_ENTRY as i32);
+        let instance = self.pos.ins().load(types::I64, flags, callee, FuncRef::OFF_INSTANCE as i32);
         let callee = self.entry_callee(entry, ty, self.input.convention);
         Call { callee, instance, ty }
     }

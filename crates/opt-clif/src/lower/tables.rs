@@ -43,6 +43,11 @@ impl<'a> Lower<'a> {
         &self.input.module.tables()[table as usize]
     }
 
+    /// Whether elements are [`FuncRef`]s.
+    fn is_func_table(&self, ty: &TableType) -> bool {
+        self.input.module.is_func_heap(ty.element.heap)
+    }
+
     /// Flags for loads from a table's definition. One that cannot grow never changes.
     fn table_def_flags(&self, ty: &TableType) -> MemFlagsData {
         if ty.max == Some(ty.min) { self.flags.constant } else { self.flags.context }
@@ -76,7 +81,7 @@ impl<'a> Lower<'a> {
         self.trap_if(out, trap);
         let flags = self.table_def_flags(ty);
         let base = self.pos.ins().load(types::I64, flags, def, TableDef::OFF_BASE as i32);
-        let log2 = if is_func_table(ty) { FuncRef::LOG2_SIZE } else { 3 };
+        let log2 = if self.is_func_table(ty) { FuncRef::LOG2_SIZE } else { 3 };
         let offset = self.pos.ins().ishl_imm_u(index, i64::from(log2));
         let address = self.pos.ins().iadd(base, offset);
         self.pos.ins().select_spectre_guard(out, base, address)
@@ -86,7 +91,8 @@ impl<'a> Lower<'a> {
         let table = self.input.graph.inst(inst).index();
         let index = self.arg(inst, 0);
         let element = self.table_element(table, index, TrapCode::TableOutOfBounds);
-        let offset = if is_func_table(self.table_type(table)) { FuncRef::OFF_THIS } else { 0 };
+        let funcs = self.is_func_table(self.table_type(table));
+        let offset = if funcs { FuncRef::OFF_THIS } else { 0 };
         let value = self.pos.ins().load(types::I64, self.flags.tables, element, offset as i32);
         self.set(inst, value);
     }
@@ -100,6 +106,11 @@ impl<'a> Lower<'a> {
             let zero = self.iconst(0);
             let is_null = self.pos.ins().icmp(IntCC::Equal, value, zero);
             return self.set_bool(inst, is_null);
+        }
+        if op == Op::RefAsNonNull {
+            let value = self.arg(inst, 0);
+            self.trap_if_null(value, TrapCode::NullReference);
+            return self.set(inst, value);
         }
         let func =
             self.pos.ins().iconst(types::I32, i64::from(self.input.graph.inst(inst).index()));
@@ -174,9 +185,4 @@ impl<'a> Lower<'a> {
         };
         self.set(inst, value);
     }
-}
-
-/// Whether elements are [`FuncRef`]s.
-pub(super) fn is_func_table(ty: &TableType) -> bool {
-    ty.element == sterna_isa::RefType::FUNCREF
 }

@@ -38,6 +38,13 @@ impl Lower<'_> {
         self.open(next);
     }
 
+    /// Traps if a reference is null.
+    pub(super) fn trap_if_null(&mut self, reference: ir::Value, trap: TrapCode) {
+        let zero = self.pos.ins().iconst(types::I64, 0);
+        let is_null = self.pos.ins().icmp(IntCC::Equal, reference, zero);
+        self.trap_if(is_null, trap);
+    }
+
     /// In the prelude of a function with explicit checks: ends it, traps if the stack is used up, else goes on to `entry`. The
     /// frame is set up by then, so its size is accounted for, provided it is below the reserve.
     pub(super) fn stack_check(&mut self, entry: ir::Block) {

@@ -370,6 +370,44 @@ impl Build<'_> {
         }
     }
 
+    /// `br_on_null`. A reference is a condition as integers are: true if not null.
+    pub(super) fn br_on_null(&mut self, depth: u32) {
+        let reference = self.pop();
+        match self.graph.constant(reference) {
+            Some(_) => {
+                let edge = self.new_edge();
+                self.connect(edge, depth);
+                self.terminate_edges(Op::Br, List::default(), edge, 1);
+            }
+            None => {
+                let next = self.graph.push_block();
+                let taken = self.graph.push_edge(next);
+                let null = self.new_edge();
+                self.connect(null, depth);
+                let args = self.graph.push_list(&[reference]);
+                self.terminate_edges(Op::BrIf, args, taken, 2);
+                self.open_block(next);
+                self.push(reference);
+            }
+        }
+    }
+
+    /// `br_on_non_null`.
+    pub(super) fn br_on_non_null(&mut self, depth: u32) {
+        let reference = *self.cx.stack.last().expect("validated: operands are on the stack");
+        // The only constant is null.
+        if self.graph.constant(reference).is_none() {
+            let taken = self.new_edge();
+            let next = self.graph.push_block();
+            self.graph.push_edge(next);
+            self.connect(taken, depth);
+            let args = self.graph.push_list(&[reference]);
+            self.terminate_edges(Op::BrIf, args, taken, 2);
+            self.open_block(next);
+        }
+        self.pop();
+    }
+
     fn br_table(&mut self, table: &BrTable<'_>) {
         let index = self.pop();
         if let Some(bits) = self.graph.constant(index) {

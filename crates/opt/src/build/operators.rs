@@ -2,11 +2,11 @@
 //! Does not know what most of them mean: it follows class and signature, and asks `passes::fold` for shortcuts.
 
 use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
-use sterna_isa::{Class, HeapType, Op, Ty};
+use sterna_isa::{Class, Op, RefType, Ty, ValType};
 use sterna_module::{Imm, MemArg, Operator};
 
-use super::{Build, BuildError, supported};
-use crate::graph::{MemAccess, Type, Value};
+use super::{Build, BuildError};
+use crate::graph::{MemAccess, Opcode, Type, Value};
 use crate::passes::fold;
 
 impl Build<'_> {
@@ -112,7 +112,7 @@ impl Build<'_> {
         if op == Op::GlobalSet {
             self.emit_stack(op, 1, u64::from(global), &[]);
         } else {
-            let ty = supported(self.module.global_type(GlobalIndex::from_u32(global)).ty)?;
+            let ty = self.supported(self.module.global_type(GlobalIndex::from_u32(global)).ty)?;
             self.emit_stack(op, 0, u64::from(global), &[ty]);
         }
         Ok(())
@@ -146,6 +146,10 @@ impl Build<'_> {
 
     fn call(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
         let module = self.module;
+        let (op, imm) = match self.known_callee(op) {
+            Some((op, func)) => (op, &Imm::Index(func)),
+            None => (op, imm),
+        };
         let (ty, imm, callee) = match (op, imm) {
             (Op::Call | Op::ReturnCall, &Imm::Index(func)) => {
                 (module.func_type(FuncIndex::from_u32(func)), u64::from(func), 0)
@@ -154,10 +158,13 @@ impl Build<'_> {
                 let signature = module.signature(TypeIndex::from_u32(ty));
                 (signature, u64::from(ty) | u64::from(table) << 32, 1)
             }
+            (Op::CallRef | Op::ReturnCallRef, &Imm::Index(ty)) => {
+                (module.signature(TypeIndex::from_u32(ty)), u64::from(ty), 1)
+            }
             _ => return Err(BuildError::Unsupported(op.to_string())),
         };
         let args = ty.params.len() + callee;
-        if matches!(op, Op::ReturnCall | Op::ReturnCallIndirect) {
+        if matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef) {
             let args = self.pop_list(args);
             self.terminate(op, args, imm);
             return Ok(());
@@ -166,10 +173,29 @@ impl Build<'_> {
         let inst = self.emit(op, args, imm);
         self.record_state(inst);
         for &result in &ty.results {
-            let value = self.graph.push_result(inst, supported(result)?);
+            let ty = self.supported(result)?;
+            let value = self.graph.push_result(inst, ty);
             self.push(value);
         }
         Ok(())
+    }
+
+    /// A call through a reference that was just made of a function is a call of that function. Drops the reference.
+    fn known_callee(&mut self, op: Op) -> Option<(Op, u32)> {
+        let op = match op {
+            Op::CallRef => Op::Call,
+            Op::ReturnCallRef => Op::ReturnCall,
+            _ => return None,
+        };
+        let func = self.func_of(*self.cx.stack.last()?)?;
+        self.pop();
+        Some((op, func))
+    }
+
+    /// The function that a reference was made of.
+    fn func_of(&self, reference: Value) -> Option<u32> {
+        let inst = self.graph.inst(self.graph.def_inst(reference)?);
+        (inst.op == Opcode::Wasm(Op::RefFunc)).then(|| inst.index())
     }
 
     // ------------------------------------------------------------------------------------------ builtins and references
@@ -189,7 +215,7 @@ impl Build<'_> {
             Op::TableGrow => (2, Some(table(a))),
             Op::TableGet => {
                 let element = sterna_isa::ValType::Ref(self.module.tables()[a as usize].element);
-                (1, Some(supported(element)?))
+                (1, Some(self.supported(element)?))
             }
             Op::TableSet => (2, None),
             Op::DataDrop | Op::ElemDrop => (0, None),
@@ -207,8 +233,18 @@ impl Build<'_> {
 
     fn reference(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
         match (op, imm) {
-            (Op::RefNull, Imm::HeapType(HeapType::Func)) => self.null(Type::FuncRef),
-            (Op::RefNull, Imm::HeapType(HeapType::Extern)) => self.null(Type::ExternRef),
+            (Op::RefNull, &Imm::HeapType(heap)) => {
+                let ty = self.supported(ValType::Ref(RefType::nullable(heap)))?;
+                self.null(ty);
+            }
+            (Op::RefAsNonNull, _) => {
+                let operand = *self.cx.stack.last().expect("validated: operands are on the stack");
+                if self.func_of(operand).is_none() {
+                    self.emit_stack(op, 1, 0, &[self.graph.ty(operand)]);
+                }
+            }
+            (Op::BrOnNull, &Imm::Index(depth)) => self.br_on_null(depth),
+            (Op::BrOnNonNull, &Imm::Index(depth)) => self.br_on_non_null(depth),
             (Op::RefIsNull, _) => {
                 let operand = *self.cx.stack.last().expect("validated: operands are on the stack");
                 if let Some(bits) = self.graph.constant(operand) {

@@ -56,7 +56,7 @@ fn features_of(folder: &str) -> FeatureSet {
     match folder {
         "wasm-v1" => FeatureSet::WASM1,
         "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" => FeatureSet::WASM2,
-        "memory64" => FeatureSet::DEFAULT.without(Feature::MultiMemory),
+        "memory64" | "function-references" => FeatureSet::DEFAULT.without(Feature::MultiMemory),
         _ => FeatureSet::DEFAULT,
     }
 }

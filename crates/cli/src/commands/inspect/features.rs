@@ -71,6 +71,18 @@ mod tests {
     }
 
     #[test]
+    fn references_objects_and_exceptions_are_told_apart() {
+        let text = "(module (type $f (func)) (func (param (ref $f)) (call_ref $f (local.get 0))))";
+        assert_eq!(used(text), ["reference-types", "function-references"]);
+        let text = "(module (type $s (struct)) (func (drop (struct.new $s))))";
+        assert!(used(text).contains(&"gc".to_owned()), "{:?}", used(text));
+        let text = "(module (tag $t) (func (throw $t)))";
+        assert_eq!(used(text), ["exceptions"]);
+        let text = "(module (tag $t) (func try catch_all end))";
+        assert!(used(text).contains(&"legacy-exceptions".to_owned()), "{:?}", used(text));
+    }
+
+    #[test]
     fn an_invalid_module_has_no_features() {
         let binary = wat::parse_str("(module (func (result i32)))").unwrap();
         assert!(super::used(&binary).is_err());

@@ -126,8 +126,8 @@ fn show(value: &Val) -> String {
         Val::F64(bits) => Literal::F64(*bits),
         Val::V128(value) => Literal::V128(value.as_u128().to_le_bytes()),
         Val::FuncRef(None) | Val::ExternRef(None) => Literal::Null,
-        Val::FuncRef(Some(_)) => return "funcref".to_owned(),
-        Val::ExternRef(Some(_)) => return "externref".to_owned(),
+        Val::FuncRef(Some(_)) => return "ref.func".to_owned(),
+        Val::ExternRef(Some(_)) => return "ref.extern".to_owned(),
     };
     literal.to_string()
 }
