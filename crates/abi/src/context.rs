@@ -2,7 +2,7 @@
 //! Does not own the per-module part of a vmctx behind the fixed header: that is `layout`.
 
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use sterna_sys::activation::Activation;
 
 use crate::builtins::{BuiltinBodies, BuiltinThunks};
@@ -155,11 +155,33 @@ const _: () = assert!(size_of::<FuncRef>() == 1 << FuncRef::LOG2_SIZE);
 pub struct MemoryDef {
     /// First byte.
     pub base: *mut u8,
-    /// Accessible bytes.
-    pub len: usize,
+    /// Accessible bytes. Other threads grow a shared memory: Rust reads with [`MemoryDef::len`], compiled code with a plain load,
+    /// which the machine carries out whole since the field is aligned.
+    pub len: AtomicUsize,
 }
 
 impl MemoryDef {
+    /// A memory of `len` bytes.
+    pub fn new(base: *mut u8, len: usize) -> MemoryDef {
+        MemoryDef { base, len: AtomicUsize::new(len) }
+    }
+
+    /// Accessible bytes; that many are committed, also when another thread has just grown the memory.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing is accessible.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Publishes a new length; its bytes must be committed.
+    pub fn set_len(&self, len: usize) {
+        self.len.store(len, Ordering::Release);
+    }
+
     /// Byte offset of the length in bytes.
     pub const OFF_LEN: u32 = offset_of!(MemoryDef, len) as u32;
 }

@@ -56,7 +56,7 @@ impl<'a, T> Caller<'a, T> {
         self.instance()?.get_export(&mut self.store, name)
     }
 
-    /// The bytes of a memory that the calling instance exports, together with the host's data.
+    /// The bytes of a memory, not a shared one, that the calling instance exports, together with the host's data.
     pub fn memory_and_data(&mut self, name: &str) -> Option<(&mut [u8], &mut T)> {
         let memory = self.get_export(name)?.into_memory()?;
         Some(memory.data_and_store_mut(&mut self.store))

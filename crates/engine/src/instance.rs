@@ -2,6 +2,7 @@
 //! Does not own name resolution (`linker`).
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use sterna_runtime as rt;
 
@@ -12,14 +13,15 @@ use crate::global::Global;
 use crate::handle::Handle;
 use crate::memory::Memory;
 use crate::module::Module;
-use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId};
+use crate::shared_memory::SharedMemory;
+use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId};
 use crate::table::Table;
 use crate::tag::Tag;
 use crate::typed::WasmList;
 use crate::types::ExternType;
 
 /// An object that can be imported or exported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Extern {
     /// A function.
     Func(Func),
@@ -29,6 +31,8 @@ pub enum Extern {
     Table(Table),
     /// A linear memory.
     Memory(Memory),
+    /// A linear memory that other stores may have, too.
+    SharedMemory(SharedMemory),
     /// An exception tag.
     Tag(Tag),
 }
@@ -57,7 +61,8 @@ kinds! {
     Func, into_func, "function";
     Global, into_global, "global";
     Table, into_table, "table";
-    Memory, into_memory, "memory";
+    Memory, into_memory, "memory of one store";
+    SharedMemory, into_shared_memory, "shared memory";
     Tag, into_tag, "tag";
 }
 
@@ -72,22 +77,57 @@ impl Extern {
             Extern::Global(global) => ExternType::Global(global.ty(store)),
             Extern::Table(table) => ExternType::Table(table.ty(store)),
             Extern::Memory(memory) => ExternType::Memory(memory.ty(store)),
+            Extern::SharedMemory(memory) => ExternType::Memory(memory.ty()),
             Extern::Tag(tag) => ExternType::Tag(tag.ty(store)),
         }
     }
 
-    pub(crate) fn from_runtime(store: StoreId, object: rt::Extern) -> Extern {
+    /// # Safety
+    /// The object's store must be borrowed.
+    pub(crate) unsafe fn from_runtime(store: StoreId, object: rt::Extern) -> Extern {
         match object {
             rt::Extern::Func(at) => Extern::Func(Func::from_runtime(store, at)),
             rt::Extern::Table(at) => Extern::Table(Table::from_runtime(store, at)),
-            rt::Extern::Memory(at) => Extern::Memory(Memory::from_runtime(store, at)),
+            rt::Extern::Memory(at) => {
+                // SAFETY: the memory lives in the store, which is borrowed.
+                match unsafe { at.as_ref() }.shared() {
+                    Some(shared) => {
+                        Extern::SharedMemory(SharedMemory::from_runtime(shared.clone()))
+                    }
+                    None => Extern::Memory(Memory::from_runtime(store, at)),
+                }
+            }
             rt::Extern::Global(at) => Extern::Global(Global::from_runtime(store, at)),
             rt::Extern::Tag(at) => Extern::Tag(Tag::from_runtime(store, at)),
         }
     }
 
-    pub(crate) fn to_runtime(self, store: StoreId) -> Result<rt::Extern> {
+    /// Fails if it cannot be used in a store: because it belongs to another one or, if shared, to another engine.
+    pub(crate) fn check<T>(&self, store: StoreContext<'_, T>) -> Result<()> {
+        let id = store.id();
+        match self {
+            Extern::Func(func) => func.to_runtime(id).map(drop),
+            Extern::Table(table) => table.to_runtime(id).map(drop),
+            Extern::Memory(memory) => memory.to_runtime(id).map(drop),
+            Extern::Global(global) => global.to_runtime(id).map(drop),
+            Extern::Tag(tag) => tag.to_runtime(id).map(drop),
+            Extern::SharedMemory(memory) => {
+                match Arc::ptr_eq(memory.to_runtime().engine(), &store.engine().inner) {
+                    true => Ok(()),
+                    false => Err(Error::msg("the shared memory is of another engine")),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn to_runtime<T>(&self, context: &mut StoreContextMut<'_, T>) -> Result<rt::Extern> {
+        self.check(context.as_context())?;
+        let store = context.id();
         Ok(match self {
+            Extern::SharedMemory(memory) => {
+                let memory = context.rt_mut().shared_memory(memory.to_runtime());
+                rt::Extern::Memory(memory.map_err(Error::from_link)?)
+            }
             Extern::Func(func) => rt::Extern::Func(func.to_runtime(store)?),
             Extern::Table(table) => rt::Extern::Table(table.to_runtime(store)?),
             Extern::Memory(memory) => rt::Extern::Memory(memory.to_runtime(store)?),
@@ -112,7 +152,7 @@ impl Export {
 
     /// The object.
     pub fn value(&self) -> Extern {
-        self.value
+        self.value.clone()
     }
 
     /// The object.
@@ -147,8 +187,7 @@ impl Instance {
         imports: &[Extern],
     ) -> Result<Instance> {
         let mut store = store.as_context_mut();
-        let id = store.id();
-        let imports = imports.iter().map(|import| import.to_runtime(id));
+        let imports = imports.iter().map(|import| import.to_runtime(&mut store));
         let imports = imports.collect::<Result<Vec<_>>>()?;
         // SAFETY: the objects are of this store (checked just now).
         unsafe { Instance::with_runtime(&mut store, module, &imports) }
@@ -191,7 +230,8 @@ impl Instance {
         let at = self.handle.expect(id);
         // SAFETY: the instance lives in the store that is borrowed.
         let object = unsafe { at.as_ref() }.export(name)?;
-        Some(Extern::from_runtime(id, object))
+        // SAFETY: as above.
+        Some(unsafe { Extern::from_runtime(id, object) })
     }
 
     /// All exports in order.
@@ -201,7 +241,8 @@ impl Instance {
         let instance = unsafe { self.handle.expect(id).as_ref() };
         let exports = instance.module().module().exports().iter().map(|export| Export {
             name: export.name.to_string(),
-            value: Extern::from_runtime(id, instance.object(export.index)),
+            // SAFETY: the object lives in the store that is borrowed.
+            value: unsafe { Extern::from_runtime(id, instance.object(export.index)) },
         });
         exports.collect::<Vec<_>>().into_iter()
     }
@@ -240,9 +281,14 @@ impl Instance {
             .map_err(|error| Error::msg(format_args!("exported function `{name}`: {error}")))
     }
 
-    /// An exported memory by name.
+    /// An exported memory by name, unless it is shared.
     pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
         self.get_export(store, name)?.into_memory()
+    }
+
+    /// An exported shared memory by name.
+    pub fn get_shared_memory(&self, store: impl AsContextMut, name: &str) -> Option<SharedMemory> {
+        self.get_export(store, name)?.into_shared_memory()
     }
 
     /// An exported table by name.

@@ -88,7 +88,7 @@
 //! # Features of this crate
 //! `wat` (default): [`Module::new`] accepts the text format.
 //!
-//! Not there yet: async host functions, shared memories, garbage-collected types, exceptions.
+//! Not there yet: async host functions, garbage-collected types, exceptions.
 
 mod caller;
 mod config;
@@ -104,6 +104,7 @@ mod instance_pre;
 mod linker;
 mod memory;
 mod module;
+mod shared_memory;
 mod source;
 mod store;
 mod suggest;
@@ -129,6 +130,7 @@ pub use instance_pre::InstancePre;
 pub use linker::{Linker, UnknownImportError};
 pub use memory::{Memory, MemoryAccessError};
 pub use module::Module;
+pub use shared_memory::SharedMemory;
 pub use source::SourceFrame;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;

@@ -171,7 +171,8 @@ impl<T> Linker<T> {
         Ok(self)
     }
 
-    /// Defines an object of a store; from then on only modules in that store can be given it.
+    /// Defines an object of a store; from then on only modules in that store can be given it. A shared memory can be given to modules in
+    /// any store of its engine.
     ///
     /// # Errors
     /// If the name is taken, or if the object belongs to another store.
@@ -183,7 +184,7 @@ impl<T> Linker<T> {
         object: impl Into<Extern>,
     ) -> Result<&mut Linker<T>> {
         let object = object.into();
-        object.to_runtime(store.as_context().id())?;
+        object.check(store.as_context())?;
         self.insert(module, name, Definition::Object(object))?;
         Ok(self)
     }
@@ -369,7 +370,7 @@ impl Definition {
     pub(crate) fn resolve<T>(&self, store: &mut StoreContextMut<'_, T>) -> Result<rt::Extern> {
         match self {
             Definition::Host(def) => Ok(rt::Extern::Func(store.linked(def))),
-            Definition::Object(object) => object.to_runtime(store.id()),
+            Definition::Object(object) => object.to_runtime(store),
         }
     }
 
@@ -379,7 +380,7 @@ impl Definition {
                 let func = store.linked(def);
                 Extern::Func(Func::from_runtime(store.id(), func))
             }
-            Definition::Object(object) => *object,
+            Definition::Object(object) => object.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::handle::Handle;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId};
 use crate::types::MemoryType;
 
-/// A linear memory of a store.
+/// A linear memory of a store. Memories that stores share are [`SharedMemory`](crate::SharedMemory).
 ///
 /// Methods without a `Result` panic if the memory belongs to another store than the one passed.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,13 @@ pub struct MemoryAccessError {
     start: u64,
     end: u128,
     size: usize,
+}
+
+impl MemoryAccessError {
+    pub(crate) fn new(start: usize, len: usize, size: usize) -> MemoryAccessError {
+        let (start, len) = (start as u64, len as u128);
+        MemoryAccessError { start, end: u128::from(start) + len, size }
+    }
 }
 
 impl Memory {
@@ -44,6 +51,9 @@ impl Memory {
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         let mut store = store.as_context_mut();
         check_type(&ty)?;
+        if ty.is_shared() {
+            return Err(Error::msg("a shared memory is made with `SharedMemory::new`"));
+        }
         let at = store.rt_mut().host_memory(ty.to_module()).map_err(Error::from_link)?;
         Ok(Memory::from_runtime(store.id(), at))
     }
@@ -147,13 +157,10 @@ impl Memory {
 }
 
 /// What validation checks of a type that a module declares.
-fn check_type(ty: &MemoryType) -> Result<()> {
+pub(crate) fn check_type(ty: &MemoryType) -> Result<()> {
     let ty = ty.to_module();
     if !matches!(ty.page_size_log2, 0 | 16) {
         return Err(Error::msg("the page size of a memory must be 1 or 65536"));
-    }
-    if ty.shared {
-        return Err(Error::msg("shared memories are not supported yet"));
     }
     if ty.max.is_some_and(|max| max < ty.min) || ty.min > ty.page_limit() {
         return Err(Error::msg("the minimum of a memory exceeds its maximum"));
@@ -164,9 +171,6 @@ fn check_type(ty: &MemoryType) -> Result<()> {
 fn range(size: usize, start: usize, len: usize) -> Result<Range<usize>, MemoryAccessError> {
     match start.checked_add(len) {
         Some(end) if end <= size => Ok(start..end),
-        _ => {
-            let (start, len) = (start as u64, len as u128);
-            Err(MemoryAccessError { start, end: u128::from(start) + len, size })
-        }
+        _ => Err(MemoryAccessError::new(start, len, size)),
     }
 }

@@ -11,7 +11,7 @@ use sterna_module::Module;
 
 use crate::machine::Handler;
 use crate::op::pure::{Dests, Forms};
-use crate::op::{branch, builtin, call, enter, fused, memory, pure, simd, variable};
+use crate::op::{atomic, branch, builtin, call, enter, fused, memory, pure, simd, variable};
 use crate::translate::{Probe, Source, probe};
 
 /// The code of a function, an instruction per line: position, byte offset of the operator in the module, name, operands as 16-bit words.
@@ -95,6 +95,7 @@ impl Names {
             let all = [(forms.s, "s"), (forms.a, "a"), (forms.i, "i")];
             all.into_iter().for_each(|(dests, form)| self.dests(dests, &format!("{text}.{form}")));
             self.add(forms.far, format!("{text}.far"));
+            self.add(forms.shared, format!("{text}.shared"));
         }
         if let Some(forms) = memory::load_sum(op) {
             let all = [(forms.si, "s+i"), (forms.ai, "a+i"), (forms.ss, "s+s"), (forms.as_, "a+s")];
@@ -124,10 +125,14 @@ impl Names {
                 });
             }
             self.add(forms.far, format!("{text}.far"));
+            self.add(forms.shared, format!("{text}.shared"));
         }
         let single = [
             simd::handler(op),
-            memory::lane(op),
+            memory::lane(op, false),
+            memory::lane(op, true),
+            atomic::access(op),
+            atomic::wait(op),
             builtin::handler(op, false),
             builtin::handler(op, true),
         ];
@@ -236,6 +241,7 @@ impl Names {
         self.dests(builtin::MEMORY_SIZE, "memory.size");
         self.dests(builtin::TABLE_SIZE, "table.size");
         let single = [
+            (atomic::FENCE, "atomic.fence"),
             (variable::CONST32, "const32"),
             (variable::CONST64, "const64"),
             (variable::CONST128, "v128.const"),

@@ -109,7 +109,7 @@ pub(crate) fn memory_len(vmctx: *mut VmCtx) -> usize {
     // SAFETY: as above.
     let def = unsafe { (*slot).def };
     // SAFETY: `def` points to the live memory for the life of the instance.
-    unsafe { (*def).len }
+    unsafe { (*def).len() }
 }
 
 /// Whether a trap is pending.

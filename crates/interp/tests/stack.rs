@@ -125,6 +125,10 @@ fn no_operator_uses_native_stack() {
                 | Class::Store
                 | Class::LoadLane
                 | Class::StoreLane
+                | Class::AtomicLoad
+                | Class::AtomicStore
+                | Class::AtomicRmw
+                | Class::AtomicCmpxchg
         );
         if let (true, Some((operands, results))) = (covered, op.signature()) {
             assert_constant_stack(&every_form(op, operands, results));

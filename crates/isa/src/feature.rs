@@ -97,7 +97,7 @@ define_features! {
     /// Exceptions in the form before WebAssembly 3.0.
     LegacyExceptions, "legacy-exceptions", Proposal, off;
     /// Shared memories and atomic operators.
-    Threads, "threads", Proposal, off;
+    Threads, "threads", Proposal, on;
     /// 128-bit integer arithmetic on pairs.
     WideArithmetic, "wide-arithmetic", Proposal, on;
     /// Memories whose pages have one byte.

@@ -135,6 +135,8 @@ into_imm! {
     (arg, lane), (w::MemArg, u8) => Imm::MemArgLane(mem_arg(arg), lane);
     (lane,), (u8,) => Imm::Lane(lane);
     (lanes,), ([u8; 16],) => Imm::Shuffle(lanes);
+    // Of a fence: only sequential consistency validates.
+    (_,), (w::Ordering,) => Imm::None;
     (value,), (i32,) => Imm::I32(value);
     (value,), (i64,) => Imm::I64(value);
     (value,), (w::Ieee32,) => Imm::F32(value.bits());
@@ -205,12 +207,10 @@ macro_rules! convert {
     (@gc $($rest:tt)*) => { convert!(yes $($rest)*) };
     (@exceptions $($rest:tt)*) => { convert!(yes $($rest)*) };
     (@legacy_exceptions $($rest:tt)*) => { convert!(yes $($rest)*) };
-    // Later issues: their immediates are decoded when a tier needs them.
-    (@threads $op:ident $($rest:tt)*) => { convert!(other $op $($rest)*) };
+    (@threads $($rest:tt)*) => { convert!(yes $($rest)*) };
     (@$never:ident $op:ident ($($arg:ident),*)) => {{ $(let _ = $arg;)* unreachable!("{}", NOT_ENABLED) }};
     (yes TypedSelectMulti ($($arg:ident),*)) => {{ $(let _ = $arg;)* unreachable!("multi-value select never validates") }};
     (yes $op:ident ($($arg:ident),*)) => { (Op::$op, ($($arg,)*).into_imm()) };
-    (other $op:ident ($($arg:ident),*)) => {{ $(let _ = $arg;)* (Op::$op, Imm::Other) }};
 }
 
 w::for_each_operator!(define_operator);

@@ -5,6 +5,7 @@
 //! and holds loads of constant parts of the vmctx (memory bases, the store, …); Cranelift moves each of them to where it is
 //! used. Constants, and comparison results used as integers, are materialized once per block that uses them.
 
+mod atomic;
 mod bulk;
 mod calls;
 mod control;
@@ -419,6 +420,11 @@ impl<'a> Lower<'a> {
             Class::Store => self.store(op, inst),
             Class::LoadLane => self.load_lane(op, inst),
             Class::StoreLane => self.store_lane(op, inst),
+            Class::AtomicLoad
+            | Class::AtomicStore
+            | Class::AtomicRmw
+            | Class::AtomicCmpxchg
+            | Class::AtomicWait => self.atomic(op, inst),
             Class::Global => self.global(op, inst),
             Class::Parametric => {
                 if op == Op::Select {

@@ -74,6 +74,11 @@ fn every_operator(memory: &str, is_64: bool) -> String {
             Class::Store,
             Class::LoadLane,
             Class::StoreLane,
+            Class::AtomicLoad,
+            Class::AtomicStore,
+            Class::AtomicRmw,
+            Class::AtomicCmpxchg,
+            Class::AtomicWait,
         ];
         if !classes.contains(&op.class()) {
             continue;
@@ -104,9 +109,14 @@ fn every_operator_compiles_in_every_mode() {
     let compiler = compiler();
     let guarded =
         ClifCompiler::native(Options { spectre_heap: true }).expect("this machine is supported");
-    for (memory, is_64) in
-        [("1", false), ("i64 1", true), ("0 (pagesize 1)", false), ("1 1", false)]
-    {
+    for (memory, is_64) in [
+        ("1", false),
+        ("i64 1", true),
+        ("0 (pagesize 1)", false),
+        ("1 1", false),
+        ("1 2 shared", false),
+        ("i64 1 2 shared", true),
+    ] {
         let module = module(&every_operator(memory, is_64));
         assert!(module.num_funcs() > 400);
         for settings in modes() {
@@ -315,10 +325,7 @@ fn compilation_is_deterministic_and_parallel() {
 #[test]
 fn what_is_not_supported_says_so() {
     let compiler = compiler();
-    let wasm = wat::parse_str(
-        "(module (memory 1 1 shared) (func (drop (i32.atomic.load (i32.const 0)))))",
-    )
-    .unwrap();
+    let wasm = wat::parse_str("(module (func (drop (struct.new 0))) (type (struct)))").unwrap();
     let module = Module::decode(wasm, &FeatureSet::ALL, 1).unwrap();
     let error = compiler.compile(&module, FuncIndex::from_u32(0), &SIGNALS).unwrap_err();
     assert!(error.reason.contains("not supported by the optimizing tier yet"), "{error}");

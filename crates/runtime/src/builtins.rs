@@ -11,9 +11,11 @@ use sterna_isa::TrapCode;
 use sterna_module::ElemItems;
 use sterna_sys::activation::{Activation, CompiledFrames, exit_thunk, preserve_all_thunk};
 
+use crate::atomics::{self, Place};
 use crate::instance::{ElemState, Instance};
 use crate::limits;
 use crate::memory::Memory;
+use crate::shared_memory::Expected;
 use crate::store::Store;
 use crate::table::Table;
 
@@ -57,9 +59,9 @@ impl Store {
     pub fn grow_memory(&mut self, memory: &mut Memory, delta: u64) -> Option<u64> {
         let limit = self.limits.memory_bytes;
         let budget = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.usage.memory_bytes));
-        let before = memory.len();
-        let old = memory.grow(delta, budget);
-        limits::take(&mut self.usage.memory_bytes, (memory.len() - before) as u64, None);
+        let before = memory.counted();
+        let old = memory.grow(delta, budget.saturating_add(before));
+        limits::take(&mut self.usage.memory_bytes, memory.counted() - before, None);
         old
     }
 
@@ -107,10 +109,7 @@ impl Instance {
             false => module.module().data(&module.module().data_segments()[segment as usize]),
         };
         let source = data.get(src as usize..(src as usize).checked_add(len as usize)?)?;
-        let dst = usize::try_from(dst).ok()?;
-        let end = dst.checked_add(len as usize)?;
-        self.memory(memory).data_mut().get_mut(dst..end)?.copy_from_slice(source);
-        Some(())
+        self.memory(memory).write(dst, source)
     }
 
     /// `table.init`; `None` if out of bounds, with nothing written.
@@ -156,38 +155,8 @@ unsafe extern "C" fn memory_fill(
 ) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let (store, instance) = unsafe { context(vmctx) };
-    let range = range(dst, len);
-    let target = range.and_then(|range| instance.memory(memory).data_mut().get_mut(range));
-    let done = target.map(|target| target.fill(value as u8));
+    let done = instance.memory(memory).fill(dst, value as u8, len);
     or_trap(store, done, TrapCode::MemoryOutOfBounds)
-}
-
-fn range(start: u64, len: u64) -> Option<std::ops::Range<usize>> {
-    Some(usize::try_from(start).ok()?..usize::try_from(start.checked_add(len)?).ok()?)
-}
-
-fn copy_memory(
-    instance: &mut Instance,
-    dst_memory: u32,
-    src_memory: u32,
-    dst: u64,
-    src: u64,
-    len: u64,
-) -> Option<()> {
-    let (to, from) = (range(dst, len)?, range(src, len)?);
-    let source = instance.memory(src_memory);
-    if from.end > source.len() {
-        return None;
-    }
-    let from = source.def.base.wrapping_add(from.start);
-    let target = instance.memory(dst_memory);
-    if to.end > target.len() {
-        return None;
-    }
-    let to = target.def.base.wrapping_add(to.start);
-    // SAFETY: both ranges were just checked against their memories; they may overlap, hence `copy`.
-    unsafe { std::ptr::copy(from, to, len as usize) };
-    Some(())
 }
 
 unsafe extern "C" fn memory_copy(
@@ -200,7 +169,11 @@ unsafe extern "C" fn memory_copy(
 ) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let (store, instance) = unsafe { context(vmctx) };
-    let done = copy_memory(instance, dst_memory, src_memory, dst, src, len);
+    // SAFETY: objects of the store live at fixed addresses as long as it; guest code is suspended.
+    let to = unsafe { instance.memories[dst_memory as usize].as_ref() };
+    // SAFETY: as above.
+    let from = unsafe { instance.memories[src_memory as usize].as_ref() };
+    let done = Memory::copy(from, to, src, dst, len);
     or_trap(store, done, TrapCode::MemoryOutOfBounds)
 }
 
@@ -216,6 +189,53 @@ unsafe extern "C" fn memory_init(
     let (store, instance) = unsafe { context(vmctx) };
     let done = instance.memory_init(memory, segment, dst, src, len);
     or_trap(store, done, TrapCode::MemoryOutOfBounds)
+}
+
+unsafe extern "C" fn memory_wait32(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    address: u64,
+    offset: u64,
+    expected: u32,
+    timeout: u64,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let place = Place { address, offset, size: 4 };
+    atomics::wait(store, instance.memory(memory), place, &Expected::Word(expected), timeout as i64)
+}
+
+unsafe extern "C" fn memory_wait64(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    address: u64,
+    offset: u64,
+    expected: u64,
+    timeout: u64,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let place = Place { address, offset, size: 8 };
+    atomics::wait(
+        store,
+        instance.memory(memory),
+        place,
+        &Expected::Double(expected),
+        timeout as i64,
+    )
+}
+
+unsafe extern "C" fn memory_notify(
+    vmctx: *mut VmCtx,
+    memory: u32,
+    address: u64,
+    offset: u64,
+    count: u32,
+) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let place = Place { address, offset, size: 4 };
+    atomics::notify(store, instance.memory(memory), place, count)
 }
 
 unsafe extern "C" fn data_drop(vmctx: *mut VmCtx, segment: u32) -> u64 {

@@ -127,9 +127,8 @@ impl Instance {
         let index = MemoryIndex::from_u32(self.memories.len() as u32);
         self.memories.push(memory);
         // SAFETY: memories of a store live at fixed addresses as long as its instances.
-        let def = unsafe { &raw mut (*memory.as_ptr()).def };
-        // SAFETY: as above.
-        let base = unsafe { (*def).base };
+        let def = unsafe { memory.as_ref() }.def();
+        let (base, def) = (def.base, (&raw const *def).cast_mut());
         let slot: *mut MemorySlot = self.field(self.module.layout().memory(index));
         // SAFETY: the layout has room for every memory of the module.
         unsafe { slot.write(MemorySlot { base, def }) };

@@ -22,6 +22,7 @@ use crate::limits;
 use crate::loaded::LoadedModule;
 use crate::memory::Memory;
 use crate::objects::Extern;
+use crate::shared_memory::SharedMemory;
 use crate::store::Store;
 use crate::table::Table;
 use crate::trap::Trap;
@@ -43,7 +44,9 @@ pub(crate) struct DataPlan {
 /// Constant offset of an active segment in a memory defined in the module, if it is one.
 fn fixed_place(module: &Module, segment: &DataSegment) -> Option<(usize, u64)> {
     let SegmentMode::Active(memory, offset) = &segment.mode else { return None };
-    let defined = memory.index() >= module.num_imported_memories();
+    // A shared memory has no image: what is mapped over it could differ from what its other users see.
+    let defined = memory.index() >= module.num_imported_memories()
+        && !module.memories()[memory.index()].shared;
     let offset = match *offset.ops {
         [ConstOp::I32(offset)] => u64::from(offset as u32),
         [ConstOp::I64(offset)] => offset as u64,
@@ -299,10 +302,35 @@ impl Store {
         if !limits::take(&mut self.usage.memory_bytes, ty.min_bytes().unwrap_or(u64::MAX), limit) {
             return Err(LinkError::Limit("a memory exceeds the limit on memory bytes".into()));
         }
+        debug_assert!(!ty.shared, "shared memories come in by `shared_memory`");
         let memory = Memory::new(self.engine.settings(), ty);
         Ok(self.new_memory(
             memory.map_err(|source| LinkError::System { what: "a linear memory", source })?,
         ))
+    }
+
+    /// This store's view of a shared memory, the same for each call. Its bytes count against this store's limit, too.
+    ///
+    /// # Errors
+    /// When it exceeds the limit.
+    ///
+    /// # Panics
+    /// If the memory was made for another engine.
+    pub fn shared_memory(
+        &mut self,
+        memory: &Arc<SharedMemory>,
+    ) -> Result<NonNull<Memory>, LinkError> {
+        assert!(Arc::ptr_eq(&self.engine, memory.engine()), "a shared memory of another engine");
+        let known =
+            |own: &&mut Box<Memory>| own.shared().is_some_and(|shared| Arc::ptr_eq(shared, memory));
+        if let Some(own) = self.memories.iter_mut().find(known) {
+            return Ok(NonNull::from(&mut **own));
+        }
+        let (bytes, limit) = (memory.len() as u64, self.limits.memory_bytes);
+        if !limits::take(&mut self.usage.memory_bytes, bytes, limit) {
+            return Err(LinkError::Limit("a memory exceeds the limit on memory bytes".into()));
+        }
+        Ok(self.new_memory(Memory::of_shared(memory.clone(), bytes)))
     }
 
     /// A host-made global.

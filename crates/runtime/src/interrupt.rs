@@ -3,23 +3,27 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Thread};
 
 use sterna_isa::TrapCode;
 
-/// The flag of a live store. `None` once the store is gone.
-struct Flag(*const AtomicU8);
+/// The flag of a live store, and the thread in which its guest waits for others, if it does.
+struct Flag(*const AtomicU8, Option<Thread>);
 
 // SAFETY: the pointer is only used under the mutex that the store takes to clear it before it goes away.
 unsafe impl Send for Flag {}
 
-/// Stops guest code of one store from any thread, at its next loop iteration or function entry. Clones refer to the same
+/// Stops guest code of one store from any thread, at its next loop iteration or function entry, or while it waits for another thread. Clones refer to the same
 /// store; after the store is gone they do nothing.
 #[derive(Clone)]
-pub struct InterruptHandle(Arc<Mutex<Option<Flag>>>);
+pub struct InterruptHandle(
+    /// `None` once the store is gone.
+    Arc<Mutex<Option<Flag>>>,
+);
 
 impl InterruptHandle {
     pub(crate) fn new(flag: *const AtomicU8) -> InterruptHandle {
-        InterruptHandle(Arc::new(Mutex::new(Some(Flag(flag)))))
+        InterruptHandle(Arc::new(Mutex::new(Some(Flag(flag, None)))))
     }
 
     /// Makes running (or, if none is running, the next) guest code trap with [`TrapCode::Interrupt`].
@@ -34,10 +38,27 @@ impl InterruptHandle {
 
     fn raise(&self, code: TrapCode) {
         let flag = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Flag(flag)) = &*flag {
+        if let Some(Flag(flag, waiter)) = &*flag {
             // SAFETY: the store clears the flag, under this lock, before its memory goes away.
             let flag = unsafe { &**flag };
             flag.store(code as u8, Ordering::Release);
+            if let Some(thread) = waiter {
+                thread.unpark();
+            }
+        }
+    }
+
+    /// Has interruptions unpark this thread while `waiting` runs.
+    pub(crate) fn while_waiting<R>(&self, waiting: impl FnOnce() -> R) -> R {
+        self.set_waiter(Some(thread::current()));
+        let result = waiting();
+        self.set_waiter(None);
+        result
+    }
+
+    fn set_waiter(&self, thread: Option<Thread>) {
+        if let Some(Flag(_, waiter)) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            *waiter = thread;
         }
     }
 

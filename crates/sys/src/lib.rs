@@ -21,6 +21,7 @@ mod arch;
 pub mod code;
 pub mod cpu;
 pub mod process;
+pub mod racy;
 pub mod signal;
 pub mod stack;
 pub mod vm;

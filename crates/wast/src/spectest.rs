@@ -2,8 +2,8 @@
 //! Does not print: the suite's print functions are called for their types.
 
 use sterna::{
-    Error, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType, Store, Table,
-    TableType, Val,
+    Error, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType, SharedMemory,
+    Store, Table, TableType, Val,
 };
 
 const MODULE: &str = "spectest";
@@ -29,6 +29,8 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(
     linker.define(&mut *store, MODULE, "table64", table64)?;
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
+    let shared = SharedMemory::new(store.engine(), MemoryType::new(1, Some(2)).shared())?;
+    linker.define(&mut *store, MODULE, "shared_memory", shared)?;
     Ok(())
 }
 

@@ -123,7 +123,7 @@ impl<D: Dest<i64>> Op for MemorySize<D> {
         let slot: MemorySlot = r.vm_load(r.u32(12));
         let def: *const MemoryDef = slot.def;
         // SAFETY: `def` points to the live memory for the life of the instance.
-        let len = unsafe { (*def).len } as u64;
+        let len = unsafe { (*def).len() } as u64;
         D::write(r, i64::from_slot(len >> r.u16(10)));
         r.advance(16);
         Ok(())

@@ -6,27 +6,41 @@ use std::marker::PhantomData;
 use sterna_abi::MemorySlot;
 use sterna_eval::{V128, repr};
 use sterna_isa::{Op as WasmOp, TrapCode};
+use sterna_sys::racy::{
+    load_u8, load_u16, load_u32, load_u64, load_u128, store_u8, store_u16, store_u32, store_u64,
+    store_u128,
+};
 
 use super::pure::Dests;
 use crate::machine::{Handler, Op, Regs, Stop, step};
 use crate::value::{A, Dest, I, S, Scalar, Source, ToAcc, ToSlot, Value};
 
-/// A value as it lies in memory.
+/// A value as it lies in memory, little-endian.
 pub(crate) trait Raw: Copy {
-    /// Reads it, little-endian.
+    /// Reads it.
     ///
     /// # Safety
     /// `at` must be readable for its size.
     unsafe fn read(at: *const u8) -> Self;
-    /// Writes it, little-endian.
+    /// Writes it.
     ///
     /// # Safety
     /// `at` must be writable for its size.
     unsafe fn write(self, at: *mut u8);
+    /// Reads it where other threads may write.
+    ///
+    /// # Safety
+    /// As `sterna_sys::racy` says.
+    unsafe fn read_racy(at: *const u8) -> Self;
+    /// Writes it where other threads may read and write.
+    ///
+    /// # Safety
+    /// As `sterna_sys::racy` says.
+    unsafe fn write_racy(self, at: *mut u8);
 }
 
 macro_rules! raw {
-    ($($ty:ty)*) => {$(
+    ($($ty:ty, $load:ident, $store:ident;)*) => {$(
         impl Raw for $ty {
             #[inline(always)]
             unsafe fn read(at: *const u8) -> Self {
@@ -38,10 +52,94 @@ macro_rules! raw {
                 // SAFETY: the caller's promise.
                 unsafe { at.cast::<[u8; size_of::<$ty>()]>().write(self.to_le_bytes()) }
             }
+            #[inline(always)]
+            unsafe fn read_racy(at: *const u8) -> Self {
+                // SAFETY: the caller's promise.
+                Self::from_le_bytes(unsafe { $load(at) }.to_ne_bytes())
+            }
+            #[inline(always)]
+            unsafe fn write_racy(self, at: *mut u8) {
+                // SAFETY: the caller's promise.
+                unsafe { $store(at, FromBytes::from_ne(self.to_le_bytes())) }
+            }
         }
     )*};
 }
-raw! { i8 u8 i16 u16 i32 u32 i64 u64 f32 f64 u128 }
+raw! {
+    i8, load_u8, store_u8;
+    u8, load_u8, store_u8;
+    i16, load_u16, store_u16;
+    u16, load_u16, store_u16;
+    i32, load_u32, store_u32;
+    u32, load_u32, store_u32;
+    i64, load_u64, store_u64;
+    u64, load_u64, store_u64;
+    f32, load_u32, store_u32;
+    f64, load_u64, store_u64;
+    u128, load_u128, store_u128;
+}
+
+/// The integer that `racy` moves in place of a value of its size.
+trait FromBytes<const N: usize> {
+    fn from_ne(bytes: [u8; N]) -> Self;
+}
+
+macro_rules! from_bytes {
+    ($($ty:ident)*) => {$(
+        impl FromBytes<{ size_of::<$ty>() }> for $ty {
+            #[inline(always)]
+            fn from_ne(bytes: [u8; size_of::<$ty>()]) -> $ty {
+                $ty::from_ne_bytes(bytes)
+            }
+        }
+    )*};
+}
+from_bytes! { u8 u16 u32 u64 u128 }
+
+/// A memory that is, or is not, shared with other threads.
+pub(crate) trait Sharing {
+    /// Reads a value.
+    ///
+    /// # Safety
+    /// `at` must point to a value inside such a memory.
+    unsafe fn read<R: Raw>(at: *const u8) -> R;
+    /// Writes a value.
+    ///
+    /// # Safety
+    /// As for reading.
+    unsafe fn write<R: Raw>(raw: R, at: *mut u8);
+}
+
+/// Of this store alone.
+pub(crate) struct Own;
+/// Shared.
+pub(crate) struct Shared;
+
+impl Sharing for Own {
+    #[inline(always)]
+    unsafe fn read<R: Raw>(at: *const u8) -> R {
+        // SAFETY: the caller's promise.
+        unsafe { R::read(at) }
+    }
+    #[inline(always)]
+    unsafe fn write<R: Raw>(raw: R, at: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { raw.write(at) }
+    }
+}
+
+impl Sharing for Shared {
+    #[inline(always)]
+    unsafe fn read<R: Raw>(at: *const u8) -> R {
+        // SAFETY: inside a shared memory, whose bytes guests and the host access atomically.
+        unsafe { R::read_racy(at) }
+    }
+    #[inline(always)]
+    unsafe fn write<R: Raw>(raw: R, at: *mut u8) {
+        // SAFETY: as above.
+        unsafe { raw.write_racy(at) }
+    }
+}
 
 /// A load.
 pub(crate) trait Load {
@@ -78,10 +176,16 @@ fn near(r: &Regs, base: u32, end: u32, size: usize) -> Result<*mut u8, Stop> {
 
 /// The pointer to the `size` bytes at `address + offset` of the memory whose slot is at `memory` in the vmctx.
 #[inline(always)]
-fn far(r: &Regs, memory: u32, address: u64, offset: u64, size: usize) -> Result<*mut u8, Stop> {
+pub(crate) fn far(
+    r: &Regs,
+    memory: u32,
+    address: u64,
+    offset: u64,
+    size: usize,
+) -> Result<*mut u8, Stop> {
     let slot: MemorySlot = r.vm_load(memory);
     // SAFETY: `def` points to the live memory for the life of the instance.
-    let len = unsafe { (*slot.def).len };
+    let len = unsafe { (*slot.def).len() };
     let start = address.checked_add(offset).ok_or(OUT_OF_BOUNDS)?;
     let end = start.checked_add(size as u64).ok_or(OUT_OF_BOUNDS)?;
     if end > len as u64 {
@@ -149,9 +253,9 @@ impl<O: Load, X: Address, D: Dest<O::Value>> Op for LoadOp<O, X, D> {
 }
 
 /// Destination at 8, address slot at 10, memory at 12, offset (u64) at 16.
-pub(crate) struct FarLoadOp<O>(PhantomData<O>);
+pub(crate) struct FarLoadOp<O, M>(PhantomData<(O, M)>);
 
-impl<O: Load> Op for FarLoadOp<O>
+impl<O: Load, M: Sharing> Op for FarLoadOp<O, M>
 where
     O::Value: Value,
 {
@@ -159,7 +263,7 @@ where
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let at = far(r, r.u32(12), r.slot(r.u16(10)), r.u64(16), size_of::<O::Raw>())?;
         // SAFETY: `far` checked the bounds.
-        let raw = unsafe { O::Raw::read(at) };
+        let raw: O::Raw = unsafe { M::read(at) };
         ToSlot::write(r, O::eval(raw));
         r.advance(24);
         Ok(())
@@ -182,9 +286,9 @@ impl<O: Store, X: Address, V: Source<O::Value>> Op for StoreOp<O, X, V> {
 }
 
 /// Address slot at 8, value slot at 10, memory at 12, offset (u64) at 16.
-pub(crate) struct FarStoreOp<O>(PhantomData<O>);
+pub(crate) struct FarStoreOp<O, M>(PhantomData<(O, M)>);
 
-impl<O: Store> Op for FarStoreOp<O>
+impl<O: Store, M: Sharing> Op for FarStoreOp<O, M>
 where
     O::Value: Value,
 {
@@ -193,14 +297,14 @@ where
         let value = O::Value::get(r, r.u16(10));
         let at = far(r, r.u32(12), r.slot(r.u16(8)), r.u64(16), size_of::<O::Raw>())?;
         // SAFETY: `far` checked the bounds.
-        unsafe { O::eval(value).write(at) };
+        unsafe { M::write(O::eval(value), at) };
         r.advance(24);
         Ok(())
     }
 }
 
 /// Destination at 8, address slot at 10, vector slot at 12, lane at 14, memory at 16, offset (u64) at 24.
-pub(crate) struct LoadLaneOp<O>(PhantomData<O>);
+pub(crate) struct LoadLaneOp<O, M>(PhantomData<(O, M)>);
 
 /// A load into one lane.
 pub(crate) trait LoadLane {
@@ -210,12 +314,12 @@ pub(crate) trait LoadLane {
     fn eval(raw: Self::Raw, vector: V128, lane: u8) -> V128;
 }
 
-impl<O: LoadLane> Op for LoadLaneOp<O> {
+impl<O: LoadLane, M: Sharing> Op for LoadLaneOp<O, M> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let at = far(r, r.u32(16), r.slot(r.u16(10)), r.u64(24), size_of::<O::Raw>())?;
         // SAFETY: `far` checked the bounds.
-        let raw = unsafe { O::Raw::read(at) };
+        let raw: O::Raw = unsafe { M::read(at) };
         ToSlot::write(r, O::eval(raw, V128::get(r, r.u16(12)), r.u16(14) as u8));
         r.advance(32);
         Ok(())
@@ -223,7 +327,7 @@ impl<O: LoadLane> Op for LoadLaneOp<O> {
 }
 
 /// As [`LoadLaneOp`], without destination.
-pub(crate) struct StoreLaneOp<O>(PhantomData<O>);
+pub(crate) struct StoreLaneOp<O, M>(PhantomData<(O, M)>);
 
 /// A store of one lane.
 pub(crate) trait StoreLane {
@@ -233,13 +337,13 @@ pub(crate) trait StoreLane {
     fn eval(vector: V128, lane: u8) -> Self::Raw;
 }
 
-impl<O: StoreLane> Op for StoreLaneOp<O> {
+impl<O: StoreLane, M: Sharing> Op for StoreLaneOp<O, M> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let at = far(r, r.u32(16), r.slot(r.u16(10)), r.u64(24), size_of::<O::Raw>())?;
         let raw = O::eval(V128::get(r, r.u16(12)), r.u16(14) as u8);
         // SAFETY: `far` checked the bounds.
-        unsafe { raw.write(at) };
+        unsafe { M::write(raw, at) };
         r.advance(32);
         Ok(())
     }
@@ -255,6 +359,8 @@ pub(crate) struct LoadForms {
     pub i: Dests,
     /// [`FarLoadOp`].
     pub far: Handler,
+    /// The same, in a shared memory.
+    pub shared: Handler,
 }
 
 /// Forms of a load whose address is a sum.
@@ -281,6 +387,8 @@ pub(crate) struct StoreForms {
     pub i: Values,
     /// [`FarStoreOp`].
     pub far: Handler,
+    /// The same, in a shared memory.
+    pub shared: Handler,
 }
 
 /// Handlers by place of the stored value.
@@ -299,7 +407,8 @@ macro_rules! load_forms {
             s: Dests { acc: step::<LoadOp<$op, S, $acc>>, slot: step::<LoadOp<$op, S, ToSlot>> },
             a: Dests { acc: step::<LoadOp<$op, A, $acc>>, slot: step::<LoadOp<$op, A, ToSlot>> },
             i: Dests { acc: step::<LoadOp<$op, I, $acc>>, slot: step::<LoadOp<$op, I, ToSlot>> },
-            far: step::<FarLoadOp<$op>>,
+            far: step::<FarLoadOp<$op, Own>>,
+            shared: step::<FarLoadOp<$op, Shared>>,
         }
     };
 }
@@ -345,7 +454,8 @@ macro_rules! store_forms {
             s: store_forms!(@values $op, S, $a, $i),
             a: store_forms!(@values $op, A, $a, $i),
             i: store_forms!(@values $op, I, $a, $i),
-            far: step::<FarStoreOp<$op>>,
+            far: step::<FarStoreOp<$op, Own>>,
+            shared: step::<FarStoreOp<$op, Shared>>,
         }
     };
     (@values $op:ty, $address:ident, $a:ident, $i:ident) => {
@@ -435,9 +545,9 @@ macro_rules! match_rows {
 }
 
 macro_rules! match_lanes {
-    ($value:expr, $kind:ident; $($op:ident, $name:ident, $code:tt, $text:literal, $class:tt ($raw:ident), $p:tt -> $r:tt, $imm:ident, $feature:ident;)*) => {
+    ($value:expr, $kind:ident, $sharing:ident; $($op:ident, $name:ident, $code:tt, $text:literal, $class:tt ($raw:ident), $p:tt -> $r:tt, $imm:ident, $feature:ident;)*) => {
         match $value {
-            $(WasmOp::$op => Some(step::<$kind<ops::$op>> as Handler),)*
+            $(WasmOp::$op => Some(step::<$kind<ops::$op, $sharing>> as Handler),)*
             _ => None,
         }
     };
@@ -471,8 +581,14 @@ pub(crate) fn store(op: WasmOp) -> Option<&'static StoreForms> {
 }
 
 /// The handler of a lane load or store.
-pub(crate) fn lane(op: WasmOp) -> Option<Handler> {
-    let load = sterna_isa::for_each_load_lane! { match_lanes [ op, LoadLaneOp; ] };
-    let store = || sterna_isa::for_each_store_lane! { match_lanes [ op, StoreLaneOp; ] };
+pub(crate) fn lane(op: WasmOp, shared: bool) -> Option<Handler> {
+    if shared {
+        let load = sterna_isa::for_each_load_lane! { match_lanes [ op, LoadLaneOp, Shared; ] };
+        let store =
+            || sterna_isa::for_each_store_lane! { match_lanes [ op, StoreLaneOp, Shared; ] };
+        return load.or_else(store);
+    }
+    let load = sterna_isa::for_each_load_lane! { match_lanes [ op, LoadLaneOp, Own; ] };
+    let store = || sterna_isa::for_each_store_lane! { match_lanes [ op, StoreLaneOp, Own; ] };
     load.or_else(store)
 }

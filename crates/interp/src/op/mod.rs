@@ -1,6 +1,7 @@
 //! Owns the instructions: one type per operation and operand form, whose `run` is the body of a handler.
 //! Does not own which form is used when: `translate`.
 
+pub(crate) mod atomic;
 pub(crate) mod branch;
 pub(crate) mod builtin;
 pub(crate) mod call;

@@ -17,17 +17,26 @@ enum Access {
     Near(u32),
     /// Anywhere: offset of the memory's slot in the vmctx, offset.
     Far(u32, u64),
+    /// The same, in a shared memory: its length is not in the register, since other threads may change it, and its bytes are
+    /// accessed atomically.
+    Shared(u32, u64),
 }
 
 impl Translator<'_> {
     fn access_kind(&self, op: Op, memarg: MemArg) -> Access {
         let size = op.mem_type().map_or(0, |ty| ty.bytes());
         let memory = MemoryIndex::from_u32(memarg.memory);
+        let shared = self.is_shared(memarg.memory);
         let near = memarg.memory == 0 && !self.source.module.memories()[0].is_64;
-        match u32::try_from(memarg.offset + u64::from(size)) {
+        match u32::try_from(memarg.offset.saturating_add(u64::from(size))) {
+            _ if shared => Access::Shared(self.source.layout.memory(memory), memarg.offset),
             Ok(end) if near && memarg.offset <= u64::from(u32::MAX) => Access::Near(end),
             _ => Access::Far(self.source.layout.memory(memory), memarg.offset),
         }
+    }
+
+    fn is_shared(&self, memory: u32) -> bool {
+        self.source.module.memories()[memory as usize].shared
     }
 
     /// A load or store.
@@ -38,7 +47,7 @@ impl Translator<'_> {
         } else if let Some(forms) = store(op) {
             self.store(forms, access);
         } else {
-            return Err(TrapCode::Unsupported);
+            return self.atomic(op, memarg);
         }
         Ok(())
     }
@@ -89,9 +98,11 @@ impl Translator<'_> {
                 };
                 self.asm.u32(pos, 12, end);
             }
-            Access::Far(memory, offset) => {
+            Access::Far(memory, offset) | Access::Shared(memory, offset) => {
+                let shared = matches!(access, Access::Shared(..));
+                let handler = if shared { forms.shared } else { forms.far };
                 let slot = self.in_slot(&address);
-                let pos = self.produce_in_slot(ty, forms.far, 24);
+                let pos = self.produce_in_slot(ty, handler, 24);
                 self.asm.u16(pos, 10, slot);
                 self.asm.u32(pos, 12, memory);
                 self.asm.u64(pos, 16, offset);
@@ -104,9 +115,11 @@ impl Translator<'_> {
         let address = self.pop();
         match access {
             Access::Near(end) => self.store_near(forms, &address, &value, end),
-            Access::Far(memory, offset) => {
+            Access::Far(memory, offset) | Access::Shared(memory, offset) => {
+                let shared = matches!(access, Access::Shared(..));
+                let handler = if shared { forms.shared } else { forms.far };
                 let (address, value) = (self.in_slot(&address), self.in_slot(&value));
-                let pos = self.emit(forms.far, 24);
+                let pos = self.emit(handler, 24);
                 self.asm.u16(pos, 8, address);
                 self.asm.u16(pos, 10, value);
                 self.asm.u32(pos, 12, memory);
@@ -156,7 +169,7 @@ impl Translator<'_> {
         memarg: MemArg,
         index: u8,
     ) -> Result<(), TrapCode> {
-        let handler = lane(op).ok_or(TrapCode::Unsupported)?;
+        let handler = lane(op, self.is_shared(memarg.memory)).ok_or(TrapCode::Unsupported)?;
         let memory = self.source.layout.memory(MemoryIndex::from_u32(memarg.memory));
         let [address, vector, _] = self.pop_to_slots(2);
         let pos = match op.signature() {

@@ -2,6 +2,7 @@
 //! Does not own when functions are translated nor where code is kept: `code`.
 
 mod asm;
+mod atomic;
 mod call;
 mod control;
 mod fuse;
@@ -23,6 +24,7 @@ use stack::{Acc, Entry, Loc, Producer};
 
 use crate::exit::RECORD_SLOTS;
 use crate::machine::Handler;
+use crate::op::atomic::FENCE;
 use crate::op::enter::{BUDGET, ENTER, FOREIGN, ZERO_COUNTS};
 use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 
@@ -309,6 +311,9 @@ impl<'a> Translator<'a> {
             (Op::BrOnNonNull, Imm::Index(depth)) => self.br_on_non_null(depth),
             (Op::I32Eqz, _) => self.eqz(Op::I32Eq),
             (Op::I64Eqz, _) => self.eqz(Op::I64Eq),
+            (Op::AtomicFence, _) => {
+                self.emit(FENCE, 8);
+            }
             (op, Imm::None) => self.plain(op)?,
             (op, Imm::MemArg(memarg)) => self.access(op, memarg)?,
             (op, Imm::MemArgLane(memarg, lane)) => self.lane_access(op, memarg, lane)?,

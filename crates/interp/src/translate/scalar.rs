@@ -545,7 +545,7 @@ impl Translator<'_> {
     }
 }
 
-fn result_type(results: &[sterna_isa::Ty]) -> Result<ValType, TrapCode> {
+pub(super) fn result_type(results: &[sterna_isa::Ty]) -> Result<ValType, TrapCode> {
     Ok(match results {
         [sterna_isa::Ty::I32] => ValType::I32,
         [sterna_isa::Ty::I64] => ValType::I64,

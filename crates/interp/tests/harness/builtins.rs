@@ -95,10 +95,10 @@ unsafe extern "C" fn memory_grow(vmctx: *mut VmCtx, index: u32, delta: u64) -> u
     let memory = std::ptr::from_mut(def).cast::<Memory>();
     // SAFETY: the definition is the first field of its memory.
     let (page, max) = unsafe { ((*memory).page, (*memory).max) };
-    let old = (def.len / page) as u64;
+    let old = (def.len() / page) as u64;
     match old.checked_add(delta) {
         Some(new) if new <= max as u64 => {
-            def.len = new as usize * page;
+            def.set_len(new as usize * page);
             old
         }
         _ => u64::MAX,
@@ -115,7 +115,7 @@ unsafe extern "C" fn memory_fill(
     // SAFETY: builtins get live vmctxs; bounds are checked.
     unsafe {
         let def = memory(vmctx, index);
-        if !in_bounds(dst, len, def.len as u64) {
+        if !in_bounds(dst, len, def.len() as u64) {
             return trap(vmctx, TrapCode::MemoryOutOfBounds);
         }
         def.base.add(dst as usize).write_bytes(value as u8, len as usize);
@@ -134,7 +134,7 @@ unsafe extern "C" fn memory_copy(
     // SAFETY: builtins get live vmctxs; bounds are checked.
     unsafe {
         let (to, from) = (memory(vmctx, to), memory(vmctx, from));
-        if !in_bounds(dst, len, to.len as u64) || !in_bounds(src, len, from.len as u64) {
+        if !in_bounds(dst, len, to.len() as u64) || !in_bounds(src, len, from.len() as u64) {
             return trap(vmctx, TrapCode::MemoryOutOfBounds);
         }
         to.base.add(dst as usize).copy_from(from.base.add(src as usize), len as usize);
@@ -159,13 +159,48 @@ unsafe extern "C" fn memory_init(
             data = &[];
         }
         let (src, len) = (src as usize, len as usize);
-        if !in_bounds(dst, len as u64, def.len as u64)
+        if !in_bounds(dst, len as u64, def.len() as u64)
             || !in_bounds(src as u64, len as u64, data.len() as u64)
         {
             return trap(vmctx, TrapCode::MemoryOutOfBounds);
         }
         def.base.add(dst as usize).copy_from(data[src..].as_ptr(), len);
     }
+    0
+}
+
+// No memory of the harness is shared.
+unsafe extern "C" fn memory_wait32(
+    vmctx: *mut VmCtx,
+    _memory: u32,
+    _address: u64,
+    _offset: u64,
+    _expected: u32,
+    _timeout: u64,
+) -> u64 {
+    // SAFETY: builtins get live vmctxs.
+    unsafe { trap(vmctx, TrapCode::ExpectedSharedMemory) }
+}
+
+unsafe extern "C" fn memory_wait64(
+    vmctx: *mut VmCtx,
+    _memory: u32,
+    _address: u64,
+    _offset: u64,
+    _expected: u64,
+    _timeout: u64,
+) -> u64 {
+    // SAFETY: builtins get live vmctxs.
+    unsafe { trap(vmctx, TrapCode::ExpectedSharedMemory) }
+}
+
+unsafe extern "C" fn memory_notify(
+    _vmctx: *mut VmCtx,
+    _memory: u32,
+    _address: u64,
+    _offset: u64,
+    _count: u32,
+) -> u64 {
     0
 }
 
@@ -321,6 +356,9 @@ pub fn bodies() -> BuiltinBodies {
         memory_grow,
         memory_fill,
         memory_copy,
+        memory_wait32,
+        memory_wait64,
+        memory_notify,
         memory_init,
         data_drop,
         table_get,

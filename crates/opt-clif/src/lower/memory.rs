@@ -63,7 +63,9 @@ impl Lower<'_> {
             self.cached.memory_def = Some(def);
         }
         let ty = self.memory_type(memory);
-        // Memories that cannot grow have one length for life.
+        // Memories that cannot grow have one length for life. A shared one may grow while this loads: the aligned word is read whole, and
+        // what was read stays in bounds, since memories never shrink. After synchronizing, atomic instructions being fences to
+        // Cranelift, it is loaded again.
         let flags = if ty.max == Some(ty.min) { self.flags.constant } else { self.flags.context };
         self.pos.ins().load(types::I64, flags, def, MemoryDef::OFF_LEN as i32)
     }
@@ -268,6 +270,10 @@ impl Lower<'_> {
     pub(super) fn memory_size(&mut self, inst: Inst) {
         let memory = self.input.graph.inst(inst).index();
         let ty = self.memory_type(memory);
+        if ty.shared {
+            // A loop may wait for another thread to grow it: not to be merged with an earlier load.
+            self.pos.ins().fence();
+        }
         let len = self.memory_len(memory);
         let pages = match ty.page_size_log2 {
             0 => len,

@@ -25,22 +25,25 @@ impl Build<'_> {
                     op.signature().expect("the table gives wide operators signatures");
                 self.emit_stack(op, params.len(), 0, &[Type::I64, Type::I64]);
             }
-            Class::Load | Class::Store | Class::LoadLane | Class::StoreLane => {
-                self.memory_access(op, &operator.imm)
+            Class::AtomicWait if op == Op::AtomicFence => {
+                self.emit_stack(op, 0, 0, &[]);
             }
+            Class::Load
+            | Class::Store
+            | Class::LoadLane
+            | Class::StoreLane
+            | Class::AtomicLoad
+            | Class::AtomicStore
+            | Class::AtomicRmw
+            | Class::AtomicCmpxchg
+            | Class::AtomicWait => self.memory_access(op, &operator.imm),
             Class::Global => self.global(op, &operator.imm)?,
             Class::Parametric => self.parametric(op),
             Class::Control => self.control(operator)?,
             Class::Call => self.call(op, &operator.imm)?,
             Class::Builtin => self.builtin(op, &operator.imm)?,
             Class::Ref => self.reference(op, &operator.imm)?,
-            Class::AtomicLoad
-            | Class::AtomicStore
-            | Class::AtomicRmw
-            | Class::AtomicCmpxchg
-            | Class::AtomicWait
-            | Class::Gc
-            | Class::Exception => return Err(BuildError::Unsupported(op.to_string())),
+            Class::Gc | Class::Exception => return Err(BuildError::Unsupported(op.to_string())),
         }
         Ok(())
     }

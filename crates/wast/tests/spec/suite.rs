@@ -57,6 +57,8 @@ fn features_of(folder: &str) -> FeatureSet {
         "wasm-v1" => FeatureSet::WASM1,
         "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" => FeatureSet::WASM2,
         "memory64" | "function-references" => FeatureSet::DEFAULT.without(Feature::MultiMemory),
+        // Written on top of 1.0; its tests of passive segments are in files of other proposals.
+        "threads" => FeatureSet::WASM1.with(Feature::Threads).with(Feature::BulkMemory),
         _ => FeatureSet::DEFAULT,
     }
 }
