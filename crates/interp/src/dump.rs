@@ -72,6 +72,7 @@ impl Names {
         self.add(dests.slot, format!("{name}>s"));
     }
 
+    // tidy: dispatch
     fn operator(&mut self, op: Op) {
         let text = op.text();
         match pure::forms(op) {

@@ -10,6 +10,7 @@ mod linker;
 mod modules;
 mod objects;
 mod types;
+mod threads;
 
 use sterna::{Config, Engine, Instance, Linker, Module, Store, Tier};
 
