@@ -18,12 +18,6 @@ macro_rules! for_each_builtin {
             memory_copy(dst_memory: u32, src_memory: u32, dst: u64, src: u64, len: u64) -> u64, trap;
             /// `memory.init`.
             memory_init(memory: u32, segment: u32, dst: u64, src: u32, len: u32) -> u64, trap;
-            /// `memory.atomic.wait32` at `address + offset`: 0 = woken, 1 = another value, 2 = timed out.
-            memory_wait32(memory: u32, address: u64, offset: u64, expected: u32, timeout: u64) -> u64, trap;
-            /// `memory.atomic.wait64`, likewise.
-            memory_wait64(memory: u32, address: u64, offset: u64, expected: u64, timeout: u64) -> u64, trap;
-            /// `memory.atomic.notify` at `address + offset`: the number of threads woken.
-            memory_notify(memory: u32, address: u64, offset: u64, count: u32) -> u64, trap;
             /// `data.drop`.
             data_drop(segment: u32) -> u64, total;
             /// `table.get`: the reference.
@@ -55,6 +49,12 @@ macro_rules! for_each_builtin {
             call_stack_tail(fp: u64) -> u64, trap;
             /// The interpreter reports that function `func` used up its budget.
             hot(func: u32) -> u64, total;
+            /// `memory.atomic.wait32` at `address + offset`: 0 = woken, 1 = another value, 2 = timed out.
+            memory_wait32(memory: u32, address: u64, offset: u64, expected: u32, timeout: u64) -> u64, trap;
+            /// `memory.atomic.wait64`, likewise.
+            memory_wait64(memory: u32, address: u64, offset: u64, expected: u64, timeout: u64) -> u64, trap;
+            /// `memory.atomic.notify` at `address + offset`: the number of threads woken.
+            memory_notify(memory: u32, address: u64, offset: u64, count: u32) -> u64, trap;
         }
     };
 }

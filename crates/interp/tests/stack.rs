@@ -44,6 +44,8 @@ fn immediates(op: Op) -> &'static str {
     match (op.class(), op.text()) {
         (Class::Lane, "i8x16.shuffle") => "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
         (Class::Lane | Class::LoadLane | Class::StoreLane, _) => "1",
+        // Added to 4 or 12, this makes a multiple of 8.
+        (_, text) if text.contains("atomic") => "offset=4",
         _ => "",
     }
 }
@@ -56,7 +58,9 @@ const RESET: &str = "\n(local.set $i32 (i32.const 12)) (local.set $i64 (i64.cons
 /// locals.
 fn every_form(op: Op, operands: &[Ty], results: &[Ty]) -> String {
     let source = |ty: Ty, way: usize| {
+        let atomic = op.text().contains("atomic") && ty == Ty::Addr;
         let ty = text(ty);
+        let literal = |ty| if atomic { "(i32.const 4)".to_owned() } else { literal(ty) };
         match way {
             0 => format!("(local.get ${ty})"),
             1 => literal(ty),

@@ -149,8 +149,8 @@ mod tests {
     fn threads_are_woken_in_order_at_their_address_only() {
         let queues = &WaitQueues::default();
         let woken = &AtomicU32::new(0);
+        let (sender, order) = mpsc::channel();
         thread::scope(|scope| {
-            let (sender, order) = mpsc::channel();
             for (number, address) in [8, 16, 8, 8].into_iter().enumerate() {
                 let sender = sender.clone();
                 scope.spawn(move || {

@@ -356,9 +356,6 @@ pub fn bodies() -> BuiltinBodies {
         memory_grow,
         memory_fill,
         memory_copy,
-        memory_wait32,
-        memory_wait64,
-        memory_notify,
         memory_init,
         data_drop,
         table_get,
@@ -374,5 +371,8 @@ pub fn bodies() -> BuiltinBodies {
         call_stack,
         call_stack_tail,
         hot,
+        memory_wait32,
+        memory_wait64,
+        memory_notify,
     }
 }
