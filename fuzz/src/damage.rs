@@ -43,6 +43,7 @@ fn features() -> wasmparser::WasmFeatures {
         | F::TAIL_CALL
         | F::MULTI_MEMORY
         | F::MEMORY64
+        | F::THREADS
         | F::WIDE_ARITHMETIC
         | F::CUSTOM_PAGE_SIZES
         | F::FLOATS

@@ -168,6 +168,11 @@ impl Run {
                 let data = memory.data(&self.store);
                 Some(format!("{name}: {} bytes, {:016x}", data.len(), hash(data)))
             }
+            Extern::SharedMemory(memory) => {
+                let mut data = vec![0; memory.data_size()];
+                memory.read(0, &mut data).expect("shared memories never shrink");
+                Some(format!("{name}: {} bytes, {:016x}", data.len(), hash(&data)))
+            }
             Extern::Global(global) => {
                 Some(format!("{name}: {}", text(&global.get(&mut self.store))))
             }

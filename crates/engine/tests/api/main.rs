@@ -9,8 +9,8 @@ mod limits;
 mod linker;
 mod modules;
 mod objects;
-mod types;
 mod threads;
+mod types;
 
 use sterna::{Config, Engine, Instance, Linker, Module, Store, Tier};
 
