@@ -107,6 +107,7 @@ fn empty(bytes: ModuleBytes) -> Module {
         code_range: 0..0,
         has_tail_calls: false,
         names: OnceLock::new(),
+        hints: OnceLock::new(),
     }
 }
 

@@ -9,6 +9,7 @@ mod convert;
 mod decode;
 mod error;
 mod features;
+mod hints;
 mod items;
 mod module;
 mod names;

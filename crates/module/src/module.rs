@@ -11,6 +11,7 @@ use crate::body::{BlockType, Body};
 use crate::bytes::ModuleBytes;
 use crate::const_expr::ConstExpr;
 use crate::error::ModuleError;
+use crate::hints::BranchHints;
 use crate::items::{
     DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType,
     Import, MemoryType, TableType,
@@ -42,6 +43,7 @@ pub struct Module {
     pub(crate) code_range: Range<u32>,
     pub(crate) has_tail_calls: bool,
     pub(crate) names: OnceLock<Names>,
+    pub(crate) hints: OnceLock<BranchHints>,
 }
 
 impl Module {
@@ -307,13 +309,25 @@ impl Module {
     /// The name section, decoded on first use.
     pub fn names(&self) -> &Names {
         self.names.get_or_init(|| {
-            let section = self.customs.iter().find(|(name, _)| &**name == "name");
-            section.map_or_else(Names::default, |(_, range)| {
-                Names::decode(
-                    &self.bytes[range.start as usize..range.end as usize],
-                    u64::from(range.start),
-                )
-            })
+            let section = self.custom_section("name");
+            section.map_or_else(Names::default, |(bytes, start)| Names::decode(bytes, start))
         })
+    }
+
+    /// Whether the `if` or `br_if` at a byte offset of the module is likely taken, if a branch hint says so.
+    pub fn branch_hint(&self, offset: u32) -> Option<bool> {
+        let hints = self.hints.get_or_init(|| {
+            let section = self.custom_section("metadata.code.branch_hint");
+            section.map_or_else(BranchHints::default, |(bytes, start)| {
+                BranchHints::decode(bytes, start, &self.funcs)
+            })
+        });
+        hints.at(offset)
+    }
+
+    /// Contents of the first custom section with a name, and its offset in the module.
+    fn custom_section(&self, name: &str) -> Option<(&[u8], u64)> {
+        let (_, range) = self.customs.iter().find(|(found, _)| &**found == name)?;
+        Some((&self.bytes[range.start as usize..range.end as usize], u64::from(range.start)))
     }
 }

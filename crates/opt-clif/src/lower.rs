@@ -115,6 +115,7 @@ pub(crate) fn lower(
         lowering,
         prelude,
         block: prelude,
+        is_cold: false,
         vmctx: ir::Value::new(0),
         result_area: None,
         cached: Cached::default(),
@@ -196,6 +197,8 @@ struct Lower<'a> {
     prelude: ir::Block,
     /// The block being filled.
     block: ir::Block,
+    /// Whether the graph's block is cold: then so is every block made for it.
+    is_cold: bool,
     vmctx: ir::Value,
     /// The caller's result area.
     result_area: Option<ir::Value>,
@@ -237,6 +240,10 @@ impl<'a> Lower<'a> {
     fn block(&mut self, block: sterna_opt::Block) -> Result<(), String> {
         let graph = self.input.graph;
         let clif_block = self.cx.blocks[block.index()];
+        self.is_cold = graph.block(block).is_cold;
+        if self.is_cold {
+            self.pos.func.layout.set_cold(clif_block);
+        }
         self.open(clif_block);
         if block.index() > 0 {
             for &param in graph.list(graph.block(block).params) {
@@ -261,7 +268,11 @@ impl<'a> Lower<'a> {
 
     /// A new block, not placed yet.
     fn new_block(&mut self) -> ir::Block {
-        self.pos.func.dfg.make_block()
+        let block = self.pos.func.dfg.make_block();
+        if self.is_cold {
+            self.pos.func.layout.set_cold(block);
+        }
+        block
     }
 
     /// A new block off the likely path.

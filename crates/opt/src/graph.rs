@@ -174,6 +174,8 @@ pub struct BlockData {
     pub insts: (Inst, Inst),
     /// Whether an edge from a later block leads here.
     pub is_loop: bool,
+    /// Whether it is unlikely to run.
+    pub is_cold: bool,
 }
 
 /// A control flow edge.
@@ -183,6 +185,8 @@ pub struct EdgeData {
     pub block: Block,
     /// One argument per parameter of the block.
     pub args: List,
+    /// Whether a branch hint says that it is unlikely taken.
+    pub is_cold: bool,
 }
 
 /// Targets of a `br_table`.
@@ -286,7 +290,7 @@ impl Graph {
     }
 
     /// All blocks in order; except for loops, a block comes after those that lead to it.
-    pub fn blocks(&self) -> impl ExactSizeIterator<Item = Block> + use<> {
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = Block> + DoubleEndedIterator + use<> {
         (0..self.blocks.len()).map(Block::from_index)
     }
 
@@ -464,6 +468,7 @@ impl Graph {
             params: List::default(),
             insts: (none, none),
             is_loop: false,
+            is_cold: false,
         });
         Block::from_index(self.blocks.len() - 1)
     }
@@ -480,7 +485,7 @@ impl Graph {
     }
 
     pub(crate) fn push_edge(&mut self, block: Block) -> Edge {
-        self.edges.push(EdgeData { block, args: List::default() });
+        self.edges.push(EdgeData { block, args: List::default(), is_cold: false });
         Edge::from_index(self.edges.len() - 1)
     }
 

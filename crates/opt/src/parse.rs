@@ -181,6 +181,7 @@ impl Parser {
         }
         let data = &mut self.graph.blocks[block.index()];
         data.is_loop = line.eat("loop");
+        data.is_cold = line.eat("cold");
         let next = Inst::from_u32(self.graph.insts.len() as u32);
         data.insts = (next, next);
         self.open = Some(block);

@@ -1,10 +1,12 @@
 //! Owns the order of the passes over a finished graph.
 //! Does not own their rules: each pass is one file.
 
+mod cold;
 mod dead;
 pub mod fold;
 mod params;
 
+pub use cold::Cold;
 pub use dead::Dead;
 pub use params::Params;
 
@@ -16,6 +18,7 @@ pub struct Passes {
     incoming: Incoming,
     params: Params,
     dead: Dead,
+    cold: Cold,
 }
 
 impl Passes {
@@ -25,11 +28,12 @@ impl Passes {
     }
 
     /// Runs all passes. Afterwards no value of the graph is an alias, no block parameter is trivial or unused, and no removable
-    /// instruction is unused.
+    /// instruction is unused; blocks that are unlikely to run are marked.
     pub fn run(&mut self, graph: &mut Graph) {
         self.incoming.compute(graph);
         self.params.run(graph, &self.incoming);
         self.dead.run(graph, &self.incoming);
+        self.cold.run(graph, &self.incoming);
     }
 }
 

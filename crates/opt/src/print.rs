@@ -6,7 +6,7 @@
 //! block0(v0: i32):
 //!     v1: i32 = i32.load[+8] v0 @0x2c
 //!     br_if v1, block1(v1), block2
-//! block1(v2: i32) loop:
+//! block1(v2: i32) loop cold:
 //!     v3: i32 = call[5] v2, i64:7 {v0 | v2}
 //! ```
 //! Values are numbered in the order in which they appear; constants are written where they are used, as type and bits. `@` precedes the
@@ -89,7 +89,8 @@ impl Printer<'_> {
         if !data.params.is_empty() {
             self.out.push(')');
         }
-        self.out.push_str(if data.is_loop { " loop:\n" } else { ":\n" });
+        self.out.push_str(if data.is_loop { " loop" } else { "" });
+        self.out.push_str(if data.is_cold { " cold:\n" } else { ":\n" });
         Ok(())
     }
 

@@ -233,6 +233,7 @@ impl Build<'_> {
                 let edge = self.graph.push_edge(then);
                 let else_edge = self.new_edge();
                 let args = self.graph.push_list(&[condition]);
+                self.hint(edge, else_edge);
                 self.terminate_edges(Op::BrIf, args, edge, 2);
                 self.open_block(then);
                 ElseEdge::Edge(else_edge)
@@ -361,8 +362,9 @@ impl Build<'_> {
             None => {
                 let taken = self.new_edge();
                 let next = self.graph.push_block();
-                self.graph.push_edge(next);
+                let not_taken = self.graph.push_edge(next);
                 self.connect(taken, depth);
+                self.hint(taken, not_taken);
                 let args = self.graph.push_list(&[condition]);
                 self.terminate_edges(Op::BrIf, args, taken, 2);
                 self.open_block(next);
@@ -406,6 +408,14 @@ impl Build<'_> {
             self.open_block(next);
         }
         self.pop();
+    }
+
+    /// Marks the edge that is unlikely according to the operator's branch hint.
+    fn hint(&mut self, taken: Edge, not_taken: Edge) {
+        if let Some(likely) = self.module.branch_hint(self.origin.0) {
+            let unlikely = if likely { not_taken } else { taken };
+            self.graph.edges[unlikely.index()].is_cold = true;
+        }
     }
 
     fn br_table(&mut self, table: &BrTable<'_>) {
