@@ -27,7 +27,7 @@ pub(crate) fn check(engine: &Engine, wasm: &[u8], random: &mut Random) -> Result
     Ok(tally)
 }
 
-/// The validator's settings that equal the engine's default features.
+/// The validator's settings that equal all of the engine's features.
 fn features() -> wasmparser::WasmFeatures {
     use wasmparser::WasmFeatures as F;
     F::MUTABLE_GLOBAL
@@ -43,6 +43,10 @@ fn features() -> wasmparser::WasmFeatures {
         | F::TAIL_CALL
         | F::MULTI_MEMORY
         | F::MEMORY64
+        | F::FUNCTION_REFERENCES
+        | F::GC
+        | F::EXCEPTIONS
+        | F::LEGACY_EXCEPTIONS
         | F::THREADS
         | F::WIDE_ARITHMETIC
         | F::CUSTOM_PAGE_SIZES

@@ -2,7 +2,8 @@
 //! Does not judge what is right: the configurations only have to agree, the official suite says on what.
 
 use sterna::{
-    Config, Engine, Extern, Func, Instance, Module, Store, Tier, Trap, TrapCode, Val, ValType,
+    Config, Engine, Extern, FeatureSet, Func, Instance, Module, RefType, Store, Tier, Trap,
+    TrapCode, Val, ValType,
 };
 
 use crate::generate::Generated;
@@ -19,6 +20,8 @@ pub struct Differential {
 enum Outcome {
     Results(Vec<String>),
     Trap(TrapCode),
+    /// None: there are no values of the types of its parameters.
+    NoArguments,
     /// Depends on the tier's frame sizes: ends the comparison.
     StackOverflow,
 }
@@ -44,7 +47,7 @@ impl Differential {
     pub fn new() -> Differential {
         let base = || {
             let mut config = Config::new();
-            config.deterministic(true).threads(1).backtrace_frames(4);
+            config.deterministic(true).threads(1).backtrace_frames(4).features(FeatureSet::ALL);
             config
         };
         let engine = |config: &Config| {
@@ -145,7 +148,9 @@ impl Run {
         let ty = func.ty(&self.store);
         let mut inputs = inputs.iter().copied().cycle();
         let mut input = || inputs.next().unwrap_or(0);
-        let params: Vec<Val> = ty.params.iter().map(|ty| value(*ty, &mut input)).collect();
+        let params: Option<Vec<Val>> =
+            ty.params.iter().map(|ty| self.value(*ty, &mut input)).collect();
+        let Some(params) = params else { return Outcome::NoArguments };
         let mut results = vec![Val::I32(0); ty.results.len()];
         match func.call(&mut self.store, &params, &mut results) {
             Ok(()) => Outcome::Results(results.iter().map(text).collect()),
@@ -155,6 +160,22 @@ impl Run {
                 None => Outcome::Results(vec![format!("error: {error}")]),
             },
         }
+    }
+
+    /// A value of a type, if there is one: of a function type mostly one of the exported functions.
+    fn value(&self, ty: ValType, input: &mut impl FnMut() -> u64) -> Option<Val> {
+        let ValType::Ref(reference) = ty else { return value(ty, input) };
+        let engine = self.store.engine();
+        let fits = |func: &Func| {
+            let func = RefType::non_null(func.heap_type(&self.store));
+            engine.matches(ValType::Ref(func), ValType::Ref(reference))
+        };
+        let funcs: Vec<Func> = self.funcs.iter().map(|(_, func)| *func).filter(fits).collect();
+        let choice = input() as usize % (funcs.len() + 1);
+        funcs
+            .get(choice)
+            .or(funcs.first().filter(|_| !reference.nullable))
+            .map_or_else(|| Val::default_for(ty), |func| Some(Val::from(*func)))
     }
 
     /// Hashes of exported memories, sizes of tables, values of globals.
@@ -194,17 +215,16 @@ fn hash(data: &[u8]) -> u64 {
     hash
 }
 
-fn value(ty: ValType, input: &mut impl FnMut() -> u64) -> Val {
-    match ty {
+/// A number, or null if there is null.
+fn value(ty: ValType, input: &mut impl FnMut() -> u64) -> Option<Val> {
+    Some(match ty {
         ValType::I32 => Val::I32(input() as i32),
         ValType::I64 => Val::I64(input() as i64),
         ValType::F32 => Val::F32(input() as u32),
         ValType::F64 => Val::F64(input()),
         ValType::V128 => Val::V128((u128::from(input()) << 64 | u128::from(input())).into()),
-        ValType::Ref(_) => {
-            Val::default_for(ty).expect("generated parameters of reference type are nullable")
-        }
-    }
+        ValType::Ref(_) => return Val::default_for(ty),
+    })
 }
 
 /// Bits of numbers, nullness of references: what must not depend on the configuration.

@@ -48,6 +48,7 @@ fn config(random: &mut Random) -> Config {
         disallow_traps: !random.one_in(3),
         exceptions_enabled: false,
         export_everything: true,
+        // Also generates typed function references; to be switched on when both tiers carry out all of it.
         gc_enabled: false,
         max_data_segments: 4,
         max_element_segments: 6,

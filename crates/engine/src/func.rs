@@ -7,14 +7,14 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use sterna_abi::{FuncRef, Slot};
-use sterna_isa::{FuncType, ValType};
+use sterna_isa::{FuncType, HeapType, ValType};
 use sterna_runtime as rt;
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::host::{HostBody, HostDef, IntoFunc};
-use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId};
+use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId};
 use crate::typed::{MAX_SLOTS, WasmList};
 use crate::value::Val;
 
@@ -83,10 +83,22 @@ impl Func {
     /// If it belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let store = store.as_context();
+        store.rt().engine().type_info(self.type_id(store)).func().clone()
+    }
+
+    /// Its type as an index of the engine, which tells it from other types of the same shape
+    /// (see [`Engine::func_heap_type`](crate::Engine::func_heap_type)).
+    ///
+    /// # Panics
+    /// If it belongs to another store.
+    pub fn heap_type(&self, store: impl AsContext) -> HeapType {
+        HeapType::Concrete(self.type_id(store.as_context()))
+    }
+
+    fn type_id<T>(&self, store: StoreContext<'_, T>) -> rt::TypeId {
         let func = self.handle.expect(store.id());
         // SAFETY: the function lives in the store that is borrowed.
-        let type_id = unsafe { func.as_ref() }.type_id;
-        store.rt().engine().type_info(type_id).func().clone()
+        unsafe { func.as_ref() }.type_id
     }
 
     /// Calls it with values of any type. `results` must have room for exactly its results.

@@ -229,6 +229,7 @@ fn references_of_any_function_type_pass_between_host_and_guest() {
         let module = module(engine, REFERENCES);
         let instance = Instance::new(&mut store, &module, &[pick.into()]).unwrap();
         let inc = instance.get_func(&mut store, "inc").unwrap();
+        assert_eq!(inc.heap_type(&store), ii);
         let mut call = |name: &str, params: &[Val]| {
             let func = instance.get_func(&mut store, name).unwrap();
             let mut results = [Val::I32(0)];
