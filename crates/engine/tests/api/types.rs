@@ -2,8 +2,8 @@
 //! Does not own tests of their validation.
 
 use sterna::{
-    Engine, Extern, ExternType, FeatureSet, Func, FuncType, HeapType, Instance, Module, RefType,
-    Store, Trap, TrapCode, Val, ValType,
+    Caller, CapturedFrame, Engine, Extern, ExternType, FeatureSet, Func, FuncType, HeapType,
+    Instance, Module, RefType, Store, Trap, TrapCode, Val, ValType,
 };
 
 use crate::{each_config, each_tier};
@@ -269,4 +269,44 @@ fn references_of_any_function_type_pass_between_host_and_guest() {
         let found = global.get(&mut store).unwrap_func_ref().unwrap();
         assert_eq!(found.typed::<i32, i32>(&store).unwrap().call(&mut store, 4).unwrap(), 5);
     });
+}
+
+/// Types of captured values are the same in all tiers, whatever each knows of them.
+#[test]
+fn captured_references_have_the_top_type_of_their_hierarchy() {
+    let text = r#"(module
+        (type $t (func)) (type $i (func (param i32)))
+        (import "" "capture" (func $capture))
+        (func $f (type $t) (call $capture))
+        (func (export "run") (local (ref null $t)) (local funcref (ref null $i))
+          (local.set 0 (ref.func $f))
+          (local.set 1 (local.get 0))
+          (ref.as_non_null (local.get 0))
+          (call_ref $t (local.get 0))
+          (drop) (drop (local.get 1)) (drop (local.get 2)))
+        (elem declare func $f))"#;
+    each_config(
+        |config| _ = config.capture_state(true),
+        |engine| {
+            let mut store = Store::new(engine, Vec::new());
+            let capture = |mut caller: Caller<'_, Vec<CapturedFrame>>| {
+                let frames = caller.capture_frames();
+                *caller.data_mut() = frames;
+            };
+            let capture = Func::wrap(&mut store, capture);
+            let instance = Instance::new(&mut store, &module(engine, text), &[capture.into()]);
+            let run = instance.unwrap().get_typed_func::<(), ()>(&mut store, "run").unwrap();
+            for _ in 0..4 {
+                run.call(&mut store, ()).unwrap();
+
+                let frames = std::mem::take(store.data_mut());
+                let [_, run] = &frames[..] else { panic!("{frames:?}") };
+                let types = run.locals.iter().chain(&run.stack).map(|value| value.ty);
+                assert_eq!(types.collect::<Vec<_>>(), [ValType::FUNCREF; 4]);
+                let bits: Vec<u128> = run.locals.iter().map(|value| value.bits).collect();
+                assert!(bits[0] == bits[1] && bits[0] != 0 && bits[2] == 0, "{bits:?}");
+                assert_eq!(run.stack[0].bits, bits[0]);
+            }
+        },
+    );
 }
