@@ -18,6 +18,7 @@ use crate::host::{HostBody, HostDef, IntoFunc};
 use crate::instance::{Extern, Instance};
 use crate::instance_pre::InstancePre;
 use crate::module::Module;
+use crate::shared_memory::SharedMemory;
 use crate::store::{AsContext, AsContextMut, StoreContextMut};
 use crate::suggest;
 use crate::types::{ExternType, ImportType};
@@ -186,6 +187,23 @@ impl<T> Linker<T> {
         let object = object.into();
         object.check(store.as_context())?;
         self.insert(module, name, Definition::Object(object))?;
+        Ok(self)
+    }
+
+    /// Defines a shared memory, which modules in any store of the linker's engine can be given.
+    ///
+    /// # Errors
+    /// If the name is taken, or if the memory is of another engine.
+    pub fn define_shared(
+        &mut self,
+        module: &str,
+        name: &str,
+        memory: SharedMemory,
+    ) -> Result<&mut Linker<T>> {
+        if !Arc::ptr_eq(memory.to_runtime().engine(), &self.engine.inner) {
+            return Err(Error::msg("the shared memory is of another engine"));
+        }
+        self.insert(module, name, Definition::Object(memory.into()))?;
         Ok(self)
     }
 

@@ -34,7 +34,7 @@ impl WasiCtx {
     /// Sets the hook after building, for embedders whose hook needs the store that the context is in.
     /// See [`WasiCtxBuilder::interrupt`].
     pub fn set_interrupt(&mut self, requested: impl Fn() -> bool + Send + Sync + 'static) {
-        self.interrupt = Interrupt(Some(Box::new(requested)));
+        self.interrupt = Interrupt::new(Box::new(requested));
     }
 }
 
@@ -208,7 +208,7 @@ impl WasiCtxBuilder {
     /// Has calls that wait ask `requested` every few milliseconds whether to stop
     /// ([`Halt::Interrupted`](crate::Halt::Interrupted)).
     pub fn interrupt(mut self, requested: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.interrupt = Interrupt(Some(Box::new(requested)));
+        self.interrupt = Interrupt::new(Box::new(requested));
         self
     }
 

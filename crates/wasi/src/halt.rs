@@ -24,6 +24,8 @@ pub enum Stop {
     Errno(Errno),
     /// The guest does not continue.
     Halt(Halt),
+    /// The call, of a guest with threads, would have to wait: it has had no effect and can be made again.
+    Blocked,
 }
 
 impl From<Errno> for Stop {
@@ -50,6 +52,9 @@ pub fn returned<E: Into<Stop>>(result: Result<(), E>) -> Result<i32, Halt> {
         Ok(()) => Ok(0),
         Err(Stop::Errno(errno)) => Ok(errno as i32),
         Err(Stop::Halt(halt)) => Err(halt),
+        Err(Stop::Blocked) => {
+            unreachable!("only calls of guests with threads do not wait, and they are repeated")
+        }
     }
 }
 

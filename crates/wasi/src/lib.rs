@@ -42,6 +42,7 @@ mod memory;
 mod random;
 mod stdio;
 mod table;
+mod threads;
 mod transfer;
 mod types;
 
@@ -54,4 +55,5 @@ pub use memory::GuestMemory;
 pub use random::Random;
 pub use stdio::{OutputBuffer, Stdio};
 pub use table::FUNCTION_NAMES;
+pub use threads::{OnEnd, ThreadOptions, WasiThreads, wants_threads};
 pub use types::{Abi, ClockId};

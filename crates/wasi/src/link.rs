@@ -1,8 +1,8 @@
 //! Owns linking: every function of the table becomes an import for the engine's guests.
 //! Does not implement the functions.
 
-use crate::{Abi, GuestMemory, WasiCtx, returned};
-use sterna::{Caller, Error, Linker, Module};
+use crate::{Abi, GuestMemory, Stop, WasiCtx, WasiThreads, returned};
+use sterna::{Caller, Error, Linker, Module, SharedMemory};
 
 /// Defines every function of preview 1 in `linker`, under both of its module names,
 /// `wasi_snapshot_preview1` and `wasi_unstable`. `get` finds the guest's world in the store's data.
@@ -37,6 +37,20 @@ pub fn add_imports_to_linker<T: 'static>(
     Ok(())
 }
 
+/// As [`add_imports_to_linker`], for guests with threads.
+pub(crate) fn add_shared_imports_to_linker(
+    linker: &mut Linker<WasiThreads>,
+    module: &Module,
+) -> Result<(), Error> {
+    for abi in [Abi::Preview1, Abi::Snapshot0] {
+        let imported: Vec<_> =
+            module.imports().filter(|i| i.module() == abi.module_name()).collect();
+        let is_wanted = |name: &str| imported.iter().any(|import| import.name() == name);
+        add_shared_form(linker, abi, &is_wanted)?;
+    }
+    Ok(())
+}
+
 macro_rules! add {
     ($($name:ident($($parameter:ident: $type:ident),*) $(-> $result:ident)?;)*) => {
         fn add_form<T: 'static>(
@@ -62,6 +76,32 @@ macro_rules! add {
             })*
             Ok(())
         }
+
+        fn add_shared_form(
+            linker: &mut Linker<WasiThreads>,
+            abi: Abi,
+            is_wanted: &dyn Fn(&str) -> bool,
+        ) -> Result<(), Error> {
+            $(if is_wanted(stringify!($name)) {
+                linker.func_wrap(
+                    abi.module_name(),
+                    stringify!($name),
+                    move |mut caller: Caller<'_, WasiThreads>, $($parameter: $type),*| {
+                        let shared = shared_memory(&mut caller)?;
+                        let mut memory = GuestMemory::shared(&shared, abi);
+                        let result = caller.data().call(&mut memory, |ctx, memory| {
+                            let result = ctx.$name(
+                                memory,
+                                $($parameter as $crate::wasi_unsigned!($type)),*
+                            );
+                            result.map_err(Stop::from)
+                        });
+                        to_guest!(returned(result), $($result)?)
+                    },
+                )?;
+            })*
+            Ok(())
+        }
     };
 }
 
@@ -81,4 +121,10 @@ fn memory<'a, T>(caller: &'a mut Caller<'_, T>) -> Result<(&'a mut [u8], &'a mut
     caller
         .memory_and_data("memory")
         .ok_or_else(|| Error::msg("WASI needs a memory that the module exports as `memory`"))
+}
+
+fn shared_memory(caller: &mut Caller<'_, WasiThreads>) -> Result<SharedMemory, Error> {
+    caller.get_export("memory").and_then(|export| export.into_shared_memory()).ok_or_else(|| {
+        Error::msg("WASI with threads needs a shared memory that the module exports as `memory`")
+    })
 }

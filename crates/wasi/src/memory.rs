@@ -3,10 +3,12 @@
 
 use crate::types::Filestat;
 use crate::{Abi, Errno};
-use std::ffi::OsStr;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::io::{IoSlice, IoSliceMut};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use sterna::SharedMemory;
 
 /// The most buffers one host call takes; further ones make a short read or write.
 const IOV_MAX: usize = 1024;
@@ -17,14 +19,25 @@ const TRANSFER_MAX: usize = 0x7fff_f000;
 /// The longest path in bytes, terminator excluded.
 const PATH_MAX: u32 = 4095;
 
+/// The most bytes one transfer moves through a buffer of the host's, for memories that threads share.
+const STAGED_MAX: usize = 1 << 20;
+
 /// A guest's linear memory during one call, and the binary form that the guest uses.
 ///
 /// Every access is checked; one outside the memory is [`Errno::Fault`].
 /// Unaligned addresses are accepted.
 #[derive(Debug)]
 pub struct GuestMemory<'m> {
-    bytes: &'m mut [u8],
+    bytes: Bytes<'m>,
     abi: Abi,
+}
+
+#[derive(Debug)]
+enum Bytes<'m> {
+    /// The guest does not run during the call.
+    Own(&'m mut [u8]),
+    /// Other threads of the guest run: bytes are copied, and may have changed when they are read again.
+    Shared(&'m SharedMemory),
 }
 
 /// A guest buffer: first byte and length.
@@ -33,7 +46,12 @@ type Buffer = (usize, usize);
 impl<'m> GuestMemory<'m> {
     /// Views `bytes`, the whole linear memory of a guest that was compiled against `abi`.
     pub fn new(bytes: &'m mut [u8], abi: Abi) -> GuestMemory<'m> {
-        GuestMemory { bytes, abi }
+        GuestMemory { bytes: Bytes::Own(bytes), abi }
+    }
+
+    /// Views the memory of a guest with threads.
+    pub fn shared(memory: &'m SharedMemory, abi: Abi) -> GuestMemory<'m> {
+        GuestMemory { bytes: Bytes::Shared(memory), abi }
     }
 
     /// The binary form of records.
@@ -42,33 +60,64 @@ impl<'m> GuestMemory<'m> {
     }
 
     /// The `len` bytes at `ptr`.
-    pub fn slice(&self, ptr: u32, len: u32) -> Result<&[u8], Errno> {
-        let start = ptr as usize;
-        self.bytes.get(start..start + len as usize).ok_or(Errno::Fault)
+    pub fn slice(&self, ptr: u32, len: u32) -> Result<Cow<'_, [u8]>, Errno> {
+        self.check(ptr, len)?;
+        let (start, len) = (ptr as usize, len as usize);
+        match &self.bytes {
+            Bytes::Own(bytes) => Ok(Cow::Borrowed(&bytes[start..start + len])),
+            Bytes::Shared(memory) => {
+                let mut bytes = vec![0; len];
+                memory.read(start, &mut bytes).map_err(|_| Errno::Fault)?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
     }
 
-    /// The `len` bytes at `ptr`, to write.
-    pub fn slice_mut(&mut self, ptr: u32, len: u32) -> Result<&mut [u8], Errno> {
-        let start = ptr as usize;
-        self.bytes.get_mut(start..start + len as usize).ok_or(Errno::Fault)
+    /// Has `fill` write results to the `len` bytes at `ptr`, from the first on, and say how many it has written.
+    pub fn fill<E: From<Errno>>(
+        &mut self,
+        ptr: u32,
+        len: u32,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.check(ptr, len)?;
+        let (start, len) = (ptr as usize, len as usize);
+        match &mut self.bytes {
+            Bytes::Own(bytes) => fill(&mut bytes[start..start + len]),
+            Bytes::Shared(memory) => {
+                let mut bytes = vec![0; len];
+                let count = fill(&mut bytes)?;
+                memory.write(start, &bytes[..count.min(len)]).map_err(|_| Errno::Fault)?;
+                Ok(count)
+            }
+        }
     }
 
     /// Fails if `len` bytes at `ptr` are not all inside. For results, before the call has effects.
     pub fn check(&self, ptr: u32, len: u32) -> Result<(), Errno> {
-        self.slice(ptr, len).map(|_| ())
+        let size = match &self.bytes {
+            Bytes::Own(bytes) => bytes.len(),
+            Bytes::Shared(memory) => memory.data_size(),
+        };
+        if ptr as usize + len as usize <= size { Ok(()) } else { Err(Errno::Fault) }
     }
 
     /// Writes `bytes` at `ptr`.
     pub fn write(&mut self, ptr: u32, bytes: &[u8]) -> Result<(), Errno> {
-        let len = u32::try_from(bytes.len()).map_err(|_| Errno::Fault)?;
-        self.slice_mut(ptr, len)?.copy_from_slice(bytes);
-        Ok(())
+        let start = ptr as usize;
+        match &mut self.bytes {
+            Bytes::Own(own) => {
+                own.get_mut(start..start + bytes.len()).ok_or(Errno::Fault)?.copy_from_slice(bytes);
+                Ok(())
+            }
+            Bytes::Shared(memory) => memory.write(start, bytes).map_err(|_| Errno::Fault),
+        }
     }
 
     /// Reads a little-endian `u32`.
     pub fn read_u32(&self, ptr: u32) -> Result<u32, Errno> {
-        let bytes = self.slice(ptr, 4)?.try_into().expect("the slice has 4 bytes");
-        Ok(u32::from_le_bytes(bytes))
+        let bytes = self.slice(ptr, 4)?;
+        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
     /// Writes a little-endian `u16`.
@@ -96,9 +145,9 @@ impl<'m> GuestMemory<'m> {
         self.write(ptr, &record[..size])
     }
 
-    /// A path as the host's bytes, not copied. Paths are not required to be UTF-8, so that files
+    /// A path as the host's bytes, copied only if other threads could change it meanwhile. Paths are not required to be UTF-8, so that files
     /// with any name can be listed and opened.
-    pub(crate) fn path(&self, ptr: u32, len: u32) -> Result<&Path, Errno> {
+    pub(crate) fn path(&self, ptr: u32, len: u32) -> Result<Cow<'_, Path>, Errno> {
         if len > PATH_MAX {
             return Err(Errno::Nametoolong);
         }
@@ -109,53 +158,75 @@ impl<'m> GuestMemory<'m> {
         if bytes.contains(&0) {
             return Err(Errno::Inval);
         }
-        Ok(Path::new(OsStr::from_bytes(bytes)))
+        Ok(match bytes {
+            Cow::Borrowed(bytes) => Cow::Borrowed(Path::new(OsStr::from_bytes(bytes))),
+            Cow::Owned(bytes) => Cow::Owned(PathBuf::from(OsString::from_vec(bytes))),
+        })
     }
 
-    /// The buffers of an `iovec` array, to write from.
-    pub(crate) fn gather(&self, iovs: u32, count: u32) -> Result<Vec<IoSlice<'_>>, Errno> {
-        self.buffers(iovs, count, |start, len| IoSlice::new(&self.bytes[start..start + len]))
-    }
-
-    /// The buffers of an `iovec` array, to read into. If buffers overlap, only the first one.
-    pub(crate) fn scatter(&mut self, iovs: u32, count: u32) -> Result<Vec<IoSliceMut<'_>>, Errno> {
-        let mut buffers: Vec<Buffer> = self.buffers(iovs, count, |start, len| (start, len))?;
-        if buffers.len() > 1 && !disjoint(&buffers) {
-            buffers.truncate(1);
-        }
-        if let [(start, len)] = buffers[..] {
-            return Ok(vec![IoSliceMut::new(&mut self.bytes[start..start + len])]);
-        }
-        // Cut the memory at each buffer in address order, then restore the guest's order.
-        let mut order: Vec<usize> = (0..buffers.len()).collect();
-        order.sort_by_key(|&index| buffers[index].0);
-        let mut cut: Vec<(usize, IoSliceMut<'_>)> = Vec::with_capacity(buffers.len());
-        let mut rest = &mut self.bytes[..];
-        let mut rest_start = 0;
-        for index in order {
-            let (start, len) = buffers[index];
-            let (_, tail) = rest.split_at_mut(start - rest_start);
-            let (buffer, tail) = tail.split_at_mut(len);
-            cut.push((index, IoSliceMut::new(buffer)));
-            rest = tail;
-            rest_start = start + len;
-        }
-        cut.sort_by_key(|&(index, _)| index);
-        Ok(cut.into_iter().map(|(_, buffer)| buffer).collect())
-    }
-
-    /// Reads an `iovec` array: the non-empty buffers, each checked, at most `IOV_MAX` of them and
-    /// `TRANSFER_MAX` bytes. `make` gets the first byte and the length of each.
-    fn buffers<T>(
+    /// Has `write` write from the buffers of an `iovec` array.
+    pub(crate) fn gather<R, E: From<Errno>>(
         &self,
         iovs: u32,
         count: u32,
-        mut make: impl FnMut(usize, usize) -> T,
-    ) -> Result<Vec<T>, Errno> {
+        write: impl FnOnce(&[IoSlice<'_>]) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let buffers = self.buffers(iovs, count)?;
+        match &self.bytes {
+            Bytes::Own(bytes) => {
+                let slice = |&(start, len): &Buffer| IoSlice::new(&bytes[start..start + len]);
+                write(&buffers.iter().map(slice).collect::<Vec<_>>())
+            }
+            Bytes::Shared(memory) => {
+                let mut staged = vec![0; buffers.iter().map(|buffer| buffer.1).sum()];
+                let mut rest = &mut staged[..];
+                for (start, len) in buffers {
+                    let (piece, tail) = rest.split_at_mut(len);
+                    memory.read(start, piece).map_err(|_| Errno::Fault)?;
+                    rest = tail;
+                }
+                write(&[IoSlice::new(&staged)])
+            }
+        }
+    }
+
+    /// Has `read` read into the buffers of an `iovec` array, and say how many bytes. If buffers overlap, only into the first one.
+    pub(crate) fn scatter<E: From<Errno>>(
+        &mut self,
+        iovs: u32,
+        count: u32,
+        read: impl FnOnce(&mut [IoSliceMut<'_>]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let mut buffers: Vec<Buffer> = self.buffers(iovs, count)?;
+        if buffers.len() > 1 && !disjoint(&buffers) {
+            buffers.truncate(1);
+        }
+        match &mut self.bytes {
+            Bytes::Own(bytes) => read(&mut cut(bytes, &buffers)),
+            Bytes::Shared(memory) => {
+                let mut staged = vec![0; buffers.iter().map(|buffer| buffer.1).sum()];
+                let count = read(&mut [IoSliceMut::new(&mut staged)])?;
+                let mut rest = &staged[..count.min(staged.len())];
+                for (start, len) in buffers {
+                    let (piece, tail) = rest.split_at(len.min(rest.len()));
+                    memory.write(start, piece).map_err(|_| Errno::Fault)?;
+                    rest = tail;
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    /// Reads an `iovec` array: the non-empty buffers, each checked, at most `IOV_MAX` of them and
+    /// `TRANSFER_MAX` bytes, fewer if they have to be copied.
+    fn buffers(&self, iovs: u32, count: u32) -> Result<Vec<Buffer>, Errno> {
         let size = count.checked_mul(8).ok_or(Errno::Fault)?;
         let array = self.slice(iovs, size)?;
         let mut buffers = Vec::with_capacity((count as usize).min(IOV_MAX));
-        let mut room = TRANSFER_MAX;
+        let mut room = match self.bytes {
+            Bytes::Own(_) => TRANSFER_MAX,
+            Bytes::Shared(_) => STAGED_MAX,
+        };
         for record in array.chunks_exact(8) {
             let word = |at: usize| {
                 u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
@@ -167,13 +238,35 @@ impl<'m> GuestMemory<'m> {
             }
             let len = (len as usize).min(room);
             room -= len;
-            buffers.push(make(ptr as usize, len));
+            buffers.push((ptr as usize, len));
             if room == 0 || buffers.len() == IOV_MAX {
                 break;
             }
         }
         Ok(buffers)
     }
+}
+
+/// The buffers, which do not overlap, in their order.
+fn cut<'b>(bytes: &'b mut [u8], buffers: &[Buffer]) -> Vec<IoSliceMut<'b>> {
+    if let [(start, len)] = *buffers {
+        return vec![IoSliceMut::new(&mut bytes[start..start + len])];
+    }
+    // Cut the memory at each buffer in address order, then restore the guest's order.
+    let mut order: Vec<usize> = (0..buffers.len()).collect();
+    order.sort_by_key(|&index| buffers[index].0);
+    let mut cut: Vec<(usize, IoSliceMut<'_>)> = Vec::with_capacity(buffers.len());
+    let (mut rest, mut rest_start) = (bytes, 0);
+    for index in order {
+        let (start, len) = buffers[index];
+        let (_, tail) = rest.split_at_mut(start - rest_start);
+        let (buffer, tail) = tail.split_at_mut(len);
+        cut.push((index, IoSliceMut::new(buffer)));
+        rest = tail;
+        rest_start = start + len;
+    }
+    cut.sort_by_key(|&(index, _)| index);
+    cut.into_iter().map(|(_, buffer)| buffer).collect()
 }
 
 /// Whether no two of the (non-empty) buffers share a byte.
@@ -208,7 +301,8 @@ mod tests {
         ];
         for &(ptr, len, inside) in table {
             assert_eq!(memory.check(ptr, len).is_ok(), inside, "{ptr}+{len}");
-            assert_eq!(memory.slice_mut(ptr, len).is_ok(), inside, "{ptr}+{len}");
+            let filled = memory.fill(ptr, len, |bytes| Ok::<_, Errno>(bytes.len()));
+            assert_eq!(filled.is_ok(), inside, "{ptr}+{len}");
         }
         assert_eq!(memory.write_u64(9, 0), Err(Errno::Fault));
         assert_eq!(memory.write_u64(8, 7), Ok(()));
@@ -219,7 +313,7 @@ mod tests {
     fn paths() {
         let mut bytes = *b"a/b\0c\xff";
         let memory = GuestMemory::new(&mut bytes, Abi::Preview1);
-        assert_eq!(memory.path(0, 3), Ok(Path::new("a/b")));
+        assert_eq!(memory.path(0, 3), Ok(Cow::Borrowed(Path::new("a/b"))));
         assert_eq!(memory.path(0, 4), Err(Errno::Inval));
         assert_eq!(memory.path(0, 0), Err(Errno::Noent));
         assert_eq!(memory.path(5, 2), Err(Errno::Fault));
@@ -232,11 +326,14 @@ mod tests {
         let mut bytes = [0; 64];
         memory_with_iovecs(&mut bytes, 0, &[(40, 4), (0, 0), (32, 2), (50, 1)]);
         let mut memory = GuestMemory::new(&mut bytes, Abi::Preview1);
-        let mut buffers = memory.scatter(0, 4).unwrap();
-        assert_eq!(buffers.iter().map(|b| b.len()).collect::<Vec<_>>(), [4, 2, 1]);
-        buffers[0].fill(1);
-        buffers[1].fill(2);
-        buffers[2].fill(3);
+        let read = |buffers: &mut [IoSliceMut<'_>]| {
+            assert_eq!(buffers.iter().map(|b| b.len()).collect::<Vec<_>>(), [4, 2, 1]);
+            buffers[0].fill(1);
+            buffers[1].fill(2);
+            buffers[2].fill(3);
+            Ok::<_, Errno>(7)
+        };
+        assert_eq!(memory.scatter(0, 4, read), Ok(7));
         assert_eq!(bytes[40..44], [1; 4]);
         assert_eq!(bytes[32..35], [2, 2, 0]);
         assert_eq!(bytes[50], 3);
@@ -247,8 +344,11 @@ mod tests {
         let mut bytes = [0; 64];
         memory_with_iovecs(&mut bytes, 0, &[(40, 4), (42, 4)]);
         let mut memory = GuestMemory::new(&mut bytes, Abi::Preview1);
-        let lens: Vec<_> = memory.scatter(0, 2).unwrap().iter().map(|b| b.len()).collect();
-        assert_eq!(lens, [4]);
+        let read = |buffers: &mut [IoSliceMut<'_>]| {
+            assert_eq!(buffers.iter().map(|b| b.len()).collect::<Vec<_>>(), [4]);
+            Ok::<_, Errno>(0)
+        };
+        assert_eq!(memory.scatter(0, 2, read), Ok(0));
     }
 
     #[test]
@@ -256,9 +356,35 @@ mod tests {
         let mut bytes = [0; 64];
         memory_with_iovecs(&mut bytes, 0, &[(60, 8)]);
         let memory = GuestMemory::new(&mut bytes, Abi::Preview1);
-        assert_eq!(memory.gather(0, 1).err(), Some(Errno::Fault));
-        assert_eq!(memory.gather(0, u32::MAX).err(), Some(Errno::Fault));
-        assert_eq!(memory.gather(0, 9).err(), Some(Errno::Fault));
-        assert_eq!(memory.gather(64, 0).map(|b| b.len()).ok(), Some(0));
+        let count =
+            |iovs, count| memory.gather(iovs, count, |buffers| Ok::<_, Errno>(buffers.len()));
+        assert_eq!(count(0, 1), Err(Errno::Fault));
+        assert_eq!(count(0, u32::MAX), Err(Errno::Fault));
+        assert_eq!(count(0, 9), Err(Errno::Fault));
+        assert_eq!(count(64, 0), Ok(0));
+    }
+
+    #[test]
+    fn a_shared_memory_is_seen_like_any_other() {
+        let engine = sterna::Engine::default();
+        let ty = sterna::MemoryType::new(1, Some(1)).shared();
+        let memory = SharedMemory::new(&engine, ty).unwrap();
+        let mut guest = GuestMemory::shared(&memory, Abi::Preview1);
+        for (index, word) in [40, 4, 32, 2, 65535, 2].into_iter().enumerate() {
+            guest.write_u32(4 * index as u32, word).unwrap();
+        }
+        let read = |buffers: &mut [IoSliceMut<'_>]| {
+            buffers[0][..5].copy_from_slice(b"abcde");
+            Ok::<_, Errno>(5)
+        };
+        assert_eq!(guest.scatter(0, 2, read), Ok(5));
+        assert_eq!(*guest.slice(32, 12).unwrap(), *b"e\0\0\0\0\0\0\0abcd");
+        let bytes = guest.gather(0, 2, |buffers| Ok::<_, Errno>(buffers[0].to_vec()));
+        assert_eq!(bytes.unwrap(), b"abcde\0");
+        assert_eq!(guest.gather(0, 3, |_| Ok::<_, Errno>(())), Err(Errno::Fault));
+        assert_eq!(guest.path(40, 4), Ok(Cow::Borrowed(Path::new("abcd"))));
+        assert_eq!(guest.fill(40, 4, |_| Ok::<_, Errno>(1)), Ok(1));
+        assert_eq!(*guest.slice(40, 2).unwrap(), *b"\0b", "only what was filled is written");
+        assert_eq!(guest.write_u64(65529, 0), Err(Errno::Fault));
     }
 }

@@ -3,6 +3,7 @@
 
 mod invoke;
 mod outcome;
+mod threads;
 mod timer;
 
 use crate::failure::Failure;
@@ -93,20 +94,30 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let module = loading::runnable(&mut config, arguments.tier, arguments.file())?;
     let expired = Expired::default();
     let context = context(arguments, &expired)?;
+    let limits = Limits { memory_bytes: arguments.max_memory, ..Limits::default() };
+    if sterna_wasi::wants_threads(&module) {
+        return threads::run(arguments, &module, context, limits, expired);
+    }
     let mut store = Store::new(&module.engine(), context);
-    if arguments.max_memory.is_some() {
-        store.limits(Limits { memory_bytes: arguments.max_memory, ..Limits::default() });
-    }
-    if let Some(timeout) = arguments.timeout {
-        let started = timer::start(timeout, expired, store.interrupt_handle());
-        started.map_err(|error| {
-            Failure::new(format_args!("--timeout: cannot start a thread: {error}"))
-        })?;
-    }
-    let result = run(arguments, &module, &mut store);
+    store.limits(limits);
+    start_timer(arguments, expired, &mut store)?;
+    let mut linker = Linker::new(store.engine());
+    let linked = sterna_wasi::add_imports_to_linker(&mut linker, &module, |context| context);
+    linked.map_err(|error| Failure::new(format_args!("cannot provide WASI: {error:#}")))?;
+    let result = run(arguments, &module, &linker, &mut store);
     // The process ends here: giving memory back page by page would only delay it.
     std::mem::forget((store, module));
     result
+}
+
+fn start_timer<T>(
+    arguments: &Arguments,
+    expired: Expired,
+    store: &mut Store<T>,
+) -> Result<(), Failure> {
+    let Some(timeout) = arguments.timeout else { return Ok(()) };
+    timer::start(timeout, expired, store.interrupt_handle())
+        .map_err(|error| Failure::new(format_args!("--timeout: cannot start a thread: {error}")))
 }
 
 /// An option that does not exist ends up as the file, because what follows the file may begin with a dash.
@@ -125,13 +136,15 @@ fn reject_unknown_option(file: &Path) -> Result<(), Failure> {
 }
 
 /// Instantiates and calls what is asked for.
-fn run(arguments: &Arguments, module: &Module, store: &mut Store<WasiCtx>) -> Result<u8, Failure> {
-    let mut linker = Linker::new(store.engine());
-    let linked = sterna_wasi::add_imports_to_linker(&mut linker, module, |context| context);
-    linked.map_err(|error| Failure::new(format_args!("cannot provide WASI: {error:#}")))?;
+fn run<T: 'static>(
+    arguments: &Arguments,
+    module: &Module,
+    linker: &Linker<T>,
+    store: &mut Store<T>,
+) -> Result<u8, Failure> {
     let instance = match linker.instantiate(&mut *store, module) {
         Ok(instance) => instance,
-        Err(error) => return outcome::of_link_error(&error, module, &linker, store),
+        Err(error) => return outcome::of_link_error(&error, module, linker, store),
     };
     if let Some(function) = &arguments.invoke {
         return match call(instance, store, "_initialize") {
@@ -149,7 +162,7 @@ fn run(arguments: &Arguments, module: &Module, store: &mut Store<WasiCtx>) -> Re
 }
 
 /// Calls an exported function without parameters, if there is one of this name.
-fn call(instance: Instance, store: &mut Store<WasiCtx>, name: &str) -> Option<Result<(), Error>> {
+fn call<T>(instance: Instance, store: &mut Store<T>, name: &str) -> Option<Result<(), Error>> {
     let function = instance.get_func(&mut *store, name)?;
     Some(function.call(&mut *store, &[], &mut []))
 }

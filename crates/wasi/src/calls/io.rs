@@ -27,27 +27,26 @@ impl WasiCtx {
         let descriptor = self.fds.get_mut(fd)?;
         descriptor.require(Rights::FD_READ)?;
         let flags = descriptor.flags;
-        let mut buffers = memory.scatter(iovs, count)?;
-        let count = match &mut descriptor.object {
+        let count = memory.scatter(iovs, count, |buffers| match &mut descriptor.object {
             Object::File(file) => {
                 if file.filetype != Filetype::RegularFile {
                     self.interrupt.wait(file.fd.as_fd(), PollFlags::IN)?;
                 }
-                transfer::read(&file.fd, &mut buffers)?
+                Ok(transfer::read(&file.fd, buffers)?)
             }
             Object::Stdio(stream) => {
                 if let Some(host) = stream.host() {
                     self.interrupt.wait(host, PollFlags::IN)?;
                 }
-                stream.read(&mut buffers, flags)?
+                Ok(stream.read(buffers, flags)?)
             }
             Object::Socket(socket) => {
-                socket::receive(socket, &self.interrupt, &mut buffers, flags, RecvFlags::empty())?
-                    .count
+                let none = RecvFlags::empty();
+                Ok(socket::receive(socket, &self.interrupt, buffers, flags, none)?.count)
             }
-            Object::Directory(_) => return Err(Errno::Isdir.into()),
-            Object::Listener(_) => return Err(Errno::Notconn.into()),
-        };
+            Object::Directory(_) => Err(Stop::from(Errno::Isdir)),
+            Object::Listener(_) => Err(Errno::Notconn.into()),
+        })?;
         Ok(memory.write_count(nread, count)?)
     }
 
@@ -64,14 +63,13 @@ impl WasiCtx {
         let descriptor = self.fds.get_mut(fd)?;
         descriptor.require(Rights::FD_WRITE)?;
         let flags = descriptor.flags;
-        let buffers = memory.gather(iovs, count)?;
-        let count = match &mut descriptor.object {
-            Object::File(file) => transfer::write(&file.fd, &buffers)?,
-            Object::Stdio(stream) => stream.write(&buffers, flags)?,
-            Object::Socket(socket) => socket::send(socket, &buffers, flags)?,
-            Object::Directory(_) => return Err(Errno::Isdir.into()),
-            Object::Listener(_) => return Err(Errno::Notconn.into()),
-        };
+        let count = memory.gather(iovs, count, |buffers| match &mut descriptor.object {
+            Object::File(file) => Ok(transfer::write(&file.fd, buffers)?),
+            Object::Stdio(stream) => Ok(stream.write(buffers, flags)?),
+            Object::Socket(socket) => Ok(socket::send(socket, buffers, flags)?),
+            Object::Directory(_) => Err(Stop::from(Errno::Isdir)),
+            Object::Listener(_) => Err(Errno::Notconn.into()),
+        })?;
         Ok(memory.write_count(nwritten, count)?)
     }
 
@@ -87,8 +85,9 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         memory.check(nread, 4)?;
         let host = self.fds.get(fd)?.host_file(Rights::FD_READ | Rights::FD_SEEK, Errno::Spipe)?;
-        let mut buffers = memory.scatter(iovs, count)?;
-        let count = retry_on_intr(|| rustix::io::preadv(host, &mut buffers, offset))?;
+        let count = memory.scatter(iovs, count, |buffers| {
+            retry_on_intr(|| rustix::io::preadv(host, buffers, offset)).map_err(Errno::from)
+        })?;
         memory.write_count(nread, count)
     }
 
@@ -104,8 +103,9 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         memory.check(nwritten, 4)?;
         let host = self.fds.get(fd)?.host_file(Rights::FD_WRITE | Rights::FD_SEEK, Errno::Spipe)?;
-        let buffers = memory.gather(iovs, count)?;
-        let count = retry_on_intr(|| rustix::io::pwritev(host, &buffers, offset))?;
+        let count = memory.gather(iovs, count, |buffers| {
+            retry_on_intr(|| rustix::io::pwritev(host, buffers, offset)).map_err(Errno::from)
+        })?;
         memory.write_count(nwritten, count)
     }
 

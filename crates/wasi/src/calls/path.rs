@@ -28,7 +28,7 @@ impl WasiCtx {
         path_len: u32,
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_CREATE_DIRECTORY)?;
-        let path = memory.path(path, path_len)?;
+        let path = &*memory.path(path, path_len)?;
         directory.writable()?;
         Ok(directory.dir.create_dir(path)?)
     }
@@ -42,7 +42,7 @@ impl WasiCtx {
         path_len: u32,
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_REMOVE_DIRECTORY)?;
-        let path = memory.path(path, path_len)?;
+        let path = &*memory.path(path, path_len)?;
         directory.writable()?;
         Ok(directory.dir.remove_dir(path)?)
     }
@@ -56,7 +56,7 @@ impl WasiCtx {
         path_len: u32,
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_UNLINK_FILE)?;
-        let path = memory.path(path, path_len)?;
+        let path = &*memory.path(path, path_len)?;
         directory.writable()?;
         Ok(directory.dir.remove_file_or_symlink(path)?)
     }
@@ -72,7 +72,7 @@ impl WasiCtx {
         stat: u32,
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_FILESTAT_GET)?;
-        let path = memory.path(path, path_len)?;
+        let path = &*memory.path(path, path_len)?;
         let metadata = if follows(lookup)? {
             directory.dir.metadata(path)?
         } else {
@@ -95,7 +95,7 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_FILESTAT_SET_TIMES)?;
         let [atim, mtim] = new_times(atim, mtim, fst_flags)?.map(time_spec);
-        let path = memory.path(path, path_len)?;
+        let path = &*memory.path(path, path_len)?;
         directory.writable()?;
         if follows(lookup)? {
             Ok(directory.dir.set_times(path, atim, mtim)?)
@@ -121,8 +121,8 @@ impl WasiCtx {
         if follows(lookup)? {
             return Err(Errno::Inval);
         }
-        let old_path = memory.path(old_path, old_len)?;
-        let new_path = memory.path(new_path, new_len)?;
+        let old_path = &*memory.path(old_path, old_len)?;
+        let new_path = &*memory.path(new_path, new_len)?;
         new.writable()?;
         if old.read_only {
             // The link would be a writable name for a file that is not to be written.
@@ -144,8 +144,8 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         let (old, _) = self.fds.directory(old_fd, Rights::PATH_RENAME_SOURCE)?;
         let (new, _) = self.fds.directory(new_fd, Rights::PATH_RENAME_TARGET)?;
-        let old_path = memory.path(old_path, old_len)?;
-        let new_path = memory.path(new_path, new_len)?;
+        let old_path = &*memory.path(old_path, old_len)?;
+        let new_path = &*memory.path(new_path, new_len)?;
         old.writable()?;
         new.writable()?;
         Ok(old.dir.rename(old_path, &new.dir, new_path)?)
@@ -162,8 +162,8 @@ impl WasiCtx {
         path_len: u32,
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_SYMLINK)?;
-        let target = memory.path(target, target_len)?;
-        let path = memory.path(path, path_len)?;
+        let target = &*memory.path(target, target_len)?;
+        let path = &*memory.path(path, path_len)?;
         directory.writable()?;
         Ok(DirExt::symlink(&directory.dir, target, path)?)
     }
@@ -181,10 +181,10 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         let (directory, _) = self.fds.directory(fd, Rights::PATH_READLINK)?;
         let target = directory.dir.read_link(memory.path(path, path_len)?)?;
-        let buffer = memory.slice_mut(buf, buf_len)?;
         let target = target.as_os_str().as_bytes();
-        let count = target.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&target[..count]);
+        memory.check(buf, buf_len)?;
+        let count = target.len().min(buf_len as usize);
+        memory.write(buf, &target[..count])?;
         memory.write_count(used, count)
     }
 
@@ -211,7 +211,7 @@ impl WasiCtx {
             flags: flags(fd_flags)?,
         };
         request.permitted(descriptor)?;
-        let file = request.open(directory, memory.path(path, path_len)?)?;
+        let file = request.open(directory, &memory.path(path, path_len)?)?;
         let stat = rustix::fs::fstat(&file)?;
         let filetype: Filetype = rustix::fs::FileType::from_raw_mode(stat.st_mode).into();
         let granted = request.rights & descriptor.inheriting;

@@ -35,16 +35,15 @@ impl WasiCtx {
             .map(|record| Subscription::decode(record, abi))
             .collect::<Result<Vec<_>, _>>()?;
         let happened = self.wait_for(&subscriptions)?;
-        let records = memory.slice_mut(events, happened.len() as u32 * Event::SIZE)?;
-        for (record, event) in records.chunks_exact_mut(Event::SIZE as usize).zip(&happened) {
-            record.copy_from_slice(&event.encode());
-        }
+        let records: Vec<u8> = happened.iter().flat_map(Event::encode).collect();
+        memory.write(events, &records)?;
         Ok(memory.write_count(nevents, happened.len())?)
     }
 
     /// Waits until at least one subscription has something to report.
     fn wait_for(&mut self, subscriptions: &[Subscription]) -> Result<Vec<Event>, Stop> {
-        let mut wait = Wait::default();
+        let since = self.interrupt.since.take();
+        let mut wait = Wait { since, ..Wait::default() };
         for subscription in subscriptions {
             let userdata = subscription.userdata;
             let added = match subscription.event {
@@ -81,6 +80,10 @@ impl WasiCtx {
             if !wait.happened.is_empty() {
                 return Ok(wait.happened);
             }
+            if !virtual_time && let Err(blocked) = self.interrupt.may_wait() {
+                self.interrupt.since = wait.since;
+                return Err(blocked);
+            }
         }
     }
 }
@@ -96,6 +99,8 @@ struct Wait<'fds> {
     happened: Vec<Event>,
     alarms: Vec<Alarm>,
     polled: Vec<PollFd<'fds>>,
+    /// When durations begin, by the monotonic clock: when the call was made, or made first.
+    since: Option<u64>,
     /// The event and the descriptor of each entry of `polled`.
     sources: Vec<(Event, BorrowedFd<'fds>)>,
 }
@@ -124,7 +129,11 @@ impl<'fds> Wait<'fds> {
         if !absolute {
             // A duration does not change when somebody sets the clock.
             clock = ClockId::Monotonic;
-            deadline = clocks.now(clock)?.saturating_add(timeout);
+            let since = match self.since {
+                Some(since) => since,
+                None => *self.since.insert(clocks.now(clock)?),
+            };
+            deadline = since.saturating_add(timeout);
         }
         self.alarms.push(Alarm { userdata, clock, deadline });
         Ok(())

@@ -52,9 +52,13 @@ impl WasiCtx {
         buf: u32,
         buf_len: u32,
     ) -> Result<(), Stop> {
-        for piece in memory.slice_mut(buf, buf_len)?.chunks_mut(RANDOM_PIECE) {
+        memory.check(buf, buf_len)?;
+        for done in (0..buf_len).step_by(RANDOM_PIECE) {
             self.interrupt.check()?;
-            self.random.fill(piece)?;
+            let len = (buf_len - done).min(RANDOM_PIECE as u32);
+            memory.fill(buf + done, len, |piece| {
+                self.random.fill(piece).map(|()| piece.len()).map_err(Stop::from)
+            })?;
         }
         Ok(())
     }

@@ -32,8 +32,7 @@ impl WasiCtx {
         let Object::Directory(directory) = &mut descriptor.object else {
             return Err(Errno::Notdir);
         };
-        let buffer = memory.slice_mut(buf, buf_len)?;
-        let count = fill(directory, buffer, cookie)?;
+        let count = memory.fill(buf, buf_len, |buffer| fill(directory, buffer, cookie))?;
         memory.write_count(used, count)
     }
 }

@@ -72,10 +72,14 @@ impl WasiCtx {
         let mut host_flags = RecvFlags::empty();
         host_flags.set(RecvFlags::PEEK, ri_flags.contains(RiFlags::RECV_PEEK));
         host_flags.set(RecvFlags::WAITALL, ri_flags.contains(RiFlags::RECV_WAITALL));
-        let mut buffers = memory.scatter(iovs, count)?;
-        let received = receive(socket, &self.interrupt, &mut buffers, fd_flags, host_flags)?;
-        memory.write_count(nread, received.count)?;
-        Ok(memory.write_u16(ro_flags, if received.truncated { RECV_DATA_TRUNCATED } else { 0 })?)
+        let mut truncated = false;
+        let count = memory.scatter(iovs, count, |buffers| {
+            let received = receive(socket, &self.interrupt, buffers, fd_flags, host_flags)?;
+            truncated = received.truncated;
+            Ok::<_, Stop>(received.count)
+        })?;
+        memory.write_count(nread, count)?;
+        Ok(memory.write_u16(ro_flags, if truncated { RECV_DATA_TRUNCATED } else { 0 })?)
     }
 
     /// `sock_send`
@@ -93,7 +97,7 @@ impl WasiCtx {
             return Err(Errno::Inval);
         }
         let (socket, fd_flags) = connected(self.fds.get(fd)?, Rights::FD_WRITE)?;
-        let count = send(socket, &memory.gather(iovs, count)?, fd_flags)?;
+        let count = memory.gather(iovs, count, |buffers| send(socket, buffers, fd_flags))?;
         memory.write_count(nwritten, count)
     }
 

@@ -9,11 +9,10 @@ use crate::suggest::did_you_mean;
 use std::ffi::OsString;
 use std::path::Path;
 use sterna::{ExternType, FuncType, Instance, Module, Store, Val, ValType};
-use sterna_wasi::WasiCtx;
 
 /// Calls an exported function and prints its results, one a line.
-pub fn call(
-    store: &mut Store<WasiCtx>,
+pub fn call<T>(
+    store: &mut Store<T>,
     module: &Module,
     instance: Instance,
     name: &str,

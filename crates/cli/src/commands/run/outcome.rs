@@ -4,7 +4,7 @@
 use crate::failure::{Failure, exit};
 use crate::suggest::nearest;
 use sterna::{Error, FrameInfo, Linker, Module, Store, Trap, TrapCode};
-use sterna_wasi::{Halt, WasiCtx};
+use sterna_wasi::Halt;
 
 /// The exit code of a call that did not return, or what to say about it.
 pub fn of_error(error: &Error) -> Result<u8, Failure> {
@@ -62,18 +62,17 @@ fn hint(code: TrapCode) -> Option<&'static str> {
 }
 
 /// Why a module could not be instantiated: all missing imports at once, with the nearest names there are.
-pub fn of_link_error(
+pub fn of_link_error<T>(
     error: &Error,
     module: &Module,
-    linker: &Linker<WasiCtx>,
-    store: &mut Store<WasiCtx>,
+    linker: &Linker<T>,
+    store: &mut Store<T>,
 ) -> Result<u8, Failure> {
     if error.is::<Halt>() || error.is::<Trap>() {
         return of_error(error);
     }
-    let is_missing = |module: &str, name: &str, store: &mut Store<WasiCtx>| {
-        linker.get(store, module, name).is_none()
-    };
+    let is_missing =
+        |module: &str, name: &str, store: &mut Store<T>| linker.get(store, module, name).is_none();
     let missing: Vec<_> =
         module.imports().filter(|i| is_missing(i.module(), i.name(), store)).collect();
     if missing.is_empty() {
