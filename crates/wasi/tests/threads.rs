@@ -64,7 +64,9 @@ fn a_thread_ends_the_others_wherever_they_are() {
                 let (ctx, _other) = context();
                 let ends = Arc::new(AtomicU32::new(0));
                 let count = ends.clone();
-                let on_end = move |_: &sterna::Error| drop(count.fetch_add(1, Ordering::SeqCst));
+                let on_end = move |_: &sterna::Error| {
+                    count.fetch_add(1, Ordering::SeqCst);
+                };
                 let options =
                     ThreadOptions { on_end: Some(Box::new(on_end)), ..ThreadOptions::default() };
                 let guest = WasiThreads::new(ctx, module, options).unwrap();
