@@ -237,5 +237,9 @@ fn text(value: &Val) -> String {
         Val::V128(value) => format!("v128:{:x}", u128::from(*value)),
         Val::FuncRef(func) => format!("funcref:{}", func.is_some()),
         Val::ExternRef(value) => format!("externref:{}", value.is_some()),
+        Val::AnyRef(value) => match value.and_then(|value| value.i31()) {
+            Some(value) => format!("i31:{value}"),
+            None => format!("anyref:{}", value.is_some()),
+        },
     }
 }

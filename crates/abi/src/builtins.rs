@@ -47,6 +47,9 @@ macro_rules! for_each_builtin {
             /// As `call_stack`, from code with tail calls. Where a tail call has replaced every compiled frame since the interpreter,
             /// it notes [`crate::StoreCtx::pending_tail`] instead of calling.
             call_stack_tail(fp: u64) -> u64, trap;
+            /// Operator `op` on structures, arrays, `i31` and casts: operands in slots at `operands`, its result at the same place;
+            /// `a` and `b` are its immediates, see [`crate::gc`].
+            gc(op: u32, a: u32, b: u32, operands: u64) -> u64, trap;
             /// The interpreter reports that function `func` used up its budget.
             hot(func: u32) -> u64, total;
             /// `memory.atomic.wait32` at `address + offset`: 0 = woken, 1 = another value, 2 = timed out.

@@ -3,6 +3,7 @@
 
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use sterna_gc::AllocArea;
 use sterna_sys::activation::Activation;
 
 use crate::builtins::{BuiltinBodies, BuiltinThunks};
@@ -36,6 +37,8 @@ pub struct StoreCtx {
     /// Function that the interpreter must call in place of the compiled one that has just returned, its results being meaningless:
     /// arguments at [`StoreCtx::value_sp`]. `entry` is null when there is none.
     pub pending_tail: PendingTail,
+    /// Where objects are allocated; empty as long as the store has no heap.
+    pub heap: AllocArea,
     /// Rust bodies of the builtins, for callers that follow the C convention and check `activation.trap` themselves.
     pub bodies: *const BuiltinBodies,
     /// Builtins as adapters call them: a host function's vmctx has no [`VmCtx::thunks`], but it has a store.
@@ -67,6 +70,8 @@ impl StoreCtx {
     pub const OFF_VALUE_SP: u32 = offset_of!(StoreCtx, value_sp) as u32;
     /// Byte offset of [`StoreCtx::value_limit`].
     pub const OFF_VALUE_LIMIT: u32 = offset_of!(StoreCtx, value_limit) as u32;
+    /// Byte offset of [`StoreCtx::heap`].
+    pub const OFF_HEAP: u32 = offset_of!(StoreCtx, heap) as u32;
     /// Byte offset of [`StoreCtx::thunks`].
     pub const OFF_THUNKS: u32 = offset_of!(StoreCtx, thunks) as u32;
 }

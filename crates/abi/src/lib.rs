@@ -3,8 +3,8 @@
 //!
 //! # Values
 //! A guest value occupies [`Slot`]s of 8 bytes: `i32`, `f32` zero-extended in one slot, `i64`, `f64`, references
-//! in one slot, `v128` in two (low half first). A `funcref` is the address of a [`FuncRef`] (0 = null); an `externref`
-//! is the index plus one of an entry in the store's table of host references (0 = null).
+//! in one slot, `v128` in two (low half first). A `funcref` is the address of a [`FuncRef`] (0 = null). References of the
+//! other hierarchies are 32 bits, zero-extended, 0 = null: see [`gc`]. An `externref` never refers to something that moves.
 //!
 //! # Calling conventions
 //! * **stack**: arguments in consecutive slots at `fp`; results are left at the same `fp`. Every function can
@@ -20,6 +20,7 @@ pub mod artifact;
 pub mod builtins;
 pub mod captured;
 pub mod context;
+pub mod gc;
 pub mod layout;
 pub mod tier;
 pub mod type_rows;
@@ -28,6 +29,7 @@ pub use artifact::*;
 pub use builtins::*;
 pub use captured::*;
 pub use context::*;
+pub use gc::*;
 pub use layout::*;
 pub use tier::*;
 pub use type_rows::*;

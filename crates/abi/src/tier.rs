@@ -127,4 +127,7 @@ pub struct InterpFrame {
     pub native_sp: usize,
     /// Interpreter's way to reconstruct the state; call it with the frame itself.
     pub describe: unsafe fn(&InterpFrame) -> CapturedFrame,
+    /// Interpreter's way to list the slots that hold references into the garbage-collected heap; call it with the frame itself,
+    /// suspended in a call or builtin.
+    pub roots: unsafe fn(&InterpFrame, &mut dyn FnMut(*mut Slot)),
 }

@@ -51,6 +51,7 @@ impl Default for Config {
                 memory64_reserve: 4 << 30,
                 backtrace_frames: 20,
                 warm_memories: 16,
+                gc_stress: Default::default(),
             },
         }
     }
@@ -103,6 +104,13 @@ impl Config {
     /// Whether compiled code records where every local and operand is, for `Store::capture_frames`. Default: off.
     pub fn capture_state(&mut self, on: bool) -> &mut Config {
         self.settings.code.capture_state = on;
+        self
+    }
+
+    /// Collections of garbage at every allocation of an object, with a check of the whole heap after each. For tests. Default: off.
+    #[doc(hidden)]
+    pub fn gc_stress(&mut self, stress: sterna_runtime::Stress) -> &mut Config {
+        self.settings.gc_stress = stress;
         self
     }
 

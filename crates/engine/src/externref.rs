@@ -5,7 +5,7 @@ use std::any::Any;
 
 use sterna_abi::Slot;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::foreign;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreId};
 
@@ -31,17 +31,15 @@ impl ExternRef {
     /// The value.
     ///
     /// # Errors
-    /// If it lives in another store.
+    /// If it lives in another store, or is no value of the host: an object of the guest in a view that hides what it is.
     pub fn data<'a, T: 'a>(
         &self,
         store: impl Into<StoreContext<'a, T>>,
     ) -> Result<&'a (dyn Any + Send + Sync)> {
         let store = store.into();
         let slot = self.slot(store.as_context().id())?;
-        Ok(store
-            .rt()
-            .extern_value(slot)
-            .expect("the store made this reference and keeps all values"))
+        let value = store.rt().extern_value(slot);
+        value.ok_or_else(|| Error::msg("the reference is to an object of the guest"))
     }
 
     pub(crate) fn slot(self, store: StoreId) -> Result<Slot> {

@@ -37,13 +37,6 @@ impl Func {
         Ok(self.handle.get(store)?.as_ptr() as Slot)
     }
 
-    /// Whether it is of a type with this id in its engine.
-    pub(crate) fn is_of(self, type_id: rt::TypeId, store: StoreId) -> Result<bool> {
-        let func = self.handle.get(store)?;
-        // SAFETY: the function is of this store, which the caller has borrowed.
-        Ok(unsafe { rt::Store::func_matches(func, type_id) })
-    }
-
     pub(crate) fn to_runtime(self, store: StoreId) -> Result<NonNull<FuncRef>> {
         self.handle.get(store)
     }
@@ -133,7 +126,7 @@ impl Func {
         let mut at = 0;
         for (index, (&param, &ty)) in params.iter().zip(&info.func().params).enumerate() {
             let value = param
-                .to_slots(ty, store.id())
+                .to_slots(ty, store.home())
                 .map_err(|error| Error::msg(format_args!("parameter {index}: {error}")))?;
             slots[at..at + ty.slots()].copy_from_slice(&value[..ty.slots()]);
             at += ty.slots();
@@ -143,7 +136,7 @@ impl Func {
         let mut at = 0;
         for (result, &ty) in results.iter_mut().zip(&info.func().results) {
             // SAFETY: the function has left results of its type.
-            *result = unsafe { Val::from_slots(ty, store.id(), &slots[at..]) };
+            *result = unsafe { Val::from_slots(ty, store.home(), &slots[at..]) };
             at += ty.slots();
         }
         Ok(())

@@ -36,7 +36,7 @@ impl Global {
     /// If the value is of another type or store.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
         let mut store = store.as_context_mut();
-        let value = value.to_slots(ty.content(), store.id())?;
+        let value = value.to_slots(ty.content(), store.home())?;
         let global = store.rt_mut().host_global(ty.to_module(), value);
         Ok(Global { store: store.id(), global })
     }
@@ -51,12 +51,12 @@ impl Global {
     /// # Panics
     /// If it belongs to another store.
     pub fn get(&self, mut store: impl AsContextMut) -> Val {
-        let id = store.as_context_mut().id();
-        assert!(self.store == id, "the object belongs to another store");
+        let store = store.as_context_mut();
+        assert!(self.store == store.id(), "the object belongs to another store");
         // SAFETY: the global lives in the store that is borrowed.
         let slots = unsafe { self.global.get() };
         // SAFETY: a global holds a value of its type.
-        unsafe { Val::from_slots(self.global.ty.ty, id, &slots) }
+        unsafe { Val::from_slots(self.global.ty.ty, store.home(), &slots) }
     }
 
     /// Sets it.
@@ -69,7 +69,7 @@ impl Global {
         if self.ty(&store).mutability() == Mutability::Const {
             return Err(Error::msg("the global is constant"));
         }
-        let value = value.to_slots(global.ty.ty, id)?;
+        let value = value.to_slots(global.ty.ty, store.as_context_mut().home())?;
         // SAFETY: the global lives in the store that is borrowed; the value has its type.
         unsafe { global.set(value) };
         Ok(())

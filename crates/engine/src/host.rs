@@ -75,12 +75,11 @@ unsafe fn call_untyped<T>(
     slots: &mut [Slot],
     body: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()>,
 ) -> Result<()> {
-    let id = store.id();
     let mut values = store.take_values();
     let mut at = 0;
     for &param in &ty.params {
         // SAFETY: passed on from the caller.
-        values.push(unsafe { Val::from_slots(param, id, &slots[at..]) });
+        values.push(unsafe { Val::from_slots(param, store.home(), &slots[at..]) });
         at += param.slots();
     }
     // A result that the body does not set is zero or null, or refused below if its type has no such value.
@@ -90,7 +89,7 @@ unsafe fn call_untyped<T>(
     let mut at = 0;
     for (&value, &result) in results.iter().zip(&ty.results) {
         let value = value
-            .to_slots(result, id)
+            .to_slots(result, store.home())
             .map_err(|error| error.context("a host function returned a wrong value"))?;
         slots[at..at + result.slots()].copy_from_slice(&value[..result.slots()]);
         at += result.slots();

@@ -90,6 +90,7 @@
 //!
 //! Not there yet: async host functions, garbage-collected types, exceptions.
 
+mod anyref;
 mod caller;
 mod config;
 mod engine;
@@ -117,6 +118,7 @@ mod typed;
 mod types;
 mod value;
 
+pub use anyref::AnyRef;
 pub use caller::Caller;
 pub use config::{Config, Tier};
 pub use engine::Engine;
@@ -132,6 +134,8 @@ pub use memory::{Memory, MemoryAccessError};
 pub use module::Module;
 pub use shared_memory::SharedMemory;
 pub use source::SourceFrame;
+#[doc(hidden)]
+pub use sterna_runtime::Stress as GcStress;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

@@ -8,6 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use sterna_abi::{CapturedFrame, FuncRef};
+use sterna_isa::HeapType;
 use sterna_runtime as rt;
 use sterna_runtime::{InterruptHandle, Limits};
 
@@ -199,6 +200,32 @@ impl<'a, T> StoreContext<'a, T> {
         // SAFETY: live.
         unsafe { self.inner.as_ref() }.id
     }
+
+    pub(crate) fn home(self) -> Home<'a> {
+        Home { id: self.id(), rt: self.rt() }
+    }
+}
+
+/// Where references are at home: what is needed to take them out of slots and put them there.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    pub id: StoreId,
+    pub rt: &'a rt::Store,
+}
+
+impl Home<'_> {
+    /// The top of the hierarchy of a heap type with type ids for indices.
+    pub fn top(self, ty: HeapType) -> HeapType {
+        match ty {
+            HeapType::Func | HeapType::NoFunc => HeapType::Func,
+            HeapType::Extern | HeapType::NoExtern => HeapType::Extern,
+            HeapType::Exn | HeapType::NoExn => HeapType::Exn,
+            HeapType::Concrete(id) if self.rt.engine().type_info(id).def.as_func().is_some() => {
+                HeapType::Func
+            }
+            _ => HeapType::Any,
+        }
+    }
 }
 
 impl<'a, T> StoreContextMut<'a, T> {
@@ -243,6 +270,10 @@ impl<'a, T> StoreContextMut<'a, T> {
     }
 
     /// The runtime's part, for calls that enter guest code.
+    pub(crate) fn home(&self) -> Home<'_> {
+        self.as_context().home()
+    }
+
     pub(crate) fn rt_ptr(&self) -> NonNull<rt::Store> {
         // SAFETY: live.
         unsafe { self.inner.as_ref() }.rt

@@ -37,7 +37,7 @@ impl Table {
         if ty.maximum().is_some_and(|max| max < ty.minimum()) {
             return Err(Error::msg("the minimum of a table exceeds its maximum"));
         }
-        let init = init.to_slot(ty.element(), store.id())?;
+        let init = init.to_slot(ty.element(), store.home())?;
         // SAFETY: checked just now.
         let at = unsafe { store.rt_mut().host_table(ty.to_module(), init) };
         Ok(Table::from_runtime(store.id(), at.map_err(Error::from_link)?))
@@ -72,7 +72,7 @@ impl Table {
         let table = self.of(store);
         let slot = table.get(index)?;
         // SAFETY: tables hold references of their type and store.
-        Some(unsafe { Ref::from_slot(table.ty().element, store.id(), slot) })
+        Some(unsafe { Ref::from_slot(table.ty().element, store.home(), slot) })
     }
 
     /// Sets an element.
@@ -96,7 +96,7 @@ impl Table {
     ) -> Result<()> {
         let store = store.as_context_mut();
         let table = self.of_mut(&store)?;
-        let slot = value.to_slot(table.ty().element, store.id())?;
+        let slot = value.to_slot(table.ty().element, store.home())?;
         // SAFETY: of the table's type and store (checked just now).
         unsafe { table.fill(start, slot, len) }.ok_or_else(|| outside(start, len, table.len()))
     }
@@ -142,7 +142,7 @@ impl Table {
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
         let mut store = store.as_context_mut();
         let table = self.of_mut(&store)?;
-        let init = init.to_slot(table.ty().element, store.id())?;
+        let init = init.to_slot(table.ty().element, store.home())?;
         let size = table.len();
         // SAFETY: of the table's type and store (checked just now).
         unsafe { store.rt_mut().grow_table(table, delta, init) }.ok_or_else(|| {

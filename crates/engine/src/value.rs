@@ -6,10 +6,11 @@ use std::fmt;
 use sterna_abi::Slot;
 use sterna_isa::{HeapType, RefType, ValType};
 
+use crate::anyref::AnyRef;
 use crate::error::{Error, Result};
 use crate::externref::ExternRef;
 use crate::func::Func;
-use crate::store::StoreId;
+use crate::store::Home;
 
 /// A 128-bit vector.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -57,6 +58,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// An `externref`; `None` is null.
     ExternRef(Option<ExternRef>),
+    /// A reference to a structure, array, `i31` or anything else of the hierarchy `any`; `None` is null.
+    AnyRef(Option<AnyRef>),
 }
 
 macro_rules! accessors {
@@ -85,6 +88,8 @@ impl Val {
     pub const NULL_FUNC: Val = Val::FuncRef(None);
     /// The null `externref`.
     pub const NULL_EXTERN: Val = Val::ExternRef(None);
+    /// The null `anyref`.
+    pub const NULL_ANY: Val = Val::AnyRef(None);
 
     /// Its type: for references, the nullable one.
     pub fn ty(&self) -> ValType {
@@ -96,6 +101,7 @@ impl Val {
             Val::V128(_) => ValType::V128,
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::AnyRef(_) => ValType::Ref(RefType::nullable(HeapType::Any)),
         }
     }
 
@@ -126,10 +132,12 @@ impl Val {
         func_ref, unwrap_func_ref, FuncRef(func) => Option<Func>, func;
         /// The `externref`, if it is one.
         extern_ref, unwrap_extern_ref, ExternRef(value) => Option<ExternRef>, value;
+        /// The `anyref`, if it is one.
+        any_ref, unwrap_any_ref, AnyRef(value) => Option<AnyRef>, value;
     }
 
     /// The value as two slots (the second one is zero unless it is a vector), if it is of type `ty` and of this store.
-    pub(crate) fn to_slots(self, ty: ValType, store: StoreId) -> Result<[Slot; 2]> {
+    pub(crate) fn to_slots(self, ty: ValType, store: Home<'_>) -> Result<[Slot; 2]> {
         let slot = match (self, ty) {
             (Val::I32(value), ValType::I32) => u64::from(value as u32),
             (Val::I64(value), ValType::I64) => value as u64,
@@ -140,6 +148,7 @@ impl Val {
             }
             (Val::FuncRef(func), ValType::Ref(ty)) => Ref::Func(func).to_slot(ty, store)?,
             (Val::ExternRef(value), ValType::Ref(ty)) => Ref::Extern(value).to_slot(ty, store)?,
+            (Val::AnyRef(value), ValType::Ref(ty)) => Ref::Any(value).to_slot(ty, store)?,
             (other, expected) => return Err(mismatch(expected, other.ty())),
         };
         Ok([slot, 0])
@@ -149,7 +158,7 @@ impl Val {
     ///
     /// # Safety
     /// `slots` must hold a value of type `ty`; references must be of this store.
-    pub(crate) unsafe fn from_slots(ty: ValType, store: StoreId, slots: &[Slot]) -> Val {
+    pub(crate) unsafe fn from_slots(ty: ValType, store: Home<'_>, slots: &[Slot]) -> Val {
         match ty {
             ValType::I32 => Val::I32(slots[0] as i32),
             ValType::I64 => Val::I64(slots[0] as i64),
@@ -175,21 +184,30 @@ pub enum Ref {
     Func(Option<Func>),
     /// An `externref`; `None` is null.
     Extern(Option<ExternRef>),
+    /// A reference of the hierarchy `any`; `None` is null.
+    Any(Option<AnyRef>),
 }
 
 impl Ref {
-    /// The null reference of a hierarchy; `None` if this API has no values of it.
+    /// The null reference of a hierarchy; `None` if this API has no values of it. For a defined type, which may be of several, that of
+    /// functions: it is good for all of them.
     pub fn null(heap: HeapType) -> Option<Ref> {
         match heap {
             HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_) => Some(Ref::Func(None)),
             HeapType::Extern | HeapType::NoExtern => Some(Ref::Extern(None)),
-            _ => None,
+            HeapType::Any
+            | HeapType::Eq
+            | HeapType::I31
+            | HeapType::Struct
+            | HeapType::Array
+            | HeapType::None => Some(Ref::Any(None)),
+            HeapType::Exn | HeapType::NoExn => None,
         }
     }
 
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
-        matches!(self, Ref::Func(None) | Ref::Extern(None))
+        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Any(None))
     }
 
     /// Its type: the nullable one.
@@ -197,35 +215,39 @@ impl Ref {
         match self {
             Ref::Func(_) => RefType::FUNCREF,
             Ref::Extern(_) => RefType::EXTERNREF,
+            Ref::Any(_) => RefType::nullable(HeapType::Any),
         }
     }
 
-    pub(crate) fn to_slot(self, ty: RefType, store: StoreId) -> Result<Slot> {
-        let fits = match (self, ty.heap) {
-            (Ref::Func(_), HeapType::Func)
-            | (Ref::Extern(_), HeapType::Extern)
-            | (Ref::Func(None), HeapType::NoFunc | HeapType::Concrete(_))
-            | (Ref::Extern(None), HeapType::NoExtern) => true,
-            (Ref::Func(Some(func)), HeapType::Concrete(of)) => func.is_of(of, store)?,
-            _ => false,
-        };
-        if !fits || self.is_null() && !ty.nullable {
-            return Err(mismatch(ValType::Ref(ty), ValType::Ref(self.ty())));
-        }
+    pub(crate) fn to_slot(self, ty: RefType, store: Home<'_>) -> Result<Slot> {
+        let mismatch = || mismatch(ValType::Ref(ty), ValType::Ref(self.ty()));
+        let top = store.top(ty.heap);
         match self {
-            Ref::Func(Some(func)) => func.slot(store),
-            Ref::Extern(Some(value)) => value.slot(store),
-            Ref::Func(None) | Ref::Extern(None) => Ok(0),
+            _ if self.is_null() => {
+                let concrete = matches!((self, ty.heap), (Ref::Func(_), HeapType::Concrete(_)));
+                let fits = ty.nullable && (concrete || top == self.ty().heap);
+                if fits { Ok(0) } else { Err(mismatch()) }
+            }
+            Ref::Func(Some(func)) if top == HeapType::Func => {
+                let slot = func.slot(store.id)?;
+                if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
+            }
+            Ref::Extern(Some(value)) if ty.heap == HeapType::Extern => value.slot(store.id),
+            Ref::Any(Some(value)) if top == HeapType::Any => {
+                let slot = value.slot(store)?;
+                if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
+            }
+            _ => Err(mismatch()),
         }
     }
 
     /// # Safety
     /// As [`Val::from_slots`].
-    pub(crate) unsafe fn from_slot(ty: RefType, store: StoreId, slot: Slot) -> Ref {
-        match Ref::null(ty.heap) {
-            Some(Ref::Func(_)) => Ref::Func(Func::from_slot(store, slot)),
-            Some(Ref::Extern(_)) => Ref::Extern(ExternRef::from_slot(store, slot)),
-            None => unreachable!("no other references validate yet"),
+    pub(crate) unsafe fn from_slot(ty: RefType, store: Home<'_>, slot: Slot) -> Ref {
+        match store.top(ty.heap) {
+            HeapType::Func => Ref::Func(Func::from_slot(store.id, slot)),
+            HeapType::Extern => Ref::Extern(ExternRef::from_slot(store.id, slot)),
+            _ => Ref::Any(AnyRef::from_slot(store, slot)),
         }
     }
 }
@@ -235,6 +257,7 @@ impl From<Ref> for Val {
         match reference {
             Ref::Func(func) => Val::FuncRef(func),
             Ref::Extern(value) => Val::ExternRef(value),
+            Ref::Any(value) => Val::AnyRef(value),
         }
     }
 }
@@ -262,6 +285,14 @@ conversions! {
     Option<Func>, func => Val::FuncRef(func);
     ExternRef, value => Val::ExternRef(Some(value));
     Option<ExternRef>, value => Val::ExternRef(value);
+    AnyRef, value => Val::AnyRef(Some(value));
+    Option<AnyRef>, value => Val::AnyRef(value);
+}
+
+impl From<AnyRef> for Ref {
+    fn from(value: AnyRef) -> Ref {
+        Ref::Any(Some(value))
+    }
 }
 
 impl From<Func> for Ref {

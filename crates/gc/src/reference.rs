@@ -54,10 +54,11 @@ impl Ref {
         self.0 & 1 != 0
     }
 
-    /// Whether this refers to an object.
+    /// Whether this refers to an object. Numbers that are neither that nor null nor an `i31` mean what the embedder says; the
+    /// collector leaves them alone.
     #[inline(always)]
     pub const fn is_object(self) -> bool {
-        !self.is_null() && !self.is_i31()
+        !self.is_null() && self.0 & 7 == 0
     }
 }
 

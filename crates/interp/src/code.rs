@@ -1,7 +1,7 @@
 //! Owns the code of a module's functions: made at the first call, found by address, freed with the module.
 //! Does not own how it is made (`translate`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -11,7 +11,7 @@ use sterna_isa::TrapCode;
 use sterna_module::Module;
 
 use crate::op::enter::{CompiledStub, TRANSLATE_STUB};
-use crate::translate::{Source, Translated, translate};
+use crate::translate::{RootMap, Source, Translated, translate};
 
 /// The interpreter's object of a module, to which `FuncEntry::interp` points.
 pub(crate) struct ModuleCode {
@@ -21,6 +21,8 @@ pub(crate) struct ModuleCode {
     settings: InterpSettings,
     /// Code by its address.
     functions: RwLock<BTreeMap<usize, Function>>,
+    /// Root maps of functions that were on the stack during a collection, by the address of their code.
+    root_maps: RwLock<HashMap<usize, Arc<RootMap>>>,
     /// Boxed, because code points to them.
     #[allow(clippy::vec_box, reason = "their addresses must not change")]
     stubs: Mutex<Vec<Box<CompiledStub>>>,
@@ -67,6 +69,7 @@ impl ModuleCode {
             entries: entries.as_ptr(),
             settings: *settings,
             functions: RwLock::default(),
+            root_maps: RwLock::default(),
             stubs: Mutex::default(),
         }
     }
@@ -108,6 +111,18 @@ impl ModuleCode {
             frame_slots: *frame_slots,
             start,
         })
+    }
+
+    /// The root map of a function, made when it is first asked for.
+    pub fn root_map(&self, found: &FoundCode) -> Arc<RootMap> {
+        let known = self.root_maps.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(map) = known.get(&found.start) {
+            return map.clone();
+        }
+        drop(known);
+        let map = Arc::new(RootMap::of(self.source(), found.func));
+        let mut known = self.root_maps.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(found.start).or_insert(map).clone()
     }
 
     /// Translates the function of `entry` unless another thread has; the code to go on with.

@@ -1,7 +1,7 @@
 //! Owns the walk over suspended frames.
 //! Does not own their contents: `describe` reconstructs them.
 
-use sterna_abi::{InterpFrame, StoreCtx};
+use sterna_abi::{InterpFrame, Slot, StoreCtx};
 
 use crate::code::ModuleCode;
 use crate::describe::describe;
@@ -36,6 +36,7 @@ fn walk(boundary: &Boundary, visit: &mut dyn FnMut(InterpFrame)) {
             pc: frame.ip,
             native_sp,
             describe,
+            roots,
         });
         // SAFETY: the record is in the frame.
         let record = unsafe { frame.fp.add(code.record as usize) };
@@ -47,4 +48,18 @@ fn walk(boundary: &Boundary, visit: &mut dyn FnMut(InterpFrame)) {
         frame = caller_of(return_address, frame.fp);
     }
     debug_assert!(false, "every suspended frame is in translated code");
+}
+
+/// See [`InterpFrame::roots`].
+///
+/// # Safety
+/// `frame` must be live and suspended in a call or builtin.
+unsafe fn roots(frame: &InterpFrame, visit: &mut dyn FnMut(*mut Slot)) {
+    let code = ModuleCode::of(frame.instance);
+    let Some(found) = code.find(frame.pc) else { return };
+    let map = code.root_map(&found);
+    let offset = (frame.pc as usize - found.start) as u32;
+    for slot in map.locals.iter().chain(map.stack_at(offset)) {
+        visit(frame.fp.wrapping_add(usize::from(*slot)));
+    }
 }

@@ -91,7 +91,7 @@ define_features! {
     /// Typed function references.
     FunctionReferences, "function-references", Wasm3, on;
     /// Garbage-collected structs and arrays.
-    Gc, "gc", Wasm3, off;
+    Gc, "gc", Wasm3, on;
     /// Exceptions.
     Exceptions, "exceptions", Wasm3, off;
     /// Exceptions in the form before WebAssembly 3.0.

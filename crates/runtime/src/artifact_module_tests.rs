@@ -132,6 +132,7 @@ fn engine(tier: TierPolicy) -> (Arc<Engine>, Notes) {
         memory64_reserve: 0,
         backtrace_frames: 0,
         warm_memories: 0,
+        gc_stress: Default::default(),
     };
     let notes = Notes::default();
     let compiler = FakeCompiler(notes.clone());

@@ -12,6 +12,7 @@ use sterna_module::ElemItems;
 use sterna_sys::activation::{Activation, CompiledFrames, exit_thunk, preserve_all_thunk};
 
 use crate::atomics::{self, Place};
+use crate::gc::gc;
 use crate::instance::{ElemState, Instance};
 use crate::limits;
 use crate::memory::Memory;
@@ -26,7 +27,7 @@ const FAILED: u64 = u64::MAX;
 ///
 /// # Safety
 /// `vmctx` must be the context that guest code passed to a builtin which is still running.
-unsafe fn context<'a>(vmctx: *mut VmCtx) -> (&'a mut Store, &'a mut Instance) {
+pub(crate) unsafe fn context<'a>(vmctx: *mut VmCtx) -> (&'a mut Store, &'a mut Instance) {
     // SAFETY: guest code is suspended in this builtin, so nobody else uses the store; see `Store`.
     let store = unsafe { store_of(vmctx) };
     // SAFETY: as above; a store's instances are boxed, separate allocations.
@@ -121,22 +122,25 @@ impl Instance {
         src: u64,
         len: u64,
     ) -> Option<()> {
-        let module = self.module().clone();
-        let range = usize::try_from(src).ok()?..usize::try_from(src.checked_add(len)?).ok()?;
-        let values: Vec<Slot> =
-            match (&self.elems[segment as usize], &module.module().elems()[segment as usize].items)
-            {
-                (ElemState::Dropped, _) => [].get(range)?.to_vec(),
-                (ElemState::Values(values), _) => values.get(range)?.to_vec(),
-                (ElemState::Funcs, ElemItems::Funcs(funcs)) => {
-                    funcs.get(range)?.iter().map(|&func| self.func(func).as_ptr() as Slot).collect()
-                }
-                (ElemState::Funcs, ElemItems::Exprs(_)) => {
-                    unreachable!("expressions are evaluated at instantiation")
-                }
-            };
+        let values = self.elem_values(segment, src, len)?;
         // SAFETY: the segment has the table's element type (validated), its references are of this store.
         unsafe { self.table(table).write(dst, values.into_iter()) }
+    }
+
+    /// References of an element segment; `None` if out of bounds.
+    pub(crate) fn elem_values(&self, segment: u32, src: u64, len: u64) -> Option<Vec<Slot>> {
+        let range = usize::try_from(src).ok()?..usize::try_from(src.checked_add(len)?).ok()?;
+        let items = &self.module().module().elems()[segment as usize].items;
+        Some(match (&self.elems[segment as usize], items) {
+            (ElemState::Dropped, _) => [].get(range)?.to_vec(),
+            (ElemState::Values(values), _) => values.get(range)?.to_vec(),
+            (ElemState::Funcs, ElemItems::Funcs(funcs)) => {
+                funcs.get(range)?.iter().map(|&func| self.func(func).as_ptr() as Slot).collect()
+            }
+            (ElemState::Funcs, ElemItems::Exprs(_)) => {
+                unreachable!("expressions are evaluated at instantiation")
+            }
+        })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Settings {
     pub memory64_reserve: u64,
     /// Most frames recorded in a trap's backtrace; 0 = none.
     pub backtrace_frames: usize,
+    /// Collections at every allocation of objects, and checks of the heap after each: for tests.
+    pub gc_stress: sterna_gc::Stress,
     /// Most idle memories a module keeps for the next instance.
     pub warm_memories: usize,
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use sterna_abi::{FuncRef, GlobalCell, GlobalPlace, MemorySlot, Slot, TableDef, VmCtx};
 use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
+use sterna_isa::ValType;
 use sterna_module::ExternIndex;
 
+use crate::gc;
 use crate::global::GlobalRef;
 use crate::host::HostBinding;
 use crate::loaded::LoadedModule;
@@ -36,10 +38,19 @@ pub struct Instance {
     pub(crate) tables: Vec<NonNull<Table>>,
     pub(crate) tags: Vec<NonNull<Tag>>,
     pub(crate) elems: Vec<ElemState>,
+    /// Segments whose elements can refer to objects of the heap.
+    pub(crate) object_elems: Vec<usize>,
     /// Of the host functions it imports.
     pub(crate) hosts: Pinned<HostBinding>,
     /// Whether a data segment was dropped.
     pub(crate) data_dropped: Vec<bool>,
+}
+
+/// See [`Instance::object_elems`].
+fn object_elems(module: &LoadedModule) -> Vec<usize> {
+    let is_object = |ty| gc::is_object(module.engine(), module.canonical(ValType::Ref(ty)));
+    let elems = module.module().elems().iter().enumerate();
+    elems.filter(|(_, segment)| is_object(segment.ty)).map(|(index, _)| index).collect()
 }
 
 /// Zeroed memory of a vmctx, at a fixed address.
@@ -78,6 +89,7 @@ impl Instance {
             tables: Vec::with_capacity(module.module().tables().len()),
             tags: Vec::with_capacity(module.module().tags().len()),
             elems: Vec::new(),
+            object_elems: object_elems(&module),
             hosts: Vec::new(),
             data_dropped: vec![false; module.module().data_segments().len()],
             module,

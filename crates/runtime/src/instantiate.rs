@@ -8,9 +8,7 @@ use std::sync::{Arc, OnceLock};
 use sterna_abi::{GlobalCell, Slot};
 use sterna_base::{GlobalIndex, TableIndex, TagIndex};
 use sterna_isa::{HeapType, TrapCode};
-use sterna_module::{
-    ConstExpr, ConstOp, DataSegment, ElemItems, ElemSegment, ExternIndex, Module, SegmentMode,
-};
+use sterna_module::{ConstExpr, ConstOp, DataSegment, ElemItems, ExternIndex, Module, SegmentMode};
 use sterna_sys::vm::MemoryImage;
 
 use crate::consts;
@@ -161,11 +159,14 @@ impl Store {
         instance.set_func_refs();
         let images = module.data_plan.images(module.module());
         self.create_memories(&mut instance, images)?;
-        init_globals(&instance).map_err(trap)?;
-        self.create_tables(&mut instance)?;
-        evaluate_elems(&mut instance).map_err(trap)?;
-        let at = NonNull::from(&mut *instance);
+        // From here on constant expressions may allocate, and what they made must be found.
+        let mut at = NonNull::from(&mut *instance);
         self.instances.push(instance);
+        // SAFETY: boxed in this store; no guest code runs during initialization.
+        let instance = unsafe { at.as_mut() };
+        self.init_globals(instance).map_err(trap)?;
+        self.create_tables(instance)?;
+        self.evaluate_elems(instance).map_err(trap)?;
         self.run_segments(at, images)?;
         Ok(at)
     }
@@ -209,7 +210,7 @@ impl Store {
                 )));
             }
             let init = match &ty.init {
-                Some(init) => consts::eval(init, instance).map_err(trap)?[0],
+                Some(init) => consts::eval(init, instance, self).map_err(trap)?[0],
                 None => 0,
             };
             let funcs = module.module().is_func_heap(ty.element.heap);
@@ -220,6 +221,7 @@ impl Store {
                 source: std::io::ErrorKind::OutOfMemory.into(),
             })?;
             let table = self.new_table(table);
+            self.add_table_root(table);
             instance.set_table(table);
         }
         Ok(())
@@ -236,7 +238,8 @@ impl Store {
         let module = module.module();
         for (index, segment) in module.elems().iter().enumerate() {
             if let SegmentMode::Active(table, offset) = &segment.mode {
-                let offset = address(offset, instance, module.tables()[table.index()].is_64)?;
+                let is_64 = module.tables()[table.index()].is_64;
+                let offset = self.address(offset, instance, is_64)?;
                 let len = segment.items.len() as u64;
                 let done = instance.table_init(table.as_u32(), index as u32, offset, 0, len);
                 done.ok_or_else(|| trap(TrapCode::TableOutOfBounds))?;
@@ -250,7 +253,7 @@ impl Store {
                 let mapped = images.is_some_and(|images| images[memory.index()].is_some());
                 if !mapped {
                     let is_64 = module.memories()[memory.index()].is_64;
-                    let offset = address(offset, instance, is_64)?;
+                    let offset = self.address(offset, instance, is_64)?;
                     let len = segment.range.len() as u32;
                     let done = instance.memory_init(memory.as_u32(), index as u32, offset, 0, len);
                     done.ok_or_else(|| trap(TrapCode::MemoryOutOfBounds))?;
@@ -287,7 +290,9 @@ impl Store {
             what: "a table",
             source: std::io::ErrorKind::OutOfMemory.into(),
         };
-        Ok(self.new_table(table.map_err(|_| out())?))
+        let table = self.new_table(table.map_err(|_| out())?);
+        self.add_table_root(table);
+        Ok(table)
     }
 
     /// A host-made memory.
@@ -335,17 +340,65 @@ impl Store {
 
     /// A host-made global.
     pub fn host_global(&mut self, ty: sterna_module::GlobalType, value: [Slot; 2]) -> GlobalRef {
-        GlobalRef { cell: self.new_global_cell(GlobalCell(value)), ty }
+        let cell = self.new_global_cell(GlobalCell(value));
+        self.add_global_root(ty.ty, cell);
+        GlobalRef { cell, ty }
+    }
+
+    fn address(
+        &mut self,
+        offset: &ConstExpr,
+        instance: &mut Instance,
+        is_64: bool,
+    ) -> Result<u64, LinkError> {
+        let value = consts::eval(offset, instance, self).map_err(trap)?[0];
+        Ok(if is_64 { value } else { u64::from(value as u32) })
+    }
+
+    fn init_globals(&mut self, instance: &mut Instance) -> Result<(), TrapCode> {
+        let module = instance.module().clone();
+        let first = module.module().num_imported_globals() as u32;
+        for index in first..module.module().num_globals() as u32 {
+            let index = GlobalIndex::from_u32(index);
+            if let Some(init) = module.module().global_init(index) {
+                let value = consts::eval(init, instance, self)?;
+                let global = instance.global(index);
+                // SAFETY: the cell is in this instance's vmctx; the value has the global's type (validated).
+                unsafe { global.set(value) };
+                self.add_global_root(global.ty.ty, global.cell);
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate_elems(&mut self, instance: &mut Instance) -> Result<(), TrapCode> {
+        let module = instance.module().clone();
+        for segment in module.module().elems() {
+            let state = match (&segment.mode, &segment.items) {
+                (SegmentMode::Declared, _) => ElemState::Dropped,
+                (_, ElemItems::Funcs(_)) => ElemState::Funcs,
+                (_, ElemItems::Exprs(exprs)) => ElemState::Values(vec![0; exprs.len()].into()),
+            };
+            // In place before they are evaluated: a later one may collect.
+            instance.elems.push(state);
+            let (ElemItems::Exprs(exprs), false) =
+                (&segment.items, matches!(segment.mode, SegmentMode::Declared))
+            else {
+                continue;
+            };
+            for (index, expr) in exprs.iter().enumerate() {
+                let value = consts::eval(expr, instance, self)?[0];
+                if let Some(ElemState::Values(values)) = instance.elems.last_mut() {
+                    values[index] = value;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 fn trap(code: TrapCode) -> LinkError {
     Box::new(Trap::bare(code)).into()
-}
-
-fn address(offset: &ConstExpr, instance: &Instance, is_64: bool) -> Result<u64, LinkError> {
-    let value = consts::eval(offset, instance).map_err(trap)?[0];
-    Ok(if is_64 { value } else { u64::from(value as u32) })
 }
 
 fn link_imports(instance: &mut Instance, imports: &[Extern]) {
@@ -372,32 +425,4 @@ fn link_imports(instance: &mut Instance, imports: &[Extern]) {
             _ => unreachable!("kinds were checked"),
         }
     }
-}
-
-fn init_globals(instance: &Instance) -> Result<(), TrapCode> {
-    let module = instance.module().clone();
-    for index in module.module().num_imported_globals() as u32..module.module().num_globals() as u32
-    {
-        let index = GlobalIndex::from_u32(index);
-        if let Some(init) = module.module().global_init(index) {
-            let value = consts::eval(init, instance)?;
-            // SAFETY: the cell is in this instance's vmctx; the value has the global's type (validated).
-            unsafe { instance.global(index).set(value) };
-        }
-    }
-    Ok(())
-}
-
-fn evaluate_elems(instance: &mut Instance) -> Result<(), TrapCode> {
-    let module = instance.module().clone();
-    let state = |segment: &ElemSegment| match (&segment.mode, &segment.items) {
-        (SegmentMode::Declared, _) => Ok(ElemState::Dropped),
-        (_, ElemItems::Funcs(_)) => Ok(ElemState::Funcs),
-        (_, ElemItems::Exprs(exprs)) => {
-            let values = exprs.iter().map(|expr| Ok(consts::eval(expr, instance)?[0]));
-            Ok(ElemState::Values(values.collect::<Result<_, _>>()?))
-        }
-    };
-    instance.elems = module.module().elems().iter().map(state).collect::<Result<_, _>>()?;
-    Ok(())
 }

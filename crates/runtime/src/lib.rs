@@ -12,6 +12,7 @@ mod consts;
 mod engine;
 mod error;
 mod frames;
+mod gc;
 mod global;
 mod host;
 mod instance;
@@ -50,5 +51,7 @@ pub use table::Table;
 pub use tag::Tag;
 pub use trap::{FrameInfo, HostError, Trap};
 pub use types::{TypeId, TypeInfo, TypesError};
+
+pub use sterna_gc::{Collection, Stress};
 
 pub use sterna_abi::{CapturedFrame, CapturedValue, FuncRef, Slot};

@@ -9,14 +9,21 @@ pub struct Limits {
     /// Elements, summed over all tables created in the store. Unlike memory, they take up memory before they are used, so
     /// the default is not unlimited.
     pub table_elements: Option<u64>,
+    /// Bytes of the garbage-collected heap; read when the store's first object is made.
+    pub heap_bytes: Option<u64>,
     /// Instances created in the store.
     pub instances: Option<u64>,
 }
 
 impl Default for Limits {
-    /// No limit on memory and instances; ten million table elements (320 MB).
+    /// No limit on memory, heap and instances; ten million table elements (320 MB).
     fn default() -> Limits {
-        Limits { memory_bytes: None, table_elements: Some(10_000_000), instances: None }
+        Limits {
+            memory_bytes: None,
+            table_elements: Some(10_000_000),
+            heap_bytes: None,
+            instances: None,
+        }
     }
 }
 

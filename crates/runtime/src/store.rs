@@ -1,17 +1,17 @@
 //! Owns `Store`: the objects of one group of guests, and the context through which their code reaches the runtime.
 //! Does not own how guest code is entered (`call`) or how instances are made (`instantiate`).
 
-use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use sterna_abi::{FuncRef, GlobalCell, PendingTail, Slot, StoreCtx};
+use sterna_abi::{AllocArea, GlobalCell, PendingTail, StoreCtx};
 use sterna_sys::activation::Activation;
 use sterna_sys::stack::GuestStack;
 
 use crate::builtins;
 use crate::engine::Engine;
+use crate::gc::StoreHeap;
 use crate::host::Hosts;
 use crate::instance::Instance;
 use crate::interrupt::InterruptHandle;
@@ -42,7 +42,7 @@ pub struct Store {
     pub(crate) globals: Pinned<GlobalCell>,
     pub(crate) tags: Pinned<Tag>,
     pub(crate) hosts: Hosts,
-    externs: Vec<Box<dyn Any + Send + Sync>>,
+    pub(crate) gc: StoreHeap,
     pub(crate) limits: Limits,
     pub(crate) usage: Usage,
     pub(crate) pending: Option<Pending>,
@@ -70,6 +70,7 @@ impl Store {
                 value_limit: std::ptr::null_mut(),
                 interp_frame: std::ptr::null_mut(),
                 pending_tail: PendingTail::NONE,
+                heap: AllocArea::EMPTY,
                 bodies: &raw const builtins::BODIES,
                 thunks: &raw const builtins::THUNKS,
                 runtime: std::ptr::null_mut(),
@@ -80,7 +81,7 @@ impl Store {
             globals: Vec::new(),
             tags: Vec::new(),
             hosts: Hosts::default(),
-            externs: Vec::new(),
+            gc: StoreHeap::default(),
             limits,
             usage: Usage::default(),
             pending: None,
@@ -125,17 +126,6 @@ impl Store {
         self.interrupt.get_or_insert_with(|| InterruptHandle::new(flag)).clone()
     }
 
-    /// Keeps a host value alive and returns the `externref` to it. Values stay until the store is dropped.
-    pub fn extern_ref(&mut self, value: Box<dyn Any + Send + Sync>) -> Slot {
-        self.externs.push(value);
-        self.externs.len() as Slot
-    }
-
-    /// The host value of a non-null `externref`.
-    pub fn extern_value(&self, reference: Slot) -> Option<&(dyn Any + Send + Sync)> {
-        self.externs.get(reference.checked_sub(1)? as usize).map(|value| &**value)
-    }
-
     /// Blocks until all functions reported as hot so far are compiled. For tests and benchmarks.
     pub fn settle_tiers(&self) {
         self.engine.tiering.settle();
@@ -170,25 +160,6 @@ impl Store {
         self.tables.push(Box::new(table));
         let last = self.tables.last_mut().expect("just pushed");
         NonNull::from(&mut **last)
-    }
-
-    /// Whether a function is of a type, or of a subtype.
-    ///
-    /// # Panics
-    /// If the engine has no type with that id.
-    ///
-    /// # Safety
-    /// The function must be of a live store that is not running on another thread.
-    pub unsafe fn func_matches(func: NonNull<FuncRef>, type_id: TypeId) -> bool {
-        // SAFETY: live by the caller's promise.
-        let func = unsafe { func.as_ref() };
-        // SAFETY: the vmctx of an instance or of a host function, both begin with the store.
-        let ctx = unsafe { (*func.instance).store };
-        // SAFETY: functions live as long as their store, which has a context.
-        let store: *const Store = unsafe { (*ctx).runtime }.cast_const().cast();
-        // SAFETY: set by `Store::new`; the engine does not change while the store lives.
-        let engine: &Engine = unsafe { &(*store).engine };
-        engine.types.is_subtype(func.type_id, type_id)
     }
 
     /// A tag of a function type, which must be of this store's engine.

@@ -83,6 +83,13 @@ impl Table {
         Ok(())
     }
 
+    /// Visits every element of a table that holds slots.
+    pub(crate) fn for_each_slot(&mut self, visit: &mut dyn FnMut(*mut Slot)) {
+        if let Elements::Refs(refs) = &mut self.elements {
+            refs.iter_mut().for_each(|slot| visit(slot));
+        }
+    }
+
     /// Its type, with the declared minimum.
     pub fn ty(&self) -> &TableType {
         &self.ty

@@ -12,11 +12,13 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sterna_abi::{Convention, FuncEntry, HOST_CALLEE, TypeKind, TypeRow};
+use sterna_gc::{Layout, Layouts};
 use sterna_isa::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 use sterna_module::Module;
 
 use crate::adapters::{self, AdapterSlots};
 use crate::engine::Engine;
+use crate::gc::ObjectLayout;
 use crate::type_table::TypeTable;
 
 /// Number of a type in its engine.
@@ -45,6 +47,8 @@ pub struct TypeInfo {
     pub id: TypeId,
     /// The type; indices in it are type ids.
     pub def: SubType,
+    /// The layout of its objects, if it is a structure or array type.
+    pub(crate) object: Option<ObjectLayout>,
     /// Slots that an argument or result list needs at most; 0 if it is no function type.
     pub slots: usize,
     /// Entry shared by all host functions of this type.
@@ -133,13 +137,18 @@ impl TypeRegistry {
         }
         self.table.reserve(first + key.len())?;
         let first = first as TypeId;
-        for (id, def) in (first..).zip(&*key) {
-            let def = def.map(|index| match index & RELATIVE {
-                0 => index,
-                _ => first + (index & !RELATIVE),
-            });
-            self.table.add(id, kind(&def), def.supertype);
-            inner.types.push(Arc::new(new_type(engine, id, def)));
+        let absolute = |index| match index & RELATIVE {
+            0 => index,
+            _ => first + (index & !RELATIVE),
+        };
+        let defs: Vec<SubType> = key.iter().map(|def| def.map(absolute)).collect();
+        for (id, def) in (first..).zip(&defs) {
+            self.table.add(id, kind(def), def.supertype);
+        }
+        for (id, def) in (first..).zip(defs) {
+            // Types of one group refer to each other, so the table has them all now.
+            let object = ObjectLayout::of(&def, |ty| self.heap_matches(ty, HeapType::Func));
+            inner.types.push(Arc::new(new_type(engine, id, def, object)));
         }
         types.extend_from_slice(&inner.types[first as usize..]);
         inner.groups.insert(key.into(), first);
@@ -156,6 +165,16 @@ impl TypeRegistry {
     /// If the number is not from this registry.
     pub(crate) fn get(&self, id: TypeId) -> Arc<TypeInfo> {
         self.read().types[id as usize].clone()
+    }
+
+    /// The kind of a type.
+    pub(crate) fn row_kind(&self, id: TypeId) -> TypeKind {
+        self.table.row(id).kind
+    }
+
+    /// The layouts of all types, for allocations and a collection. Types cannot be added meanwhile.
+    pub(crate) fn layouts(&self) -> TypeLayouts<'_> {
+        TypeLayouts(self.read())
     }
 
     /// The table of types for guest code.
@@ -233,6 +252,17 @@ impl TypeRegistry {
     }
 }
 
+/// See [`TypeRegistry::layouts`].
+pub(crate) struct TypeLayouts<'a>(std::sync::RwLockReadGuard<'a, Inner>);
+
+impl Layouts for TypeLayouts<'_> {
+    #[inline]
+    fn layout(&self, type_id: u32) -> &Layout {
+        let object = &self.0.types[type_id as usize].object;
+        &object.as_ref().expect("objects have types of structures and arrays").layout
+    }
+}
+
 impl Inner {
     /// Appends the types of a known group; whether it is known.
     fn append(&self, key: &[SubType], types: &mut Vec<Arc<TypeInfo>>) -> bool {
@@ -270,7 +300,7 @@ fn kind(def: &SubType) -> TypeKind {
     }
 }
 
-fn new_type(engine: &Engine, id: TypeId, def: SubType) -> TypeInfo {
+fn new_type(engine: &Engine, id: TypeId, def: SubType, object: Option<ObjectLayout>) -> TypeInfo {
     let (params, results) =
         def.as_func().map_or((0, 0), |ty| (ty.param_slots(), ty.result_slots()));
     TypeInfo {
@@ -288,6 +318,7 @@ fn new_type(engine: &Engine, id: TypeId, def: SubType) -> TypeInfo {
         },
         hosts: AtomicBool::new(false),
         adapters: AdapterSlots::default(),
+        object,
         def,
     }
 }

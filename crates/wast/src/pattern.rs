@@ -24,6 +24,14 @@ pub enum Value {
     Func,
     /// A reference to the host object with this number, when it has one.
     Extern(Option<u32>),
+    /// An `i31`, sign-extended.
+    I31(i32),
+    /// A reference to a structure.
+    Struct,
+    /// A reference to an array.
+    Array,
+    /// An `anyref` to the host object with this number.
+    Host(Option<u32>),
 }
 
 /// Checks all results of an invocation.
@@ -50,6 +58,11 @@ fn matches(expected: &WastRetCore<'_>, actual: &Value) -> bool {
         (WastRetCore::RefFunc(None), Value::Func) => true,
         (WastRetCore::RefExtern(None), Value::Extern(_)) => true,
         (WastRetCore::RefExtern(Some(e)), Value::Extern(a)) => a == &Some(*e),
+        (WastRetCore::RefI31 | WastRetCore::RefEq | WastRetCore::RefAny, Value::I31(_)) => true,
+        (WastRetCore::RefStruct | WastRetCore::RefEq | WastRetCore::RefAny, Value::Struct) => true,
+        (WastRetCore::RefArray | WastRetCore::RefEq | WastRetCore::RefAny, Value::Array) => true,
+        (WastRetCore::RefAny, Value::Host(_)) => true,
+        (WastRetCore::RefHost(e), Value::Host(a)) => a == &Some(*e),
         (WastRetCore::Either(cases), _) => cases.iter().any(|case| matches(case, actual)),
         _ => false,
     }
@@ -127,6 +140,11 @@ impl fmt::Display for Value {
             Self::Func => f.write_str("ref.func"),
             Self::Extern(Some(number)) => write!(f, "ref.extern {number}"),
             Self::Extern(None) => f.write_str("ref.extern"),
+            Self::I31(value) => write!(f, "ref.i31 {value}"),
+            Self::Struct => f.write_str("ref.struct"),
+            Self::Array => f.write_str("ref.array"),
+            Self::Host(Some(number)) => write!(f, "ref.host {number}"),
+            Self::Host(None) => f.write_str("ref.host"),
         }
     }
 }

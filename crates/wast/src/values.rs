@@ -3,7 +3,7 @@
 
 use crate::pattern::Value;
 use crate::report::Problem;
-use sterna::{ExternRef, Store, Val};
+use sterna::{AnyRef, ExternRef, Store, Val};
 use wast::WastArg;
 use wast::core::{AbstractHeapType, HeapType, WastArgCore};
 
@@ -20,8 +20,10 @@ pub(crate) fn argument(argument: &WastArg<'_>, store: &mut Store<()>) -> Result<
         WastArgCore::V128(value) => Val::from(u128::from_le_bytes(value.to_le_bytes())),
         WastArgCore::RefNull(heap) => null(heap)?,
         WastArgCore::RefExtern(number) => Val::ExternRef(Some(ExternRef::new(store, *number))),
-        WastArgCore::RefHost(_) => {
-            return Err(Problem::unsupported("host references of type anyref"));
+        WastArgCore::RefHost(number) => {
+            let value = ExternRef::new(&mut *store, *number);
+            let value = AnyRef::from_extern(store, value);
+            Val::AnyRef(Some(value.map_err(Problem::unsupported)?))
         }
     })
 }
@@ -33,23 +35,44 @@ fn null(heap: &HeapType<'_>) -> Result<Val, Problem> {
             Ok(Val::NULL_FUNC)
         }
         HeapType::Abstract { ty: A::Extern | A::NoExtern, .. } => Ok(Val::NULL_EXTERN),
+        HeapType::Abstract {
+            ty: A::Any | A::Eq | A::I31 | A::Struct | A::Array | A::None, ..
+        } => Ok(Val::NULL_ANY),
         other => Err(Problem::unsupported(format_args!("null of type {other:?}"))),
     }
 }
 
 /// A result as scripts describe it.
-pub(crate) fn result(value: &Val, store: &Store<()>) -> Value {
+pub(crate) fn result(value: &Val, store: &mut Store<()>) -> Value {
     match value {
         Val::I32(value) => Value::I32(*value),
         Val::I64(value) => Value::I64(*value),
         Val::F32(bits) => Value::F32(*bits),
         Val::F64(bits) => Value::F64(*bits),
         Val::V128(value) => Value::V128(value.as_u128().to_le_bytes()),
-        Val::FuncRef(None) | Val::ExternRef(None) => Value::Null,
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) => Value::Null,
         Val::FuncRef(Some(_)) => Value::Func,
-        Val::ExternRef(Some(reference)) => {
-            let data = reference.data(store).ok();
-            Value::Extern(data.and_then(|data| data.downcast_ref::<u32>()).copied())
-        }
+        Val::ExternRef(Some(reference)) => Value::Extern(host_value(reference, store)),
+        Val::AnyRef(Some(reference)) => any(reference, store),
     }
+}
+
+/// The number of a host value.
+fn host_value(reference: &ExternRef, store: &Store<()>) -> Option<u32> {
+    reference.data(store).ok()?.downcast_ref::<u32>().copied()
+}
+
+fn any(reference: &AnyRef, store: &mut Store<()>) -> Value {
+    let is = |ty| reference.is(&*store, ty).is_ok_and(|is| is);
+    if let Some(value) = reference.i31() {
+        return Value::I31(value);
+    }
+    if is(sterna::HeapType::Struct) {
+        return Value::Struct;
+    }
+    if is(sterna::HeapType::Array) {
+        return Value::Array;
+    }
+    let outside = reference.to_extern(&mut *store).ok().flatten();
+    Value::Host(outside.and_then(|reference| host_value(&reference, store)))
 }

@@ -128,7 +128,7 @@ impl<'e> World<'e> {
                 let found = instance.get_global(&mut self.store, global);
                 let value =
                     found.ok_or_else(|| format!("no global `{global}`"))?.get(&mut self.store);
-                Ok(Action::Returned(vec![values::result(&value, &self.store)]))
+                Ok(Action::Returned(vec![values::result(&value, &mut self.store)]))
             }
         }
     }
@@ -143,7 +143,7 @@ impl<'e> World<'e> {
         let mut results = vec![Val::I32(0); func.ty(&self.store).results.len()];
         Ok(match func.call(&mut self.store, &arguments, &mut results) {
             Ok(()) => Action::Returned(
-                results.iter().map(|value| values::result(value, &self.store)).collect(),
+                results.iter().map(|value| values::result(value, &mut self.store)).collect(),
             ),
             Err(error) => Action::Failed(error),
         })

@@ -27,6 +27,7 @@ fn limits_hold_for_guests_and_hosts() {
             memory_bytes: Some(4 << 16),
             table_elements: Some(15),
             instances: Some(2),
+            ..Limits::default()
         });
         let one = linker.instantiate(&mut store, &module).unwrap();
         let mut grow = |name, by| {

@@ -4,6 +4,7 @@
 
 mod calls;
 mod errors;
+mod gc;
 mod hosts;
 mod limits;
 mod linker;

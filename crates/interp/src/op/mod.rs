@@ -7,6 +7,7 @@ pub(crate) mod builtin;
 pub(crate) mod call;
 pub(crate) mod enter;
 pub(crate) mod fused;
+pub(crate) mod gc;
 pub(crate) mod memory;
 pub(crate) mod pure;
 pub(crate) mod simd;

@@ -6,14 +6,16 @@ mod atomic;
 mod call;
 mod control;
 mod fuse;
+mod gc;
 mod memory;
 mod probe;
+mod roots;
 mod scalar;
 mod stack;
 
 use sterna_abi::{FuncEntry, InstanceLayout, InterpSettings};
 use sterna_base::FuncIndex;
-use sterna_isa::{Op, TrapCode, ValType};
+use sterna_isa::{Class, Op, TrapCode, ValType};
 use sterna_module::{Imm, Module, Operator};
 
 use asm::{Asm, NONE};
@@ -29,6 +31,7 @@ use crate::op::enter::{BUDGET, ENTER, FOREIGN, ZERO_COUNTS};
 use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 
 pub(crate) use probe::{Found, Probe, Saved};
+pub(crate) use roots::RootMap;
 
 /// Most slots of a frame: operands of instructions have 16 bits.
 const MAX_SLOTS: u32 = u16::MAX as u32;
@@ -109,6 +112,7 @@ pub(crate) struct Translator<'a> {
     /// Byte offset of the current operator.
     offset: u32,
     probe: Option<&'a mut Probe>,
+    roots: Option<&'a mut RootMap>,
 }
 
 /// Translates a function.
@@ -152,6 +156,7 @@ impl<'a> Translator<'a> {
             too_large: false,
             offset: 0,
             probe,
+            roots: None,
         }
     }
 
@@ -241,6 +246,10 @@ impl<'a> Translator<'a> {
             self.observe(probe, pos, size);
             self.probe = Some(probe);
         }
+        if let Some(roots) = self.roots.take() {
+            self.record_roots(roots, pos);
+            self.roots = Some(roots);
+        }
     }
 
     /// Translates an operator.
@@ -250,6 +259,9 @@ impl<'a> Translator<'a> {
         if !self.reachable {
             self.unreachable_operator(op);
             return Ok(());
+        }
+        if op == Op::RefEq || op.class() == Class::Gc {
+            return self.object(op, &imm);
         }
         match (op, imm) {
             (Op::Nop, _) => {}

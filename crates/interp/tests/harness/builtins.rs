@@ -337,6 +337,10 @@ unsafe extern "C" fn poll(vmctx: *mut VmCtx) -> u64 {
     0
 }
 
+unsafe extern "C" fn gc(_: *mut VmCtx, _: u32, _: u32, _: u32, _: u64) -> u64 {
+    panic!("these tests have no garbage-collected heap")
+}
+
 unsafe extern "C" fn call_stack(_: *mut VmCtx, _: u64) -> u64 {
     panic!("there is no compiled code")
 }
@@ -368,6 +372,7 @@ pub fn bodies() -> BuiltinBodies {
         ref_func,
         poll,
         raise,
+        gc,
         call_stack,
         call_stack_tail,
         hot,

@@ -119,6 +119,7 @@ impl World {
             value_limit: value_sp.wrapping_add(slots),
             interp_frame: ptr::null_mut(),
             pending_tail: PendingTail::NONE,
+            heap: sterna_abi::AllocArea::EMPTY,
             bodies: &raw const *bodies,
             thunks: ptr::null(),
             runtime: ptr::null_mut(),

@@ -8,7 +8,7 @@ use exceptions::Exceptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use sterna::{Config, Engine, Tier};
+use sterna::{Config, Engine, GcStress, Tier};
 use sterna_wast::Report;
 use suite::Script;
 
@@ -18,12 +18,16 @@ const SHOWN: usize = 10;
 /// Sets the tiers of a configuration.
 type Setup = fn(&mut Config);
 
-/// What every file runs in: each tier alone, compiled code without signal handlers, and functions that move up at once.
-const TIERS: [(&str, Setup); 4] = [
+/// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up at once, and collections
+/// of garbage at every allocation.
+const TIERS: [(&str, Setup); 5] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
     ("auto", |config| _ = config.tier(Tier::Auto).hot_budget(1)),
+    ("gc-stress", |config| {
+        _ = config.tier(Tier::Auto).hot_budget(1).gc_stress(GcStress::Alternate)
+    }),
 ];
 
 /// What the command line selects. Flags of cargo's own harness are ignored.
@@ -69,7 +73,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, String> {
     let selection = Selection::of(std::env::args().skip(1));
     if !TIERS.iter().any(|(name, _)| selection.has_tier(name)) {
-        return Err("--tier: expected interp, opt, opt-checked or auto".into());
+        return Err("--tier: expected interp, opt, opt-checked, auto or gc-stress".into());
     }
     exceptions::self_test()?;
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
