@@ -58,6 +58,8 @@ pub struct Sites {
     pub calls: Vec<CallSite>,
     /// Value locations, referred to by [`CallSite::state`].
     pub states: Vec<FrameState>,
+    /// Places of references to objects, referred to by [`CallSite::roots`]: bytes relative to the frame pointer.
+    pub roots: Vec<Box<[i32]>>,
     /// Where the prologue saved the caller's callee-saved registers.
     pub saved: Vec<SavedReg>,
 }
@@ -82,6 +84,8 @@ pub struct CallSite {
     pub wasm: u32,
     /// Index into [`Sites::states`] if the code was compiled with state capture.
     pub state: Option<u32>,
+    /// Index into [`Sites::roots`] if the frame holds references to objects while the call is pending. Each is in 8 bytes.
+    pub roots: Option<u32>,
 }
 
 /// The wasm-level state of a frame at a call: all locals, then the operand stack below the call's arguments.

@@ -5,9 +5,9 @@
 //! one; a multiple of 8 = an object, by its offset in the store's heap; 2 modulo 8 = a handle of the store's table of
 //! external values. Handles never change. The extern view of an object is a handle too, so an `externref` never moves.
 
-use sterna_isa::HeapType;
+use sterna_isa::{CompositeType, HeapType, StorageType, SubType, ValType};
 
-pub use sterna_gc::AllocArea;
+pub use sterna_gc::{AllocArea, Layout, MAX_CONST_OFFSET, MAX_INLINE_SIZE, Storage, object};
 
 /// Low bits of a handle.
 pub const HANDLE_TAG: u32 = 2;
@@ -51,6 +51,47 @@ pub fn heap_type_of_code(code: u32) -> HeapType {
     match code & ABSTRACT {
         0 => HeapType::Concrete(code),
         _ => ABSTRACT_TYPES[(code & !ABSTRACT) as usize],
+    }
+}
+
+/// How objects of a type lie in the heap.
+pub struct ObjectLayout {
+    /// For the heap.
+    pub layout: Layout,
+    /// How each field is stored; an array's elements as one.
+    pub storage: Box<[Storage]>,
+    /// Byte offset of each field of a structure.
+    pub offsets: Box<[u32]>,
+}
+
+impl ObjectLayout {
+    /// The layout of a structure or array type. `is_func` says whether a heap type is one of functions.
+    pub fn of(def: &SubType, is_func: impl Fn(HeapType) -> bool) -> Option<ObjectLayout> {
+        let storage = |ty: StorageType| match ty {
+            StorageType::I8 => Storage::I8,
+            StorageType::I16 => Storage::I16,
+            StorageType::Val(ValType::I32) => Storage::I32,
+            StorageType::Val(ValType::I64) => Storage::I64,
+            StorageType::Val(ValType::F32) => Storage::F32,
+            StorageType::Val(ValType::F64) => Storage::F64,
+            StorageType::Val(ValType::V128) => Storage::V128,
+            StorageType::Val(ValType::Ref(ty)) if is_func(ty.heap) => Storage::Func,
+            StorageType::Val(ValType::Ref(_)) => Storage::Ref,
+        };
+        match &def.composite {
+            CompositeType::Func(_) => None,
+            CompositeType::Struct(fields) => {
+                let storage: Box<[Storage]> =
+                    fields.iter().map(|field| storage(field.storage)).collect();
+                let made = Layout::of_struct(&storage);
+                Some(ObjectLayout { layout: made.layout, storage, offsets: made.offsets })
+            }
+            CompositeType::Array(element) => {
+                let storage = storage(element.storage);
+                let layout = Layout::of_array(storage);
+                Some(ObjectLayout { layout, storage: [storage].into(), offsets: [].into() })
+            }
+        }
     }
 }
 

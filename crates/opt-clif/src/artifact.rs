@@ -82,11 +82,24 @@ pub(crate) fn function_code(
                 Some(sites.states.len() as u32 - 1)
             }
         };
-        sites.calls.push(CallSite { code: site.ret_addr, wasm, state });
+        sites.calls.push(CallSite { code: site.ret_addr, wasm, state, roots: None });
     }
     sites.calls.sort_by_key(|site| site.code);
+    stack_maps(code, &mut sites)?;
     sites.saved = saved_registers(isa, code)?;
     Ok(FunctionCode { bytes: code.code_buffer().to_vec(), relocs, sites })
+}
+
+/// Notes at calls where their frames hold references to objects.
+fn stack_maps(code: &CompiledCode, sites: &mut Sites) -> Result<(), String> {
+    for (return_address, frame, map) in code.buffer.user_stack_maps() {
+        let found = sites.calls.binary_search_by_key(return_address, |call| call.code);
+        let call = &mut sites.calls[found.map_err(|_| "a stack map belongs to no call")?];
+        call.roots = Some(sites.roots.len() as u32);
+        let place = |(_, offset): (_, u32)| offset as i32 - *frame as i32;
+        sites.roots.push(map.entries().map(place).collect());
+    }
+    Ok(())
 }
 
 fn relocations(func: &Function, code: &CompiledCode) -> Result<Vec<CodeReloc>, String> {

@@ -8,9 +8,11 @@
 mod atomic;
 mod bulk;
 mod calls;
+mod casts;
 mod control;
 mod memory;
 mod numeric;
+mod objects;
 mod relaxed;
 mod tables;
 mod traps;
@@ -20,6 +22,7 @@ pub(crate) use calls::builtin_signature;
 pub(crate) use traps::check_stack_in_prologue;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::EntityRef;
@@ -29,6 +32,7 @@ use cranelift_codegen::ir::{
 use sterna_abi::{CodeSettings, Convention, InstanceLayout, StoreCtx, VmCtx};
 use sterna_isa::{Class, Op, TrapCode};
 use sterna_module::Module;
+use sterna_opt::roots::Roots;
 use sterna_opt::{Edge, Graph, Inst, Opcode, Type, Value};
 
 use crate::artifact::{PendingState, clif_trap};
@@ -43,6 +47,9 @@ pub(crate) struct Scratch {
     args: Vec<ir::Value>,
     places: Vec<ResultPlace>,
     calls: calls::CallTables,
+    roots: Roots,
+    /// Stack slots of values that are kept for the collector.
+    homes: HashMap<Value, ir::StackSlot>,
 }
 
 /// No value yet.
@@ -94,6 +101,10 @@ pub(crate) fn lower(
         Lowered { value: NONE, bool: NONE, cached: NONE, cached_in: NONE },
     );
     cx.calls.begin(input.module);
+    cx.homes.clear();
+    if !cx.roots.compute(input.graph) {
+        return Err("its references are too many for the optimizing tier".to_owned());
+    }
     let flags = Flags::new(func);
     cx.blocks.clear();
     let prelude = func.dfg.make_block();
@@ -148,6 +159,8 @@ struct Flags {
     globals: MemFlagsData,
     /// Elements of tables.
     tables: MemFlagsData,
+    /// Objects of the garbage-collected heap.
+    objects: MemFlagsData,
     /// Result areas, aligned to 8 bytes only.
     results: MemFlagsData,
 }
@@ -169,6 +182,7 @@ impl Flags {
             constant: context.with_readonly().with_can_move(),
             globals: trusted.with_alias_region(region(3, "globals")),
             tables: trusted.with_alias_region(region(4, "tables")),
+            objects: MemFlagsData::new().with_notrap().with_alias_region(region(6, "objects")),
             results: MemFlagsData::new().with_notrap().with_alias_region(region(5, "results")),
         }
     }
@@ -184,6 +198,8 @@ struct Cached {
     memory_def: Option<ir::Value>,
     /// Where calls put results that do not fit registers, and its size in bytes.
     area: Option<(ir::StackSlot, u32)>,
+    /// Where operands of builtin `gc` are put.
+    operands: Option<ir::StackSlot>,
 }
 
 /// A function being lowered.
@@ -252,6 +268,11 @@ impl<'a> Lower<'a> {
                 self.cx.values[param.index()].value = value.as_u32();
             }
         }
+        for &param in graph.list(graph.block(block).params) {
+            // All parameters are there before the first instruction.
+            let value = std::mem::replace(&mut self.cx.values[param.index()].value, NONE);
+            self.define(param, ir::Value::from_u32(value));
+        }
         for inst in graph.block_insts(block) {
             self.pos.set_srcloc(SourceLoc::new(graph.inst(inst).origin.0));
             self.inst(inst)?;
@@ -310,12 +331,10 @@ impl<'a> Lower<'a> {
         let made = if lowered.bool != NONE {
             self.pos.ins().uextend(types::I32, ir::Value::from_u32(lowered.bool))
         } else {
-            let bits = self
-                .input
-                .graph
-                .constant(value)
-                .expect("operands are defined before they are used");
-            self.constant(self.input.graph.ty(value), bits)
+            match self.input.graph.constant(value) {
+                Some(bits) => self.constant(self.input.graph.ty(value), bits),
+                None => self.load_home(value),
+            }
         };
         let lowered = &mut self.cx.values[value.index()];
         lowered.cached = made.as_u32();
@@ -334,7 +353,7 @@ impl<'a> Lower<'a> {
     fn constant(&mut self, ty: Type, bits: u128) -> ir::Value {
         match ty {
             Type::I32 => self.pos.ins().iconst(types::I32, i64::from(bits as u32)),
-            Type::I64 | Type::FuncRef | Type::ExternRef => {
+            Type::I64 | Type::FuncRef | Type::ExternRef | Type::AnyRef => {
                 self.pos.ins().iconst(types::I64, bits as u64 as i64)
             }
             Type::F32 => self.pos.ins().f32const(ir::immediates::Ieee32::with_bits(bits as u32)),
@@ -360,8 +379,7 @@ impl<'a> Lower<'a> {
 
     /// Sets the only result.
     fn set(&mut self, inst: Inst, value: ir::Value) {
-        let result = self.input.graph.inst(inst).first_result;
-        self.cx.values[result.index()].value = value.as_u32();
+        self.define(self.input.graph.inst(inst).first_result, value);
     }
 
     /// Sets the only result, an `i32`, to a one-bit value.
@@ -446,6 +464,7 @@ impl<'a> Lower<'a> {
             Class::Call => self.call(op, inst)?,
             Class::Builtin => self.builtin(op, inst),
             Class::Ref => self.reference(op, inst),
+            Class::Gc => self.object(op, inst),
             _ => return Err(format!("{op} is not supported by the optimizing tier yet")),
         }
         Ok(())

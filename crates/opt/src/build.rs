@@ -13,6 +13,7 @@
 
 mod control;
 mod locals;
+mod objects;
 mod operators;
 mod scan;
 

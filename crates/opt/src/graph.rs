@@ -14,7 +14,7 @@
 //! at a time.
 
 use sterna_base::Entity;
-use sterna_isa::{HeapType, Op, ValType};
+use sterna_isa::{HeapType, Op, RefType, ValType};
 use sterna_module::Module;
 
 sterna_base::entity! {
@@ -47,6 +47,9 @@ pub enum Type {
     FuncRef,
     /// Any reference to an external value: an opaque word, 0 = null.
     ExternRef,
+    /// Any reference of the hierarchy `any`: 32 bits, zero-extended, 0 = null. Calls and allocations can change it: see
+    /// [`crate::roots`].
+    AnyRef,
 }
 
 impl Type {
@@ -66,8 +69,9 @@ impl Type {
     pub fn of_heap(module: &Module, ty: HeapType) -> Option<Type> {
         match ty {
             HeapType::Extern | HeapType::NoExtern => Some(Type::ExternRef),
+            HeapType::Exn | HeapType::NoExn => None,
             _ if module.is_func_heap(ty) => Some(Type::FuncRef),
-            _ => None,
+            _ => Some(Type::AnyRef),
         }
     }
 
@@ -81,6 +85,7 @@ impl Type {
             Type::V128 => ValType::V128,
             Type::FuncRef => ValType::FUNCREF,
             Type::ExternRef => ValType::EXTERNREF,
+            Type::AnyRef => ValType::Ref(RefType::nullable(HeapType::Any)),
         }
     }
 }

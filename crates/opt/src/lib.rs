@@ -15,6 +15,7 @@ mod graph;
 mod parse;
 pub mod passes;
 mod print;
+pub mod roots;
 
 pub use build::{BuildError, BuildOptions, Builder};
 pub use graph::{

@@ -8,7 +8,7 @@ use sterna_isa::{ImmKind, Op};
 use crate::graph::{
     Block, Graph, Inst, List, MemAccess, Opcode, Origin, StateData, Switch, Type, Value,
 };
-use crate::print::has_index;
+use crate::print::{has_index, has_indices};
 
 /// What is wrong, and in which line (from 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +133,7 @@ fn type_named(name: &str) -> Option<Type> {
         "v128" => Type::V128,
         "funcref" => Type::FuncRef,
         "externref" => Type::ExternRef,
+        "anyref" => Type::AnyRef,
         _ => return None,
     })
 }
@@ -256,14 +257,7 @@ impl Parser {
     }
 
     fn immediate(&mut self, op: Op, line: &mut Cursor<'_>) -> Parsed<u64> {
-        let two = matches!(
-            op.imm(),
-            ImmKind::TypeTable
-                | ImmKind::MemoryMemory
-                | ImmKind::DataMemory
-                | ImmKind::TableTable
-                | ImmKind::ElemTable
-        );
+        let two = has_indices(op);
         let imm = match op.imm() {
             ImmKind::MemArg | ImmKind::MemArgLane => {
                 line.expect("[+")?;

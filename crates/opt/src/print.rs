@@ -167,11 +167,7 @@ impl Printer<'_> {
                 Ok(())
             }
             ImmKind::Shuffle => write!(self.out, "[{:#x}]", self.graph.shuffle(inst)),
-            ImmKind::TypeTable
-            | ImmKind::MemoryMemory
-            | ImmKind::DataMemory
-            | ImmKind::TableTable
-            | ImmKind::ElemTable => {
+            _ if has_indices(op) => {
                 let (a, b) = data.index2();
                 write!(self.out, "[{a} {b}]")
             }
@@ -219,6 +215,19 @@ impl Printer<'_> {
         self.out.push('}');
         Ok(())
     }
+}
+
+/// Whether an operator has two indices in its immediate.
+pub(crate) fn has_indices(op: Op) -> bool {
+    let pair = matches!(
+        op.imm(),
+        ImmKind::TypeTable
+            | ImmKind::MemoryMemory
+            | ImmKind::DataMemory
+            | ImmKind::TableTable
+            | ImmKind::ElemTable
+    );
+    pair || op.class() == Class::Gc && op.imm() != ImmKind::NoImm
 }
 
 /// Whether an operator has one index (or lane) in its immediate.

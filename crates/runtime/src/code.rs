@@ -73,6 +73,12 @@ impl CodeObject<'_> {
         self.image.tables.state(state)
     }
 
+    /// Places of references to objects in the frame, relative to its frame pointer, while the call that returns to an address is pending.
+    pub(crate) fn roots(&self, pc: usize) -> impl Iterator<Item = i32> {
+        let index = self.image.tables.call(self.offset(pc)).and_then(|call| call.roots);
+        index.into_iter().flat_map(|index| self.image.tables.roots(index))
+    }
+
     /// Where the prologue saved registers.
     pub(crate) fn saved(&self) -> impl Iterator<Item = SavedReg> {
         self.image.tables.saved(&self.piece)

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, ValuePlace};
+use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, Slot, ValuePlace};
 use sterna_isa::ValType;
 use sterna_sys::activation::{CompiledFrame, CompiledFrames};
 
@@ -55,6 +55,23 @@ impl Store {
             }
         }
         merged
+    }
+
+    /// Visits the places of references to objects in compiled frames.
+    pub(crate) fn compiled_roots(&mut self, visit: &mut dyn FnMut(*mut Slot)) {
+        let engine = self.engine.clone();
+        let activation = &self.ctx().activation;
+        // SAFETY: the caller runs inside a builtin or host function of this store, or no guest code is live; compiled code keeps the
+        // frame pointer chain.
+        for frame in unsafe { CompiledFrames::new(activation) } {
+            let module = engine.module_at(frame.pc);
+            // What is in no module is an adapter, which holds none.
+            if let Some(object) = module.as_ref().and_then(|module| module.code().find(frame.pc)) {
+                for offset in object.roots(frame.pc) {
+                    visit(frame.fp.wrapping_add_signed(offset as isize) as *mut Slot);
+                }
+            }
+        }
     }
 
     /// Function and position of the innermost `limit` guest frames.

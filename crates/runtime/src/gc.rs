@@ -10,8 +10,8 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
 use sterna_abi::{GlobalCell, HANDLE_TAG, InterpFrame, Slot};
-use sterna_gc::{Collection, Heap, HeapConfig, Layout, OutOfMemory, Ref, Roots, Storage};
-use sterna_isa::{CompositeType, HeapType, StorageType, SubType, TrapCode, ValType};
+use sterna_gc::{Collection, Heap, HeapConfig, OutOfMemory, Ref, Roots};
+use sterna_isa::{HeapType, TrapCode, ValType};
 
 use crate::engine::Engine;
 use crate::instance::ElemState;
@@ -19,47 +19,6 @@ use crate::store::Store;
 use crate::table::Table;
 
 pub(crate) use operators::gc;
-
-/// How objects of a type lie in the heap.
-pub(crate) struct ObjectLayout {
-    /// For the heap.
-    pub layout: Layout,
-    /// How each field is stored; an array's elements as one.
-    pub storage: Box<[Storage]>,
-    /// Byte offset of each field of a structure.
-    pub offsets: Box<[u32]>,
-}
-
-impl ObjectLayout {
-    /// The layout of a structure or array type. `is_func` says whether a heap type is one of functions.
-    pub fn of(def: &SubType, is_func: impl Fn(HeapType) -> bool) -> Option<ObjectLayout> {
-        let storage = |ty: StorageType| match ty {
-            StorageType::I8 => Storage::I8,
-            StorageType::I16 => Storage::I16,
-            StorageType::Val(ValType::I32) => Storage::I32,
-            StorageType::Val(ValType::I64) => Storage::I64,
-            StorageType::Val(ValType::F32) => Storage::F32,
-            StorageType::Val(ValType::F64) => Storage::F64,
-            StorageType::Val(ValType::V128) => Storage::V128,
-            StorageType::Val(ValType::Ref(ty)) if is_func(ty.heap) => Storage::Func,
-            StorageType::Val(ValType::Ref(_)) => Storage::Ref,
-        };
-        match &def.composite {
-            CompositeType::Func(_) => None,
-            CompositeType::Struct(fields) => {
-                let storage: Box<[Storage]> =
-                    fields.iter().map(|field| storage(field.storage)).collect();
-                let made = Layout::of_struct(&storage);
-                Some(ObjectLayout { layout: made.layout, storage, offsets: made.offsets })
-            }
-            CompositeType::Array(element) => {
-                let storage = storage(element.storage);
-                let layout = Layout::of_array(storage);
-                Some(ObjectLayout { layout, storage: [storage].into(), offsets: [].into() })
-            }
-        }
-    }
-}
 
 /// What an `externref` stands for.
 enum External {
@@ -282,12 +241,12 @@ impl Roots for StoreRoots<'_> {
         }
         let ctx = self.store.ctx_ptr();
         let engine = self.store.engine.clone();
-        // Compiled code holds no references to objects: what uses them stays in the interpreter.
         let mut frame_roots = |frame: InterpFrame| {
             // SAFETY: listed just now, and suspended in the builtin or host function that collects.
             unsafe { (frame.roots)(&frame, &mut visit) };
         };
         // SAFETY: guest code of this store is suspended in a builtin or host function, or not running.
         unsafe { engine.interp().frames(ctx, &mut frame_roots) };
+        self.store.compiled_roots(&mut visit);
     }
 }

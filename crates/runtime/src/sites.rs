@@ -30,6 +30,8 @@ enum Array {
     CallWasm,
     /// Their states: 0, or one more than an index into `StateAt`. Empty if no code records state.
     CallState,
+    /// Their references to objects: 0, or one more than an index into `RootsAt`. Empty if no code holds any.
+    CallRoots,
     /// Registers saved by prologues: number, offset from the frame pointer.
     Saved,
     /// Per state: its first value, number of values, number of locals.
@@ -38,6 +40,10 @@ enum Array {
     Values,
     /// Constants of states, four words each.
     Consts,
+    /// Per list of references: its first element in `Roots`, number of elements.
+    RootsAt,
+    /// Places of references: offsets from the frame pointer.
+    Roots,
     /// Functions that this code calls and does not contain.
     Outside,
     /// Where absolute addresses of this code are to be filled in: place, what it points to.
@@ -162,8 +168,17 @@ impl Tables {
         if self.word(Array::CallCode, at)? != offset {
             return None;
         }
-        let state = self.word(Array::CallState, at).and_then(|state| state.checked_sub(1));
-        Some(CallSite { code: offset, wasm: self.word(Array::CallWasm, at)?, state })
+        let index = |array| self.word(array, at).and_then(|index| index.checked_sub(1));
+        let (state, roots) = (index(Array::CallState), index(Array::CallRoots));
+        Some(CallSite { code: offset, wasm: self.word(Array::CallWasm, at)?, state, roots })
+    }
+
+    /// The places of references with an index.
+    pub(crate) fn roots(&self, index: u32) -> impl Iterator<Item = i32> {
+        let field = |field| self.word(Array::RootsAt, index as usize * 2 + field).unwrap_or(0);
+        let (first, count) = (field(0) as usize, field(1) as usize);
+        let place = |at| self.word(Array::Roots, at);
+        (first..first + count).map_while(place).map(|offset| offset as i32)
     }
 
     /// The state with an index. Allocates.
@@ -293,6 +308,8 @@ pub(crate) struct TablesBuilder {
     arrays: [Vec<u8>; ARRAYS],
     /// Whether a call recorded its state.
     states: bool,
+    /// Whether a frame holds references to objects.
+    roots: bool,
 }
 
 impl TablesBuilder {
@@ -318,12 +335,21 @@ impl TablesBuilder {
             self.arrays[Array::TrapKind as usize].push(trap.trap as u8);
         }
         let first_state = self.count(Array::StateAt, 3);
+        let first_roots = self.count(Array::RootsAt, 2);
         for call in &sites.calls {
             self.put(Array::CallCode, &[start + call.code]);
             self.put(Array::CallWasm, &[call.wasm]);
             let state = call.state.map_or(0, |state| first_state + state + 1);
             self.put(Array::CallState, &[state]);
             self.states |= state != 0;
+            let roots = call.roots.map_or(0, |roots| first_roots + roots + 1);
+            self.put(Array::CallRoots, &[roots]);
+            self.roots |= roots != 0;
+        }
+        for roots in &sites.roots {
+            let first = self.count(Array::Roots, 1);
+            self.put(Array::RootsAt, &[first, roots.len() as u32]);
+            roots.iter().for_each(|&offset| self.put(Array::Roots, &[offset as u32]));
         }
         sites.states.iter().for_each(|state| self.state(state));
     }
@@ -360,6 +386,9 @@ impl TablesBuilder {
     pub(crate) fn finish(mut self) -> Option<Tables> {
         if !self.states {
             self.arrays[Array::CallState as usize].clear();
+        }
+        if !self.roots {
+            self.arrays[Array::CallRoots as usize].clear();
         }
         let size = HEAD + self.arrays.iter().map(Vec::len).sum::<usize>();
         let mut bytes = Vec::with_capacity(size);

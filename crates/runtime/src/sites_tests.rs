@@ -12,9 +12,9 @@ fn sites() -> Sites {
             TrapSite { code: 9, wasm: 107, trap: TrapCode::IntegerDivideByZero },
         ],
         calls: vec![
-            CallSite { code: 8, wasm: 104, state: None },
-            CallSite { code: 20, wasm: 110, state: Some(1) },
-            CallSite { code: 30, wasm: 120, state: Some(0) },
+            CallSite { code: 8, wasm: 104, state: None, roots: None },
+            CallSite { code: 20, wasm: 110, state: Some(1), roots: Some(0) },
+            CallSite { code: 30, wasm: 120, state: Some(0), roots: Some(1) },
         ],
         states: vec![
             FrameState::default(),
@@ -28,6 +28,7 @@ fn sites() -> Sites {
                 ],
             },
         ],
+        roots: vec![[-8, -24].into(), [16].into()],
         saved: vec![SavedReg { register: 3, offset: -8 }, SavedReg { register: 12, offset: -16 }],
     }
 }
@@ -62,6 +63,10 @@ fn what_goes_in_comes_out() {
             let call = expected.calls.iter().find(|call| call.code == offset);
             let found = tables.call(start + offset);
             assert_eq!(found.map(|call| call.wasm), call.map(|call| call.wasm));
+            let roots = |tables: &Tables, index| tables.roots(index).collect::<Vec<_>>();
+            let wanted =
+                call.and_then(|call| call.roots).map(|at| expected.roots[at as usize].to_vec());
+            assert_eq!(found.and_then(|call| call.roots).map(|at| roots(&tables, at)), wanted);
             let state =
                 call.and_then(|call| call.state).map(|at| expected.states[at as usize].clone());
             let found = found.and_then(|call| call.state).map(|at| tables.state(at).unwrap());
@@ -100,7 +105,7 @@ fn tables_are_found_within_other_bytes() {
 #[test]
 fn states_take_no_room_when_there_are_none() {
     let mut builder = TablesBuilder::default();
-    let calls = vec![CallSite { code: 1, wasm: 2, state: None }; 100];
+    let calls = vec![CallSite { code: 1, wasm: 2, state: None, roots: None }; 100];
     builder.piece(PieceKind::Body, 0, 0, 10, &Sites { calls, ..Sites::default() });
     assert_eq!(builder.finish().unwrap().bytes().len(), HEAD + PIECE_WORDS * 4 + 100 * 8);
 }
@@ -119,6 +124,7 @@ fn garbage_is_survived() {
                 tables.trap(offset);
                 let call = tables.call(offset);
                 call.and_then(|call| call.state).and_then(|state| tables.state(state));
+                call.and_then(|call| call.roots).map(|roots| tables.roots(roots).count());
             }
             for piece in tables.pieces() {
                 tables.saved(&piece).count();

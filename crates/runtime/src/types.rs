@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use sterna_abi::gc::ObjectLayout;
 use sterna_abi::{Convention, FuncEntry, HOST_CALLEE, TypeKind, TypeRow};
 use sterna_gc::{Layout, Layouts};
 use sterna_isa::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
@@ -18,7 +19,6 @@ use sterna_module::Module;
 
 use crate::adapters::{self, AdapterSlots};
 use crate::engine::Engine;
-use crate::gc::ObjectLayout;
 use crate::type_table::TypeTable;
 
 /// Number of a type in its engine.

@@ -145,7 +145,7 @@ impl Lower<'_> {
     }
 
     /// The supertype at a depth of the type with an id; see [`TypeRow`].
-    fn supertype_at(&mut self, id: ir::Value, depth: u32) -> ir::Value {
+    pub(super) fn supertype_at(&mut self, id: ir::Value, depth: u32) -> ir::Value {
         let (vmctx, flags) = (self.vmctx, self.flags.context);
         let rows = self.pos.ins().load(types::I64, flags, vmctx, VmCtx::OFF_TYPE_ROWS as i32);
         let id = self.pos.ins().uextend(types::I64, id);
@@ -188,7 +188,8 @@ impl Lower<'_> {
         let types =
             results.iter().zip(&places).filter(|(_, place)| **place == ResultPlace::Register);
         let types: Vec<_> = types.map(|(&ty, _)| clif_type(ty)).collect();
-        let values = self.emit_call(call.callee, &args, &types, state);
+        let values = self.emit_call(call.callee, &args, &types, state, Some(inst));
+        self.end_safepoint(inst);
         let mut values = values.into_iter();
         for ((result, &place), &ty) in
             self.input.graph.results(inst).zip(&places).zip(results.iter())
@@ -201,7 +202,7 @@ impl Lower<'_> {
                     self.pos.ins().load(clif_type(ty), self.flags.results, base, offset as i32)
                 }
             };
-            self.cx.values[result.index()].value = value.as_u32();
+            self.define(result, value);
         }
     }
 
@@ -250,6 +251,7 @@ impl Lower<'_> {
         args: &[ir::Value],
         results: &[ir::Type],
         state: Option<StateData>,
+        safepoint: Option<Inst>,
     ) -> Vec<ir::Value> {
         let Some(state) = state else {
             let call = match callee {
@@ -258,6 +260,7 @@ impl Lower<'_> {
                     self.pos.ins().call_indirect(signature, code, args)
                 }
             };
+            safepoint.inspect(|&inst| self.safepoint(inst, call));
             return self.pos.func.dfg.inst_results(call).to_vec();
         };
         let items = self.state_items(&state);
@@ -272,10 +275,11 @@ impl Lower<'_> {
         };
         let table = ExceptionTableData::new(signature, returned, items);
         let table = self.pos.func.dfg.exception_tables.push(table);
-        match callee {
+        let call = match callee {
             Callee::Direct(func) => self.pos.ins().try_call(func, args, table),
             Callee::Indirect(_, code) => self.pos.ins().try_call_indirect(code, args, table),
         };
+        safepoint.inspect(|&inst| self.safepoint(inst, call));
         self.open(next);
         values
     }
@@ -303,12 +307,23 @@ impl Lower<'_> {
 
     /// Calls a builtin through its thunk; returns its result.
     pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[ir::Value]) -> ir::Value {
+        self.call_builtin_at(builtin, args, None)
+    }
+
+    /// As [`Lower::call_builtin`], the call being the safepoint of an instruction.
+    pub(super) fn call_builtin_at(
+        &mut self,
+        builtin: Builtin,
+        args: &[ir::Value],
+        safepoint: Option<Inst>,
+    ) -> ir::Value {
         self.lowering.calls |= builtin != Builtin::raise;
         let signature = self.builtin_sig(builtin);
         let code = self.thunk(builtin);
         let mut all = vec![self.vmctx];
         all.extend_from_slice(args);
         let call = self.pos.ins().call_indirect(signature, code, &all);
+        safepoint.inspect(|&inst| self.safepoint(inst, call));
         self.pos.func.dfg.inst_results(call)[0]
     }
 
@@ -336,7 +351,7 @@ impl Lower<'_> {
         let code = self.thunk(Builtin::poll);
         let state = self.input.graph.state(inst).copied();
         if state.is_some() {
-            self.emit_call(Callee::Indirect(signature, code), &[self.vmctx], &[], state);
+            self.emit_call(Callee::Indirect(signature, code), &[self.vmctx], &[], state, None);
             self.pos.func.layout.set_cold(self.block);
         } else {
             self.pos.ins().call_indirect(signature, code, &[self.vmctx]);

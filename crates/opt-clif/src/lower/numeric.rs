@@ -142,7 +142,7 @@ impl Lower<'_> {
         };
         let (low, high) = self.pos.ins().isplit(wide);
         for (result, value) in self.input.graph.results(inst).zip([low, high]) {
-            self.cx.values[result.index()].value = value.as_u32();
+            self.define(result, value);
         }
     }
 

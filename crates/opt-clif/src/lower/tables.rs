@@ -29,11 +29,12 @@ impl<'a> Lower<'a> {
             self.pos.ins().store(flags, value, base, offset as i32);
             return;
         }
-        if !mutable {
+        let ty = self.input.graph.ty(self.input.graph.inst(inst).first_result);
+        // A collection changes references to objects.
+        if !mutable && ty != Type::AnyRef {
             flags = flags.with_readonly().with_can_move();
         }
-        let ty = clif_type(self.input.graph.ty(self.input.graph.inst(inst).first_result));
-        let value = self.pos.ins().load(ty, flags, base, offset as i32);
+        let value = self.pos.ins().load(clif_type(ty), flags, base, offset as i32);
         self.set(inst, value);
     }
 
@@ -106,6 +107,11 @@ impl<'a> Lower<'a> {
             let zero = self.iconst(0);
             let is_null = self.pos.ins().icmp(IntCC::Equal, value, zero);
             return self.set_bool(inst, is_null);
+        }
+        if op == Op::RefEq {
+            let (a, b) = (self.arg(inst, 0), self.arg(inst, 1));
+            let same = self.pos.ins().icmp(IntCC::Equal, a, b);
+            return self.set_bool(inst, same);
         }
         if op == Op::RefAsNonNull {
             let value = self.arg(inst, 0);

@@ -310,12 +310,12 @@ impl Build<'_> {
 
     // ------------------------------------------------------------------------------------------ branches
 
-    fn new_edge(&mut self) -> Edge {
+    pub(super) fn new_edge(&mut self) -> Edge {
         self.graph.push_edge(Block::from_u32(u32::MAX))
     }
 
     /// Makes `edge` lead from here to a label; operands stay on the stack.
-    fn connect(&mut self, edge: Edge, depth: u32) {
+    pub(super) fn connect(&mut self, edge: Edge, depth: u32) {
         let index = self.frame_index(depth);
         let frame = &self.cx.frames[index];
         if let FrameKind::Loop { header, index } = frame.kind {

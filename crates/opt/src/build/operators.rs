@@ -43,7 +43,8 @@ impl Build<'_> {
             Class::Call => self.call(op, &operator.imm)?,
             Class::Builtin => self.builtin(op, &operator.imm)?,
             Class::Ref => self.reference(op, &operator.imm)?,
-            Class::Gc | Class::Exception => return Err(BuildError::Unsupported(op.to_string())),
+            Class::Gc => self.object(op, &operator.imm)?,
+            Class::Exception => return Err(BuildError::Unsupported(op.to_string())),
         }
         Ok(())
     }
@@ -257,6 +258,9 @@ impl Build<'_> {
                 } else {
                     self.emit_stack(op, 1, 0, &[Type::I32]);
                 }
+            }
+            (Op::RefEq, _) => {
+                self.emit_stack(op, 2, 0, &[Type::I32]);
             }
             (Op::RefFunc, &Imm::Index(func)) => {
                 self.emit_stack(op, 0, u64::from(func), &[Type::FuncRef]);

@@ -92,7 +92,8 @@ fn has_effect(op: Opcode) -> bool {
         Class::Pure | Class::Lane | Class::Wide => false,
         Class::Global => op == Op::GlobalSet,
         Class::Builtin => !matches!(op, Op::MemorySize | Op::TableSize),
-        Class::Ref => !matches!(op, Op::RefFunc | Op::RefIsNull),
+        Class::Ref => !matches!(op, Op::RefFunc | Op::RefIsNull | Op::RefEq),
+        Class::Gc => !matches!(op, Op::RefI31 | Op::RefTestNonNull | Op::RefTestNullable),
         Class::Parametric => false,
         _ => true,
     }

@@ -4,11 +4,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use sterna_abi::gc::ObjectLayout;
 use sterna_abi::{Slot, VmCtx};
 use sterna_gc::{Heap, Ref, Storage};
 use sterna_isa::{Op, TrapCode};
 
-use super::{ObjectLayout, fields};
+use super::fields;
 use crate::builtins;
 use crate::instance::Instance;
 use crate::store::Store;
