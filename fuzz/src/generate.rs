@@ -48,8 +48,8 @@ fn config(random: &mut Random) -> Config {
         disallow_traps: !random.one_in(3),
         exceptions_enabled: false,
         export_everything: true,
-        // Also generates typed function references; to be switched on when both tiers carry out all of it.
-        gc_enabled: false,
+        // Typed function references with it.
+        gc_enabled: random.one_in(2),
         max_data_segments: 4,
         max_element_segments: 6,
         max_elements: 12,

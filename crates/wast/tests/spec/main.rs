@@ -20,7 +20,7 @@ type Setup = fn(&mut Config);
 
 /// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up at once, and collections
 /// of garbage at every allocation.
-const TIERS: [(&str, Setup); 5] = [
+const TIERS: [(&str, Setup); 6] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
@@ -28,6 +28,7 @@ const TIERS: [(&str, Setup); 5] = [
     ("gc-stress", |config| {
         _ = config.tier(Tier::Auto).hot_budget(1).gc_stress(GcStress::Alternate)
     }),
+    ("gc-stress-opt", |config| _ = config.tier(Tier::Opt).gc_stress(GcStress::Alternate)),
 ];
 
 /// What the command line selects. Flags of cargo's own harness are ignored.
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, String> {
     let selection = Selection::of(std::env::args().skip(1));
     if !TIERS.iter().any(|(name, _)| selection.has_tier(name)) {
-        return Err("--tier: expected interp, opt, opt-checked, auto or gc-stress".into());
+        return Err("--tier: expected interp, opt, opt-checked, auto, gc-stress or gc-stress-opt".into());
     }
     exceptions::self_test()?;
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
