@@ -74,7 +74,9 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, String> {
     let selection = Selection::of(std::env::args().skip(1));
     if !TIERS.iter().any(|(name, _)| selection.has_tier(name)) {
-        return Err("--tier: expected interp, opt, opt-checked, auto, gc-stress or gc-stress-opt".into());
+        return Err(
+            "--tier: expected interp, opt, opt-checked, auto, gc-stress or gc-stress-opt".into()
+        );
     }
     exceptions::self_test()?;
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
