@@ -321,12 +321,3 @@ fn compilation_is_deterministic_and_parallel() {
         }
     });
 }
-
-#[test]
-fn what_is_not_supported_says_so() {
-    let compiler = compiler();
-    let wasm = wat::parse_str("(module (func (drop (ref.i31 (i32.const 0)))))").unwrap();
-    let module = Module::decode(wasm, &FeatureSet::ALL, 1).unwrap();
-    let error = compiler.compile(&module, FuncIndex::from_u32(0), &SIGNALS).unwrap_err();
-    assert!(error.reason.contains("not supported by the optimizing tier yet"), "{error}");
-}
