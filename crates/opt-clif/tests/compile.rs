@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use sterna_abi::{CodeSettings, Compiler, Convention, FunctionCode, RelocKind, ValuePlace};
-use sterna_base::FuncIndex;
 use sterna_isa::{Class, Feature, FeatureSet, FuncType, ImmKind, Op, TrapCode, Ty, ValType};
 use sterna_module::Module;
 use sterna_opt_clif::{ClifCompiler, Options};
