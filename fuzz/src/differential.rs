@@ -2,8 +2,8 @@
 //! Does not judge what is right: the configurations only have to agree, the official suite says on what.
 
 use sterna::{
-    Config, Engine, Extern, FeatureSet, Func, Instance, Module, RefType, Store, Tier, Trap,
-    TrapCode, Val, ValType,
+    AnyRef, Config, Engine, Extern, FeatureSet, Func, GcStress, HeapType, Instance, Limits, Module,
+    RefType, Store, Tier, Trap, TrapCode, Val, ValType,
 };
 
 use crate::generate::Generated;
@@ -22,8 +22,8 @@ enum Outcome {
     Trap(TrapCode),
     /// None: there are no values of the types of its parameters.
     NoArguments,
-    /// Depends on the tier's frame sizes: ends the comparison.
-    StackOverflow,
+    /// Stack overflow, which depends on the tier's frame sizes, or a full heap, which depends on when it is collected: ends the comparison.
+    Exhausted,
 }
 
 /// One configuration's run of a module, advanced call by call.
@@ -31,6 +31,8 @@ struct Run {
     store: Store<()>,
     instance: Instance,
     funcs: Vec<(String, Func)>,
+    /// The last objects that functions have returned, to be passed to others.
+    objects: Vec<AnyRef>,
 }
 
 impl Default for Differential {
@@ -60,6 +62,7 @@ impl Differential {
                 ("opt, explicit checks", engine(base().tier(Tier::Opt).explicit_checks(true))),
                 ("opt, state capture", engine(base().tier(Tier::Opt).capture_state(true))),
                 ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
+                ("gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
             ],
         }
     }
@@ -85,7 +88,8 @@ impl Differential {
         }
         if let Some((name, error)) = refused.first() {
             let others: Vec<_> = refused.iter().filter(|(_, other)| other != error).collect();
-            return match runs.is_empty() && others.is_empty() || error == OVERFLOW {
+            return match runs.is_empty() && others.is_empty() || EXHAUSTED.contains(&error.as_str())
+            {
                 true => Ok(Tally { refused: 1, ..Tally::default() }),
                 false => Err(finding(format!(
                     "{name} does not instantiate: {error}; others: {others:?}"
@@ -97,7 +101,7 @@ impl Differential {
             let inputs: Vec<u64> = (0..64).map(|_| random.edgy()).collect();
             let outcomes: Vec<_> =
                 runs.iter_mut().map(|(name, run)| (*name, run.call(index, &inputs))).collect();
-            if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::StackOverflow) {
+            if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Exhausted) {
                 return Ok(Tally { overflowed: 1, ..tally });
             }
             let func = runs[0].1.funcs[index].0.clone();
@@ -121,7 +125,11 @@ impl Differential {
     }
 }
 
-const OVERFLOW: &str = "call stack exhausted";
+/// See [`Outcome::Exhausted`].
+const EXHAUSTED: [&str; 2] = ["call stack exhausted", "allocation size too large"];
+
+/// Bytes of heap that a generated module may use.
+const HEAP_BYTES: u64 = 32 << 20;
 
 fn trap_or_text(error: &sterna::Error) -> String {
     match error.downcast_ref::<Trap>() {
@@ -133,6 +141,7 @@ fn trap_or_text(error: &sterna::Error) -> String {
 impl Run {
     fn new(engine: &Engine, module: &Module) -> sterna::Result<Run> {
         let mut store = Store::new(engine, ());
+        store.limits(Limits { heap_bytes: Some(HEAP_BYTES), ..Limits::default() });
         let instance = Instance::new(&mut store, module, &[])?;
         let names: Vec<String> = module.exports().map(|export| export.name().to_owned()).collect();
         let funcs = names.into_iter().filter_map(|name| {
@@ -140,7 +149,7 @@ impl Run {
             Some((name, func))
         });
         let funcs = funcs.collect();
-        Ok(Run { store, instance, funcs })
+        Ok(Run { store, instance, funcs, objects: Vec::new() })
     }
 
     fn call(&mut self, index: usize, inputs: &[u64]) -> Outcome {
@@ -153,9 +162,14 @@ impl Run {
         let Some(params) = params else { return Outcome::NoArguments };
         let mut results = vec![Val::I32(0); ty.results.len()];
         match func.call(&mut self.store, &params, &mut results) {
-            Ok(()) => Outcome::Results(results.iter().map(text).collect()),
+            Ok(()) => {
+                self.objects.extend(results.iter().filter_map(|result| result.any_ref()?));
+                let old = self.objects.len().saturating_sub(8);
+                self.objects.drain(..old);
+                Outcome::Results(results.iter().map(text).collect())
+            }
             Err(error) => match error.downcast_ref::<Trap>().map(Trap::code) {
-                Some(TrapCode::StackOverflow) => Outcome::StackOverflow,
+                Some(TrapCode::StackOverflow | TrapCode::HeapExhausted) => Outcome::Exhausted,
                 Some(code) => Outcome::Trap(code),
                 None => Outcome::Results(vec![format!("error: {error}")]),
             },
@@ -166,6 +180,18 @@ impl Run {
     fn value(&self, ty: ValType, input: &mut impl FnMut() -> u64) -> Option<Val> {
         let ValType::Ref(reference) = ty else { return value(ty, input) };
         let engine = self.store.engine();
+        let matches = |heap| {
+            let ty = ValType::Ref(RefType::non_null(heap));
+            engine.matches(ty, ValType::Ref(reference))
+        };
+        match self.objects.get(input() as usize % (self.objects.len() + 2)) {
+            // Refused, by every configuration, if it is of another type.
+            Some(object) if matches(HeapType::None) => return Some(Val::from(*object)),
+            _ if matches(HeapType::I31) && input().is_multiple_of(2) => {
+                return Some(Val::from(AnyRef::from_i31(&self.store, input() as u32)));
+            }
+            _ => {}
+        }
         let fits = |func: &Func| {
             let func = RefType::non_null(func.heap_type(&self.store));
             engine.matches(ValType::Ref(func), ValType::Ref(reference))

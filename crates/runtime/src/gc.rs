@@ -33,6 +33,8 @@ const HELD_TAG: Slot = 6;
 
 /// Most external values of a store: their handles have 29 bits.
 const MAX_EXTERNALS: usize = 1 << 29;
+/// Most of them that are objects of guests in their extern view: a guest makes them as it likes, and they stay.
+const MAX_OBJECT_HANDLES: usize = 1 << 22;
 
 /// A store's heap and what belongs to it.
 #[derive(Default)]
@@ -43,6 +45,8 @@ pub(crate) struct StoreHeap {
     held: Mutex<Vec<Ref>>,
     /// By handle. They stay until the store is dropped.
     externals: Vec<External>,
+    /// How many of them are objects.
+    object_handles: usize,
     /// Operands of the constant expression that is being evaluated.
     kept: Vec<*mut Slot>,
     /// Globals that can refer to objects.
@@ -97,10 +101,14 @@ impl Store {
     /// Keeps the object of a reference alive and returns an `externref` to it, by `extern.convert_any`.
     ///
     /// # Errors
-    /// When 2^29 external values are held.
+    /// When 2^22 objects are kept in this way.
     pub fn externalize(&mut self, any: Slot) -> Result<Slot, TrapCode> {
         match Ref::from_bits(any as u32) {
             object if object.is_object() => {
+                if self.gc.object_handles >= MAX_OBJECT_HANDLES {
+                    return Err(TrapCode::HeapExhausted);
+                }
+                self.gc.object_handles += 1;
                 self.gc.add_external(External::Object(object)).ok_or(TrapCode::HeapExhausted)
             }
             _ => Ok(any),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sterna_abi::gc::ObjectLayout;
 use sterna_abi::{Slot, VmCtx};
-use sterna_gc::{Heap, Ref, Storage};
+use sterna_gc::{Heap, Ref, Storage, object};
 use sterna_isa::{Op, TrapCode};
 
 use super::fields;
@@ -201,6 +201,9 @@ impl Store {
         operands: &[*mut Slot],
     ) -> Result<Ref, TrapCode> {
         let id = ty.id;
+        if let Some(new) = self.allocate_inline(ty, size) {
+            return Ok(new);
+        }
         self.with_roots(operands, |heap, engine, roots| {
             let layouts = engine.types.layouts();
             match size {
@@ -208,6 +211,23 @@ impl Store {
                 AllocSize::Array(len) => heap.alloc_array(id, len, &layouts, roots),
             }
         })
+    }
+
+    /// As compiled code would: without a collection, if there is room.
+    fn allocate_inline(&mut self, ty: &TypeInfo, size: AllocSize) -> Option<Ref> {
+        let layout = &object_of(ty).layout;
+        let heap = self.gc.heap.as_mut()?;
+        let (bytes, len) = match size {
+            AllocSize::Struct => (u64::from(layout.size()), None),
+            AllocSize::Array(len) => (object::array_size(layout.size(), len), Some(len)),
+        };
+        let bytes = u32::try_from(bytes).ok()?;
+        let new = heap.alloc_inline(ty.id, bytes)?;
+        heap.fill_bytes(new, object::HEADER, 0, bytes - object::HEADER);
+        if let Some(len) = len {
+            heap.store_u32(new, object::OFF_LEN, len);
+        }
+        Some(new)
     }
 
     fn struct_new(&mut self, instance: &Instance, a: u32, operands: Operands) -> Done {
