@@ -11,31 +11,15 @@ pub use sterna_gc::{AllocArea, Layout, MAX_CONST_OFFSET, MAX_INLINE_SIZE, Storag
 
 /// Low bits of a handle.
 pub const HANDLE_TAG: u32 = 2;
-/// Set in the code of an abstract heap type.
+/// Set in the code of an abstract heap type; the rest is its position in [`HeapType::ABSTRACT`].
 const ABSTRACT: u32 = 1 << 31;
-
-/// In the order of their codes.
-const ABSTRACT_TYPES: [HeapType; 12] = [
-    HeapType::Func,
-    HeapType::Extern,
-    HeapType::Any,
-    HeapType::Eq,
-    HeapType::I31,
-    HeapType::Struct,
-    HeapType::Array,
-    HeapType::Exn,
-    HeapType::None,
-    HeapType::NoFunc,
-    HeapType::NoExtern,
-    HeapType::NoExn,
-];
 
 /// Immediate `b` of a test or cast: null passes.
 pub const CAST_NULLABLE: u32 = 1;
 
 /// A heap type as immediate `a` of a test or cast.
 pub fn heap_type_code(ty: HeapType) -> u32 {
-    let position = ABSTRACT_TYPES.iter().position(|abstract_| *abstract_ == ty);
+    let position = HeapType::ABSTRACT.iter().position(|abstract_| *abstract_ == ty);
     match (ty, position) {
         (HeapType::Concrete(index), _) => index,
         (_, Some(position)) => ABSTRACT | position as u32,
@@ -50,7 +34,7 @@ pub fn heap_type_code(ty: HeapType) -> u32 {
 pub fn heap_type_of_code(code: u32) -> HeapType {
     match code & ABSTRACT {
         0 => HeapType::Concrete(code),
-        _ => ABSTRACT_TYPES[(code & !ABSTRACT) as usize],
+        _ => HeapType::ABSTRACT[(code & !ABSTRACT) as usize],
     }
 }
 
@@ -102,7 +86,7 @@ mod tests {
     #[test]
     fn codes_round_trip() {
         let concrete = [0, 1, 1_000_000].map(HeapType::Concrete);
-        for ty in ABSTRACT_TYPES.into_iter().chain(concrete) {
+        for ty in HeapType::ABSTRACT.into_iter().chain(concrete) {
             assert_eq!(heap_type_of_code(heap_type_code(ty)), ty);
         }
     }

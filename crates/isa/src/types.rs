@@ -121,6 +121,22 @@ pub enum HeapType {
 }
 
 impl HeapType {
+    /// Every type that is not defined by a module. Stored forms use positions in this list: add at its end.
+    pub const ABSTRACT: [HeapType; 12] = [
+        HeapType::Func,
+        HeapType::Extern,
+        HeapType::Any,
+        HeapType::Eq,
+        HeapType::I31,
+        HeapType::Struct,
+        HeapType::Array,
+        HeapType::Exn,
+        HeapType::None,
+        HeapType::NoFunc,
+        HeapType::NoExtern,
+        HeapType::NoExn,
+    ];
+
     /// Whether functions are what it speaks of, as far as that can be known without its type space: `None` for a defined type.
     pub const fn is_func(self) -> Option<bool> {
         match self {

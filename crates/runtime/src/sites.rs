@@ -250,21 +250,7 @@ fn partition(bytes: &[u8], width: usize, before: impl Fn(u32) -> bool) -> usize 
     low
 }
 
-/// What a reference refers to, as a number: its index here, or [`CONCRETE`].
-const HEAPS: [HeapType; 12] = [
-    HeapType::Func,
-    HeapType::Extern,
-    HeapType::Any,
-    HeapType::Eq,
-    HeapType::I31,
-    HeapType::Struct,
-    HeapType::Array,
-    HeapType::Exn,
-    HeapType::None,
-    HeapType::NoFunc,
-    HeapType::NoExtern,
-    HeapType::NoExn,
-];
+/// What a reference refers to, as a number: its position in [`HeapType::ABSTRACT`], or this.
 const CONCRETE: u32 = 0x7f;
 const NUMBERS: [ValType; 5] =
     [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
@@ -284,7 +270,7 @@ fn encode_type(ty: ValType) -> (u32, u32) {
     let (heap, index) = match heap {
         HeapType::Concrete(index) => (CONCRETE, index),
         other => {
-            let at = HEAPS.iter().position(|&heap| heap == other);
+            let at = HeapType::ABSTRACT.iter().position(|&heap| heap == other);
             (at.expect("all abstract heap types are listed") as u32, 0)
         }
     };
@@ -297,7 +283,7 @@ fn decode_type(bits: u32, index: u32) -> Option<ValType> {
     }
     let heap = match bits & CONCRETE {
         CONCRETE => HeapType::Concrete(index),
-        at => *HEAPS.get(at as usize)?,
+        at => *HeapType::ABSTRACT.get(at as usize)?,
     };
     Some(ValType::Ref(RefType { nullable: bits & NULLABLE != 0, heap }))
 }
