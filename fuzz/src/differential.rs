@@ -267,5 +267,6 @@ fn text(value: &Val) -> String {
             Some(value) => format!("i31:{value}"),
             None => format!("anyref:{}", value.is_some()),
         },
+        Val::ExnRef(value) => format!("exnref:{}", value.is_some()),
     }
 }

@@ -7,9 +7,9 @@ use sterna_isa::{TrapCode, ValType};
 /// How the functions of a module call each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Convention {
-    /// The module has no tail calls: bodies follow the **reg** convention.
+    /// The module has neither tail calls nor handlers of exceptions: bodies follow the **reg** convention.
     Reg,
-    /// The module has tail calls: bodies follow the **tail** convention, `FuncEntry::reg` is an adapter's stub.
+    /// The module has some: bodies follow the **tail** convention, `FuncEntry::reg` is an adapter's stub.
     Tail,
 }
 
@@ -60,6 +60,8 @@ pub struct Sites {
     pub states: Vec<FrameState>,
     /// Places of references to objects, referred to by [`CallSite::roots`]: bytes relative to the frame pointer.
     pub roots: Vec<Box<[i32]>>,
+    /// Calls that exceptions do not pass.
+    pub landings: Vec<LandingSite>,
     /// Where the prologue saved the caller's callee-saved registers.
     pub saved: Vec<SavedReg>,
 }
@@ -86,6 +88,18 @@ pub struct CallSite {
     pub state: Option<u32>,
     /// Index into [`Sites::roots`] if the frame holds references to objects while the call is pending. Each is in 8 bytes.
     pub roots: Option<u32>,
+}
+
+/// A call with a landing pad: where control goes with every exception that the callee throws, its address in the first register of a
+/// result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LandingSite {
+    /// The return address.
+    pub code: u32,
+    /// The landing pad.
+    pub pad: u32,
+    /// Bytes from the frame's stack pointer to its frame pointer.
+    pub below: u32,
 }
 
 /// The wasm-level state of a frame at a call: all locals, then the operand stack below the call's arguments.

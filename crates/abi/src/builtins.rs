@@ -50,6 +50,13 @@ macro_rules! for_each_builtin {
             /// Operator `op` on structures, arrays, `i31` and casts: operands in slots at `operands`, its result at the same place;
             /// `a` and `b` are its immediates, see [`crate::gc`].
             gc(op: u32, a: u32, b: u32, operands: u64) -> u64, trap;
+            /// A new exception of tag `tag` of this instance; the caller fills in the payload before anything else happens.
+            exn_new(tag: u32) -> u64, trap;
+            /// Throws an exception: sets `StoreCtx::exception` and the trap `UncaughtException`, or traps if it is null. The caller, in the
+            /// interpreter, looks for the handler.
+            exn_throw(exn: u64) -> u64, trap;
+            /// As `exn_throw`, from compiled code: continues at the handler if one of the frames since the interpreter has it.
+            exn_unwind(exn: u64) -> u64, trap;
             /// The interpreter reports that function `func` used up its budget.
             hot(func: u32) -> u64, total;
             /// `memory.atomic.wait32` at `address + offset`: 0 = woken, 1 = another value, 2 = timed out.

@@ -83,11 +83,11 @@ pub trait Interpreter: Send + Sync {
     /// (or at its `value_sp`), with the current thread entered.
     unsafe fn call(&self, instance: *mut VmCtx, entry: *const FuncEntry, fp: *mut Slot);
 
-    /// Lists the interpreter's live frames, innermost first.
+    /// Lists the interpreter's live frames, innermost first, as long as `visit` returns true.
     ///
     /// # Safety
     /// `store` must be live and its guest code suspended (the caller runs inside a builtin or host function of it).
-    unsafe fn frames(&self, store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame));
+    unsafe fn frames(&self, store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame) -> bool);
 }
 
 /// Settings of an interpreter module.

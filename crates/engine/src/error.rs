@@ -7,6 +7,7 @@ use std::fmt;
 use sterna_isa::TrapCode;
 use sterna_runtime as rt;
 
+use crate::exception::Exception;
 use crate::trap::{Backtrace, Trap};
 
 /// `Result` with this crate's [`Error`].
@@ -122,12 +123,17 @@ impl Error {
                 Err(error) => Box::new(Carried(error)),
             };
         }
+        if let Some(exception) = self.downcast_ref::<Exception>() {
+            let backtrace = self.backtrace().map(Backtrace::to_runtime);
+            return Box::new(Trap::uncaught(exception, backtrace));
+        }
         match &self.0.backtrace {
             // It has passed through guest frames already: the innermost backtrace is the one to keep.
             Some(backtrace) => Box::new(rt::Trap {
                 code: TrapCode::Host,
                 frames: backtrace.to_runtime(),
                 host: Some(Box::new(Carried(self))),
+                exception: None,
             }),
             None => Box::new(Carried(self)),
         }
@@ -137,9 +143,12 @@ impl Error {
     #[cold]
     #[expect(clippy::boxed_local, reason = "one word in the result of every call")]
     pub(crate) fn from_trap(trap: Box<rt::Trap>) -> Error {
-        let rt::Trap { code, frames, host } = *trap;
+        let rt::Trap { code, frames, host, exception } = *trap;
         let backtrace = Backtrace::new(frames);
-        let Some(host) = host else { return Error::new(Trap::from_parts(code, backtrace)) };
+        let exception = exception.map(Exception::from_runtime);
+        let Some(host) = host else {
+            return Error::new(Trap::from_parts(code, backtrace, exception));
+        };
         let mut error = match host.downcast::<Carried>() {
             Ok(carried) => carried.0,
             Err(other) => Error::from_boxed(other),

@@ -88,13 +88,14 @@
 //! # Features of this crate
 //! `wat` (default): [`Module::new`] accepts the text format.
 //!
-//! Not there yet: async host functions, garbage-collected types, exceptions.
+//! Not there yet: async host functions, garbage-collected types.
 
 mod anyref;
 mod caller;
 mod config;
 mod engine;
 mod error;
+mod exception;
 mod externref;
 mod func;
 mod global;
@@ -123,6 +124,7 @@ pub use caller::Caller;
 pub use config::{Config, Tier};
 pub use engine::Engine;
 pub use error::{Error, Result};
+pub use exception::{Exception, ExnRef};
 pub use externref::ExternRef;
 pub use func::{Func, TypedFunc};
 pub use global::Global;

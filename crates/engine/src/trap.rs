@@ -8,6 +8,7 @@ use sterna_isa::TrapCode;
 use sterna_runtime as rt;
 use sterna_runtime::LoadedModule;
 
+use crate::exception::Exception;
 use crate::module::Module;
 use crate::source::{SourceFrame, Sources};
 
@@ -18,25 +19,50 @@ use crate::source::{SourceFrame, Sources};
 pub struct Trap {
     code: TrapCode,
     backtrace: Backtrace,
+    exception: Option<Exception>,
 }
 
 impl Trap {
     /// A trap to be raised by a host function, which gives it the backtrace.
     pub fn new(code: TrapCode) -> Trap {
-        Trap::from_parts(code, Backtrace::default())
+        Trap::from_parts(code, Backtrace::default(), None)
     }
 
-    pub(crate) fn from_parts(code: TrapCode, backtrace: Backtrace) -> Trap {
-        Trap { code, backtrace }
+    pub(crate) fn from_parts(
+        code: TrapCode,
+        backtrace: Backtrace,
+        exception: Option<Exception>,
+    ) -> Trap {
+        Trap { code, backtrace, exception }
+    }
+
+    /// What the runtime takes for a thrown exception.
+    pub(crate) fn uncaught(exception: &Exception, frames: Option<Vec<rt::FrameInfo>>) -> rt::Trap {
+        rt::Trap {
+            code: TrapCode::UncaughtException,
+            frames: frames.unwrap_or_default(),
+            host: None,
+            exception: Some(exception.to_runtime()),
+        }
     }
 
     pub(crate) fn into_runtime(self) -> rt::Trap {
-        rt::Trap { code: self.code, frames: self.backtrace.to_runtime(), host: None }
+        rt::Trap {
+            code: self.code,
+            frames: self.backtrace.to_runtime(),
+            host: None,
+            exception: self.exception.as_ref().map(Exception::to_runtime),
+        }
     }
 
     /// Why.
     pub fn code(&self) -> TrapCode {
         self.code
+    }
+
+    /// With [`TrapCode::UncaughtException`]: the exception.
+    pub fn exception(&self) -> Option<&Exception> {
+        self.exception.as_ref()
     }
 
     /// The guest's frames, innermost first, up to `Config::backtrace_frames` of them.
@@ -67,7 +93,11 @@ impl fmt::Debug for Trap {
     }
 }
 
-impl std::error::Error for Trap {}
+impl std::error::Error for Trap {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.exception.as_ref().map(|exception| exception as _)
+    }
+}
 
 impl From<TrapCode> for Trap {
     fn from(code: TrapCode) -> Trap {

@@ -8,6 +8,7 @@ use sterna_isa::{HeapType, RefType, ValType};
 
 use crate::anyref::AnyRef;
 use crate::error::{Error, Result};
+use crate::exception::ExnRef;
 use crate::externref::ExternRef;
 use crate::func::Func;
 use crate::store::Home;
@@ -60,6 +61,8 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
     /// A reference to a structure, array, `i31` or anything else of the hierarchy `any`; `None` is null.
     AnyRef(Option<AnyRef>),
+    /// An `exnref`; `None` is null.
+    ExnRef(Option<ExnRef>),
 }
 
 macro_rules! accessors {
@@ -90,6 +93,8 @@ impl Val {
     pub const NULL_EXTERN: Val = Val::ExternRef(None);
     /// The null `anyref`.
     pub const NULL_ANY: Val = Val::AnyRef(None);
+    /// The null `exnref`.
+    pub const NULL_EXN: Val = Val::ExnRef(None);
 
     /// Its type: for references, the nullable one.
     pub fn ty(&self) -> ValType {
@@ -102,6 +107,7 @@ impl Val {
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
             Val::AnyRef(_) => ValType::Ref(RefType::nullable(HeapType::Any)),
+            Val::ExnRef(_) => ValType::EXNREF,
         }
     }
 
@@ -134,6 +140,8 @@ impl Val {
         extern_ref, unwrap_extern_ref, ExternRef(value) => Option<ExternRef>, value;
         /// The `anyref`, if it is one.
         any_ref, unwrap_any_ref, AnyRef(value) => Option<AnyRef>, value;
+        /// The `exnref`, if it is one.
+        exn_ref, unwrap_exn_ref, ExnRef(value) => Option<ExnRef>, value;
     }
 
     /// The value as two slots (the second one is zero unless it is a vector), if it is of type `ty` and of this store.
@@ -149,6 +157,7 @@ impl Val {
             (Val::FuncRef(func), ValType::Ref(ty)) => Ref::Func(func).to_slot(ty, store)?,
             (Val::ExternRef(value), ValType::Ref(ty)) => Ref::Extern(value).to_slot(ty, store)?,
             (Val::AnyRef(value), ValType::Ref(ty)) => Ref::Any(value).to_slot(ty, store)?,
+            (Val::ExnRef(value), ValType::Ref(ty)) => Ref::Exn(value).to_slot(ty, store)?,
             (other, expected) => return Err(mismatch(expected, other.ty())),
         };
         Ok([slot, 0])
@@ -186,6 +195,8 @@ pub enum Ref {
     Extern(Option<ExternRef>),
     /// A reference of the hierarchy `any`; `None` is null.
     Any(Option<AnyRef>),
+    /// An `exnref`; `None` is null.
+    Exn(Option<ExnRef>),
 }
 
 impl Ref {
@@ -201,13 +212,13 @@ impl Ref {
             | HeapType::Struct
             | HeapType::Array
             | HeapType::None => Some(Ref::Any(None)),
-            HeapType::Exn | HeapType::NoExn => None,
+            HeapType::Exn | HeapType::NoExn => Some(Ref::Exn(None)),
         }
     }
 
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
-        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Any(None))
+        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Any(None) | Ref::Exn(None))
     }
 
     /// Its type: the nullable one.
@@ -216,6 +227,7 @@ impl Ref {
             Ref::Func(_) => RefType::FUNCREF,
             Ref::Extern(_) => RefType::EXTERNREF,
             Ref::Any(_) => RefType::nullable(HeapType::Any),
+            Ref::Exn(_) => RefType::EXNREF,
         }
     }
 
@@ -233,6 +245,7 @@ impl Ref {
                 if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
             }
             Ref::Extern(Some(value)) if ty.heap == HeapType::Extern => value.slot(store.id),
+            Ref::Exn(Some(value)) if ty.heap == HeapType::Exn => value.slot(store.id),
             Ref::Any(Some(value)) if top == HeapType::Any => {
                 let slot = value.slot(store)?;
                 if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
@@ -247,6 +260,8 @@ impl Ref {
         match store.top(ty.heap) {
             HeapType::Func => Ref::Func(Func::from_slot(store.id, slot)),
             HeapType::Extern => Ref::Extern(ExternRef::from_slot(store.id, slot)),
+            // SAFETY: passed on from the caller.
+            HeapType::Exn => Ref::Exn(unsafe { ExnRef::from_slot(store.id, slot) }),
             _ => Ref::Any(AnyRef::from_slot(store, slot)),
         }
     }
@@ -258,6 +273,7 @@ impl From<Ref> for Val {
             Ref::Func(func) => Val::FuncRef(func),
             Ref::Extern(value) => Val::ExternRef(value),
             Ref::Any(value) => Val::AnyRef(value),
+            Ref::Exn(value) => Val::ExnRef(value),
         }
     }
 }

@@ -11,7 +11,7 @@ use sterna_isa::TrapCode;
 use sterna_module::Module;
 
 use crate::op::enter::{CompiledStub, TRANSLATE_STUB};
-use crate::translate::{RootMap, Source, Translated, translate};
+use crate::translate::{Handlers, RootMap, Source, Translated, translate};
 
 /// The interpreter's object of a module, to which `FuncEntry::interp` points.
 pub(crate) struct ModuleCode {
@@ -101,16 +101,23 @@ impl ModuleCode {
 
     /// The function whose code contains an address.
     pub fn find(&self, address: *const u8) -> Option<FoundCode> {
+        self.find_with(address, |_, _| ()).map(|(found, ())| found)
+    }
+
+    /// The function whose code contains an address, and what `look` finds in its handlers; it also gets the start of the code.
+    pub fn find_with<T>(
+        &self,
+        address: *const u8,
+        look: impl FnOnce(&Handlers, usize) -> T,
+    ) -> Option<(FoundCode, T)> {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         let (&start, function) = functions.range(..=address as usize).next_back()?;
-        let Translated { code, record, frame_slots } = &function.translated;
-        let inside = (address as usize) < start + size_of_val(&code[..]);
-        inside.then_some(FoundCode {
-            func: function.func,
-            record: *record,
-            frame_slots: *frame_slots,
-            start,
-        })
+        let Translated { code, handlers, record, frame_slots } = &function.translated;
+        if address as usize >= start + size_of_val(&code[..]) {
+            return None;
+        }
+        let (func, record, frame_slots) = (function.func, *record, *frame_slots);
+        Some((FoundCode { func, record, frame_slots, start }, look(handlers, start)))
     }
 
     /// The root map of a function, made when it is first asked for.

@@ -57,9 +57,9 @@ fn read(frame: &InterpFrame, ty: ValType, saved: Saved) -> u128 {
         Saved::Acc(class) => {
             // SAFETY: the store is live; only the innermost frame has values in accumulators.
             let boundary = unsafe { (*store_of(frame.instance)).interp_frame }.cast::<Boundary>();
-            // SAFETY: boundaries are unlinked before their native frame ends.
-            let boundary = unsafe { &*boundary };
-            u128::from(boundary.accumulators[class])
+            // SAFETY: boundaries are unlinked before their native frame ends. There is none when only the position is of interest.
+            unsafe { boundary.as_ref() }
+                .map_or(0, |boundary| u128::from(boundary.accumulators[class]))
         }
     }
 }

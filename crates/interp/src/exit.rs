@@ -168,6 +168,13 @@ pub(crate) fn caller_of(return_address: *const u8, fp: *mut Slot) -> Suspended {
     Suspended { vmctx, ip: return_address.wrapping_sub(1), fp }
 }
 
+/// The innermost boundary of a vmctx's store.
+#[inline(always)]
+pub(crate) fn boundary_of(any: *mut VmCtx) -> *mut Boundary {
+    // SAFETY: the store is live and belongs to this thread while its guest code runs.
+    unsafe { (*store_of(any)).interp_frame }.cast()
+}
+
 #[inline(always)]
 fn note(any: *mut VmCtx, free: *mut Slot, vmctx: *mut VmCtx, ip: *const u8, fp: *mut Slot) {
     let store = store_of(any);
@@ -194,8 +201,7 @@ fn suspend_anywhere<'a>(
     let module = ModuleCode::of(vmctx);
     let top = module.find(ip).map_or(0, |found| found.frame_slots as usize);
     suspend_at(vmctx, ip, fp, top);
-    // SAFETY: see `note`.
-    let boundary = unsafe { (*store_of(vmctx)).interp_frame }.cast::<Boundary>();
+    let boundary = boundary_of(vmctx);
     // SAFETY: see `note`.
     unsafe { (*boundary).accumulators = accumulators };
     module
@@ -244,6 +250,25 @@ handlers! {
         r.len = polled(r.ip, r.fp, r.len, r.vmctx, [r.acc, u64::from(r.f32.to_bits()), r.f64.to_bits()]);
         if is_trapping(r.vmctx) {
             return machine::finish(r);
+        }
+        tail!(resume, r)
+    }
+
+    /// Leaves the run, or goes on at the handler of the pending exception.
+    #[cold]
+    #[inline(never)]
+    fn unwind(r) {
+        if !crate::catch::land(r.vmctx) {
+            return machine::finish(r);
+        }
+        // SAFETY: guest code runs inside `call`, whose boundary this is; `land` has left a frame there.
+        let boundary = unsafe { &*boundary_of(r.vmctx) };
+        (r.ip, r.fp, r.vmctx) = (boundary.ip, boundary.fp, boundary.vmctx);
+        if ModuleCode::of(r.vmctx).has_memory() {
+            r.load_memory();
+        }
+        if interrupted(&r) {
+            tail!(poll, r)
         }
         tail!(resume, r)
     }

@@ -11,25 +11,25 @@ use crate::exit::{Boundary, ReturnInfo, ReturnKind, Suspended, caller_of};
 ///
 /// # Safety
 /// As there.
-pub(crate) unsafe fn frames(store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame)) {
+pub(crate) unsafe fn frames(store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame) -> bool) {
     // SAFETY: the caller guarantees a live, suspended store.
     let mut next = unsafe { (*store).interp_frame }.cast::<Boundary>().cast_const();
     while !next.is_null() {
         // SAFETY: boundaries are unlinked before their native frame ends.
         let boundary = unsafe { &*next };
-        if !boundary.fp.is_null() {
-            walk(boundary, visit);
+        if !boundary.fp.is_null() && !walk(boundary, visit) {
+            return;
         }
         next = boundary.prev;
     }
 }
 
-/// Visits the frames of one native call, innermost first.
-fn walk(boundary: &Boundary, visit: &mut dyn FnMut(InterpFrame)) {
+/// Visits the frames of one native call, innermost first; whether to go on.
+fn walk(boundary: &Boundary, visit: &mut dyn FnMut(InterpFrame) -> bool) -> bool {
     let Boundary { vmctx, ip, fp, native_sp, .. } = *boundary;
     let mut frame = Suspended { vmctx, ip, fp };
     while let Some(code) = ModuleCode::of(frame.vmctx).find(frame.ip) {
-        visit(InterpFrame {
+        let go_on = visit(InterpFrame {
             instance: frame.vmctx,
             func: code.func,
             fp: frame.fp,
@@ -38,16 +38,20 @@ fn walk(boundary: &Boundary, visit: &mut dyn FnMut(InterpFrame)) {
             describe,
             roots,
         });
+        if !go_on {
+            return false;
+        }
         // SAFETY: the record is in the frame.
         let record = unsafe { frame.fp.add(code.record as usize) };
         // SAFETY: as above; written by `enter`.
         let return_address = unsafe { record.read() } as *const u8;
         if ReturnInfo::of(return_address).kind == ReturnKind::Exit {
-            return;
+            return true;
         }
         frame = caller_of(return_address, frame.fp);
     }
     debug_assert!(false, "every suspended frame is in translated code");
+    true
 }
 
 /// See [`InterpFrame::roots`].

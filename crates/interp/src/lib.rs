@@ -8,8 +8,10 @@
 //! | `translate/*` | making code |
 //! | `code` | keeping code |
 //! | `exit`, `frames`, `describe` | entering, leaving, traps; the walk over frames and their contents |
+//! | `catch` | the handlers of exceptions |
 //! | `dump` | listings, for tests |
 
+mod catch;
 mod code;
 mod describe;
 mod dump;
@@ -55,7 +57,7 @@ impl Interpreter for Interp {
         unsafe { exit::call(instance, entry, fp) }
     }
 
-    unsafe fn frames(&self, store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame)) {
+    unsafe fn frames(&self, store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame) -> bool) {
         // SAFETY: the caller's promise.
         unsafe { frames::frames(store, visit) }
     }

@@ -47,7 +47,7 @@ pub(crate) enum Stop {
     Trap(TrapCode),
     /// A trap of the call that is being entered: it belongs to the caller, whose return address is in `acc`.
     CallTrap(TrapCode),
-    /// `activation.trap` is set already.
+    /// `activation.trap` is set already; the frame is suspended.
     Unwind,
     /// The instruction is done, but the host asked for attention.
     Poll,
@@ -219,7 +219,7 @@ handlers! {
                 r.len = code as usize;
                 tail!(crate::exit::call_trap, r)
             }
-            Err(Stop::Unwind) => tail!(stop, r),
+            Err(Stop::Unwind) => tail!(crate::exit::unwind, r),
             Err(Stop::Poll) => tail!(crate::exit::poll, r),
         }
     }

@@ -213,6 +213,7 @@ fn capture(store: *const StoreCtx) -> Vec<sterna_abi::CapturedFrame> {
     let mut visit = |frame: sterna_abi::InterpFrame| {
         // SAFETY: the frame is suspended.
         frames.push(unsafe { (frame.describe)(&frame) });
+        true
     };
     // SAFETY: guest code is suspended in a host function.
     unsafe { Interp.frames(store, &mut visit) };

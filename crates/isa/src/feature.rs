@@ -93,9 +93,9 @@ define_features! {
     /// Garbage-collected structs and arrays.
     Gc, "gc", Wasm3, on;
     /// Exceptions.
-    Exceptions, "exceptions", Wasm3, off;
+    Exceptions, "exceptions", Wasm3, on;
     /// Exceptions in the form before WebAssembly 3.0.
-    LegacyExceptions, "legacy-exceptions", Proposal, off;
+    LegacyExceptions, "legacy-exceptions", Proposal, on;
     /// Shared memories and atomic operators.
     Threads, "threads", Proposal, on;
     /// 128-bit integer arithmetic on pairs.

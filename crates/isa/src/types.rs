@@ -25,6 +25,8 @@ impl ValType {
     pub const FUNCREF: Self = Self::Ref(RefType::FUNCREF);
     /// `(ref null extern)`.
     pub const EXTERNREF: Self = Self::Ref(RefType::EXTERNREF);
+    /// `(ref null exn)`.
+    pub const EXNREF: Self = Self::Ref(RefType::EXNREF);
 
     /// How many 8-byte slots of a canonical frame a value takes: 2 for a vector, else 1.
     pub const fn slots(self) -> usize {
@@ -71,6 +73,8 @@ impl RefType {
     pub const FUNCREF: Self = Self::nullable(HeapType::Func);
     /// `(ref null extern)`.
     pub const EXTERNREF: Self = Self::nullable(HeapType::Extern);
+    /// `(ref null exn)`.
+    pub const EXNREF: Self = Self::nullable(HeapType::Exn);
 
     /// `(ref null heap)`.
     pub const fn nullable(heap: HeapType) -> Self {

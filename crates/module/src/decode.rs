@@ -21,7 +21,7 @@ use crate::items::{
     SegmentMode,
 };
 use crate::module::Module;
-use crate::validate::{self, Pending};
+use crate::validate::{self, BodyFacts, Pending};
 
 type Result<T> = std::result::Result<T, ModuleError>;
 
@@ -51,13 +51,13 @@ pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) 
         section(&mut module, payload)?;
     }
     let facts = validate::validate_bodies(&bytes, bodies, threads)?;
-    module.has_tail_calls = facts.has_tail_calls;
+    module.facts = facts;
     module.escaping = escaping(&module);
     Ok(module)
 }
 
 /// As [`decode`], for a binary that passed it before: nothing is checked that reading does not need.
-pub(crate) fn decode_trusted(bytes: ModuleBytes, has_tail_calls: bool) -> Result<Module> {
+pub(crate) fn decode_trusted(bytes: ModuleBytes, facts: BodyFacts) -> Result<Module> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(ModuleError::new(0, "module is larger than 4 GiB"));
     }
@@ -77,7 +77,7 @@ pub(crate) fn decode_trusted(bytes: ModuleBytes, has_tail_calls: bool) -> Result
             payload => section(&mut module, payload)?,
         }
     }
-    module.has_tail_calls = has_tail_calls;
+    module.facts = facts;
     module.escaping = escaping(&module);
     Ok(module)
 }
@@ -105,7 +105,7 @@ fn empty(bytes: ModuleBytes) -> Module {
         customs: Vec::new(),
         escaping: Vec::new(),
         code_range: 0..0,
-        has_tail_calls: false,
+        facts: BodyFacts::default(),
         names: OnceLock::new(),
         hints: OnceLock::new(),
     }

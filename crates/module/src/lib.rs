@@ -25,4 +25,4 @@ pub use items::{
 };
 pub use module::Module;
 pub use names::Names;
-pub use validate::PARALLEL_MIN_BYTES;
+pub use validate::{BodyFacts, PARALLEL_MIN_BYTES};

@@ -17,6 +17,7 @@ use crate::items::{
     Import, MemoryType, TableType,
 };
 use crate::names::Names;
+use crate::validate::BodyFacts;
 
 /// A valid module. Immutable; share it behind an `Arc`.
 pub struct Module {
@@ -41,7 +42,7 @@ pub struct Module {
     pub(crate) customs: Vec<(Box<str>, Range<u32>)>,
     pub(crate) escaping: Vec<FuncIndex>,
     pub(crate) code_range: Range<u32>,
-    pub(crate) has_tail_calls: bool,
+    pub(crate) facts: BodyFacts,
     pub(crate) names: OnceLock<Names>,
     pub(crate) hints: OnceLock<BranchHints>,
 }
@@ -60,16 +61,16 @@ impl Module {
     }
 
     /// Decodes a binary that is known to be valid because [`Module::decode`] accepted the same bytes before, in this process or
-    /// another. `has_tail_calls` is what [`Module::has_tail_calls`] said then. Takes time for what the sections declare, not for
+    /// another. `facts` is what [`Module::facts`] said then. Takes time for what the sections declare, not for
     /// the bodies.
     ///
     /// # Errors
     /// Some malformed binaries; others give a module that the rest of the engine panics on.
     pub fn decode_trusted(
         bytes: impl Into<ModuleBytes>,
-        has_tail_calls: bool,
+        facts: BodyFacts,
     ) -> Result<Module, ModuleError> {
-        crate::decode::decode_trusted(bytes.into(), has_tail_calls)
+        crate::decode::decode_trusted(bytes.into(), facts)
     }
 
     /// The binary.
@@ -263,7 +264,17 @@ impl Module {
 
     /// Whether any body contains a tail call.
     pub fn has_tail_calls(&self) -> bool {
-        self.has_tail_calls
+        self.facts.has_tail_calls
+    }
+
+    /// What is known of the bodies as a whole.
+    pub fn facts(&self) -> BodyFacts {
+        self.facts
+    }
+
+    /// Whether compiled functions must follow a convention in which tail calls and landing pads are possible.
+    pub fn needs_tail_convention(&self) -> bool {
+        self.facts.has_tail_calls || self.facts.has_handlers
     }
 
     /// Byte range of the contents of the code section (empty if there is none).

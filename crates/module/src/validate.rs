@@ -14,9 +14,12 @@ pub const PARALLEL_MIN_BYTES: u64 = 256 << 10;
 pub(crate) type Pending<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
 /// What validation learns about the bodies on the way.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BodyFacts {
-    pub(crate) has_tail_calls: bool,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyFacts {
+    /// Whether any body contains a tail call.
+    pub has_tail_calls: bool,
+    /// Whether any body contains a handler of exceptions.
+    pub has_handlers: bool,
 }
 
 /// Validates all bodies on up to `threads` threads. Of several errors the one with the lowest offset is reported, as a
@@ -30,7 +33,7 @@ pub(crate) fn validate_bodies(
     if threads <= 1 || size < PARALLEL_MIN_BYTES {
         return validate_run(bytes, bodies);
     }
-    let tail_calls = AtomicBool::new(false);
+    let (tail_calls, handlers) = (AtomicBool::new(false), AtomicBool::new(false));
     let next = AtomicUsize::new(0);
     let chunks = split(bodies, size / (threads as u64 * 8));
     let slots: Vec<_> =
@@ -40,6 +43,7 @@ pub(crate) fn validate_bodies(
             let chunk = slot.lock().expect("no validator panics while holding a chunk").take();
             let facts = validate_run(bytes, chunk.unwrap_or_default())?;
             tail_calls.fetch_or(facts.has_tail_calls, Ordering::Relaxed);
+            handlers.fetch_or(facts.has_handlers, Ordering::Relaxed);
         }
         Ok(())
     };
@@ -52,7 +56,10 @@ pub(crate) fn validate_bodies(
     });
     match results.into_iter().filter_map(Result::err).min_by_key(|error| error.offset) {
         Some(error) => Err(error),
-        None => Ok(BodyFacts { has_tail_calls: tail_calls.into_inner() }),
+        None => Ok(BodyFacts {
+            has_tail_calls: tail_calls.into_inner(),
+            has_handlers: handlers.into_inner(),
+        }),
     }
 }
 
@@ -84,6 +91,8 @@ fn validate_run(bytes: &[u8], bodies: Vec<Pending<'_>>) -> Result<BodyFacts, Mod
             // return_call, return_call_indirect, return_call_ref
             facts.has_tail_calls |=
                 matches!(bytes.get(position as usize), Some(0x12 | 0x13 | 0x15));
+            // try, try_table
+            facts.has_handlers |= matches!(bytes.get(position as usize), Some(0x06 | 0x1f));
             reader.visit_operator(&mut validator.visitor(position))??;
         }
         reader.finish_expression(&validator.visitor(reader.original_position()))?;

@@ -4,7 +4,7 @@
 
 use sterna_base::{FuncIndex, GlobalIndex, TagIndex, TypeIndex};
 use sterna_isa::{Feature, FeatureSet, FuncType, HeapType, Op, ValType};
-use sterna_module::{ConstOp, ExternIndex, ExternType, Imm, Module, SegmentMode};
+use sterna_module::{BodyFacts, ConstOp, ExternIndex, ExternType, Imm, Module, SegmentMode};
 
 fn decode(text: &str) -> Module {
     Module::decode(wat::parse_str(text).unwrap(), &FeatureSet::DEFAULT, 1).unwrap()
@@ -46,8 +46,9 @@ fn exposes_what_was_declared() {
 #[test]
 fn trusted_bytes_decode_to_the_same_module() {
     let checked = decode(RICH);
-    let trusted = Module::decode_trusted(checked.bytes().clone(), true).unwrap();
-    assert!(trusted.has_tail_calls(), "taken from the caller");
+    let facts = BodyFacts { has_tail_calls: true, has_handlers: true };
+    let trusted = Module::decode_trusted(checked.bytes().clone(), facts).unwrap();
+    assert_eq!(trusted.facts(), facts, "taken from the caller");
     assert_eq!(trusted.exports(), checked.exports());
     assert_eq!(trusted.imports(), checked.imports());
     assert_eq!(trusted.escaping_funcs(), checked.escaping_funcs());
@@ -61,7 +62,7 @@ fn trusted_bytes_decode_to_the_same_module() {
     }
     // What reading itself notices is still an error.
     let cut = &checked.bytes()[..checked.bytes().len() - 1];
-    assert!(Module::decode_trusted(cut, false).is_err());
+    assert!(Module::decode_trusted(cut, BodyFacts::default()).is_err());
 }
 
 #[test]

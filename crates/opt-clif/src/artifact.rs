@@ -14,7 +14,8 @@ use cranelift_codegen::{
     MachSrcLoc,
 };
 use sterna_abi::{
-    CallSite, CodeReloc, FrameState, FunctionCode, RelocKind, SavedReg, Sites, TrapSite, ValuePlace,
+    CallSite, CodeReloc, FrameState, FunctionCode, LandingSite, RelocKind, SavedReg, Sites,
+    TrapSite, ValuePlace,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{TrapCode, ValType};
@@ -72,7 +73,17 @@ pub(crate) fn function_code(
     states.sort_by_key(|state| state.wasm);
     for site in code.buffer.call_sites() {
         let wasm = locations.at(site.ret_addr - 1);
-        let state = match site.exception_handlers {
+        let is_state = |item: &&FinalizedMachExceptionHandler| {
+            matches!(item, FinalizedMachExceptionHandler::Context(_))
+        };
+        let items: Vec<_> = site.exception_handlers.iter().filter(is_state).collect();
+        for item in site.exception_handlers {
+            if let FinalizedMachExceptionHandler::Default(pad) = *item {
+                let below = site.frame_offset.ok_or("a call with a handler has no frame")?;
+                sites.landings.push(LandingSite { code: site.ret_addr, pad, below });
+            }
+        }
+        let state = match &items[..] {
             [] => None,
             items => {
                 let found = states.binary_search_by_key(&wasm, |state| state.wasm);
@@ -86,6 +97,7 @@ pub(crate) fn function_code(
     }
     sites.calls.sort_by_key(|site| site.code);
     stack_maps(code, &mut sites)?;
+    sites.landings.sort_by_key(|site| site.code);
     sites.saved = saved_registers(isa, code)?;
     Ok(FunctionCode { bytes: code.code_buffer().to_vec(), relocs, sites })
 }
@@ -141,10 +153,10 @@ impl Locations<'_> {
 
 fn frame_state(
     state: &PendingState,
-    items: &[FinalizedMachExceptionHandler],
+    items: &[&FinalizedMachExceptionHandler],
     frame: u32,
 ) -> Result<FrameState, String> {
-    let mut items = items.iter();
+    let mut items = items.iter().copied();
     let mut values = Vec::with_capacity(state.values.len());
     for &(ty, constant) in &state.values {
         let place = match constant {

@@ -165,7 +165,7 @@ impl Compiler for ClifCompiler {
 
 /// The convention of a module's bodies.
 fn convention(module: &Module) -> Convention {
-    if module.has_tail_calls() { Convention::Tail } else { Convention::Reg }
+    if module.needs_tail_convention() { Convention::Tail } else { Convention::Reg }
 }
 
 impl Worker {

@@ -10,6 +10,7 @@ mod bulk;
 mod calls;
 mod casts;
 mod control;
+mod exception;
 mod memory;
 mod numeric;
 mod objects;
@@ -353,7 +354,7 @@ impl<'a> Lower<'a> {
     fn constant(&mut self, ty: Type, bits: u128) -> ir::Value {
         match ty {
             Type::I32 => self.pos.ins().iconst(types::I32, i64::from(bits as u32)),
-            Type::I64 | Type::FuncRef | Type::ExternRef | Type::AnyRef => {
+            Type::I64 | Type::FuncRef | Type::ExternRef | Type::AnyRef | Type::ExnRef => {
                 self.pos.ins().iconst(types::I64, bits as u64 as i64)
             }
             Type::F32 => self.pos.ins().f32const(ir::immediates::Ieee32::with_bits(bits as u32)),
@@ -441,6 +442,10 @@ impl<'a> Lower<'a> {
                 return Ok(());
             }
             Opcode::Wasm(op) => op,
+            other => {
+                self.exception(other, inst);
+                return Ok(());
+            }
         };
         match op.class() {
             Class::Pure | Class::Lane | Class::Wide => self.pure(op, inst)?,
@@ -465,6 +470,7 @@ impl<'a> Lower<'a> {
             Class::Builtin => self.builtin(op, inst),
             Class::Ref => self.reference(op, inst),
             Class::Gc => self.object(op, inst),
+            Class::Exception => self.throw_ref(inst),
             _ => return Err(format!("{op} is not supported by the optimizing tier yet")),
         }
         Ok(())

@@ -12,6 +12,7 @@
 //!   Parameters that turn out superfluous are removed by `passes::params`, unused ones by `passes::dead`.
 
 mod control;
+mod exception;
 mod locals;
 mod objects;
 mod operators;
@@ -80,6 +81,12 @@ pub struct Builder {
     next_loop: u32,
     /// Parameters of open ifs, for their else halves.
     saved_params: Vec<Value>,
+    /// Open bodies of `try`s.
+    tries: Vec<exception::Try>,
+    /// Clauses of open `try_table`s.
+    catches: Vec<Box<[sterna_module::Catch]>>,
+    /// Locals of dispatch blocks, for the clauses of legacy `try`s.
+    saved_locals: Vec<(u32, Value)>,
     /// By label depth, the edge of the last `br_table` to it.
     label_edges: Vec<Option<Edge>>,
     result_params: Vec<u32>,
@@ -109,6 +116,9 @@ impl Builder {
         self.pending.clear();
         self.next_loop = 0;
         self.saved_params.clear();
+        self.tries.clear();
+        self.catches.clear();
+        self.saved_locals.clear();
         self.label_edges.clear();
         let body = module.body(func);
         let has_calls = self.loops.scan(body.operators())?;

@@ -50,6 +50,8 @@ pub enum Type {
     /// Any reference of the hierarchy `any`: 32 bits, zero-extended, 0 = null. Calls and allocations can change it: see
     /// [`crate::roots`].
     AnyRef,
+    /// Any reference to an exception: an address, 0 = null.
+    ExnRef,
 }
 
 impl Type {
@@ -69,7 +71,7 @@ impl Type {
     pub fn of_heap(module: &Module, ty: HeapType) -> Option<Type> {
         match ty {
             HeapType::Extern | HeapType::NoExtern => Some(Type::ExternRef),
-            HeapType::Exn | HeapType::NoExn => None,
+            HeapType::Exn | HeapType::NoExn => Some(Type::ExnRef),
             _ if module.is_func_heap(ty) => Some(Type::FuncRef),
             _ => Some(Type::AnyRef),
         }
@@ -86,6 +88,7 @@ impl Type {
             Type::FuncRef => ValType::FUNCREF,
             Type::ExternRef => ValType::EXTERNREF,
             Type::AnyRef => ValType::Ref(RefType::nullable(HeapType::Any)),
+            Type::ExnRef => ValType::EXNREF,
         }
     }
 }
@@ -103,6 +106,17 @@ pub enum Opcode {
     Wasm(Op),
     /// Checks the interruption flag.
     Poll,
+    /// The exception that the next instruction, a call, throws: only arguments of that call's landing edge, and what they lead to, may
+    /// use it.
+    Landed,
+    /// A new exception of a tag.
+    ExnNew,
+    /// Whether an exception has a tag.
+    ExnIs,
+    /// The payload of an exception that has a tag.
+    ExnPayload,
+    /// Says that references to an exception remain after it was caught.
+    ExnKeep,
 }
 
 /// A range of the value pool.
@@ -214,6 +228,17 @@ pub struct StateData {
     pub locals: u32,
 }
 
+/// Where a call goes on when the callee throws.
+#[derive(Clone, Copy, Debug)]
+pub struct LandingData {
+    /// The call. Unlike other edges, this one does not leave from the end of its block.
+    pub inst: Inst,
+    /// The edge.
+    pub edge: Edge,
+    /// The result of the [`Opcode::Landed`] in front of the call.
+    pub exn: Value,
+}
+
 /// How a value is defined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Def {
@@ -248,6 +273,7 @@ pub struct Graph {
     pub(crate) switches: Vec<Switch>,
     pub(crate) tables: Vec<Edge>,
     pub(crate) states: Vec<StateData>,
+    pub(crate) landings: Vec<LandingData>,
     pub(crate) results: Vec<Type>,
     const_cache: ConstCache,
 }
@@ -275,6 +301,7 @@ impl Graph {
         self.switches.clear();
         self.tables.clear();
         self.states.clear();
+        self.landings.clear();
         self.results.clear();
         self.const_cache = ConstCache::default();
     }
@@ -425,6 +452,12 @@ impl Graph {
     pub fn state(&self, inst: Inst) -> Option<&StateData> {
         let position = self.states.binary_search_by_key(&inst, |state| state.inst).ok()?;
         self.states.get(position)
+    }
+
+    /// Where a call goes on when the callee throws; `None` if the exception passes the function.
+    pub fn landing(&self, inst: Inst) -> Option<LandingData> {
+        let position = self.landings.binary_search_by_key(&inst, |landing| landing.inst).ok()?;
+        self.landings.get(position).copied()
     }
 
     /// Types of the function's results.

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use sterna_isa::{ImmKind, Op};
 
 use crate::graph::{
-    Block, Graph, Inst, List, MemAccess, Opcode, Origin, StateData, Switch, Type, Value,
+    Block, Edge, Graph, Inst, LandingData, List, MemAccess, Opcode, Origin, StateData, Switch,
+    Type, Value,
 };
 use crate::print::{has_index, has_indices};
 
@@ -134,6 +135,7 @@ fn type_named(name: &str) -> Option<Type> {
         "funcref" => Type::FuncRef,
         "externref" => Type::ExternRef,
         "anyref" => Type::AnyRef,
+        "exnref" => Type::ExnRef,
         _ => return None,
     })
 }
@@ -233,19 +235,30 @@ impl Parser {
         let name = line.word(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_');
         let op = match name {
             "poll" => Opcode::Poll,
+            "exn.landed" => Opcode::Landed,
+            "exn.keep" => Opcode::ExnKeep,
+            "exn.new" => Opcode::ExnNew,
+            "exn.is" => Opcode::ExnIs,
+            "exn.payload" => Opcode::ExnPayload,
             _ => {
                 Opcode::Wasm(*self.ops.get(name).ok_or_else(|| format!("`{name}` is no operator"))?)
             }
         };
         let mut imm = match op {
             Opcode::Wasm(op) => self.immediate(op, line)?,
-            Opcode::Poll => 0,
+            Opcode::Poll | Opcode::Landed | Opcode::ExnKeep => 0,
+            Opcode::ExnNew | Opcode::ExnIs | Opcode::ExnPayload => {
+                let tag = line.number_after("[")?;
+                line.expect("]")?;
+                u64::from(tag)
+            }
         };
         let args = self.operands(line)?;
         if let Some(targets) = self.targets(op, line)? {
             imm = targets;
         }
         let inst = Inst::from_u32(self.graph.num_insts() as u32);
+        self.landing(inst, line)?;
         self.state(inst, line)?;
         let origin = if line.eat("@") { line.number()? as u32 } else { 0 };
         self.graph.push_inst(op, args, imm, Origin(origin));
@@ -303,14 +316,7 @@ impl Parser {
             line.eat(",");
         }
         while line.rest.starts_with("block") {
-            let block = Block::from_u32(line.number_after("block")?);
-            self.make_blocks(block);
-            let edge = self.graph.push_edge(block);
-            if line.eat("(") {
-                let args = self.operands(line)?;
-                self.graph.edges[edge.index()].args = args;
-                line.expect(")")?;
-            }
+            self.one_edge(line)?;
             line.eat(",");
         }
         let count = self.graph.edges.len() as u32 - first;
@@ -320,6 +326,29 @@ impl Parser {
         let len = self.graph.tables.len() as u32 - table;
         self.graph.switches.push(Switch { edges: (first.into(), count), table: (table, len) });
         Ok(Some(self.graph.switches.len() as u64 - 1))
+    }
+
+    fn landing(&mut self, inst: Inst, line: &mut Cursor<'_>) -> Parsed<()> {
+        if !line.eat("unwind") {
+            return Ok(());
+        }
+        let edge = self.one_edge(line)?;
+        let before = self.graph.insts.last().filter(|before| before.op == Opcode::Landed);
+        let exn = before.ok_or("a call that unwinds follows an exn.landed")?.first_result;
+        self.graph.landings.push(LandingData { inst, edge, exn });
+        Ok(())
+    }
+
+    fn one_edge(&mut self, line: &mut Cursor<'_>) -> Parsed<Edge> {
+        let block = Block::from_u32(line.number_after("block")?);
+        self.make_blocks(block);
+        let edge = self.graph.push_edge(block);
+        if line.eat("(") {
+            let args = self.operands(line)?;
+            self.graph.edges[edge.index()].args = args;
+            line.expect(")")?;
+        }
+        Ok(edge)
     }
 
     fn state(&mut self, inst: Inst, line: &mut Cursor<'_>) -> Parsed<()> {

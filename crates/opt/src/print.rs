@@ -132,6 +132,11 @@ impl Printer<'_> {
         }
         match data.op {
             Opcode::Poll => self.out.push_str("poll"),
+            Opcode::Landed => self.out.push_str("exn.landed"),
+            Opcode::ExnKeep => self.out.push_str("exn.keep"),
+            Opcode::ExnNew => write!(self.out, "exn.new[{}]", data.index())?,
+            Opcode::ExnIs => write!(self.out, "exn.is[{}]", data.index())?,
+            Opcode::ExnPayload => write!(self.out, "exn.payload[{}]", data.index())?,
             Opcode::Wasm(op) => {
                 self.out.push_str(op.text());
                 self.immediate(op, inst)?;
@@ -142,6 +147,10 @@ impl Printer<'_> {
             self.operands(graph.args(inst))?;
         }
         self.targets(inst)?;
+        if let Some(landing) = graph.landing(inst) {
+            self.out.push_str(" unwind ");
+            self.edge(landing.edge)?;
+        }
         self.state(inst)?;
         if origins {
             write!(self.out, " @{:#x}", data.origin.0)?;

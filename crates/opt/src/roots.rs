@@ -86,7 +86,8 @@ impl Roots {
 
     /// Makes the set after an instruction that before it.
     fn step(&mut self, graph: &Graph, inst: Inst, live: &mut BitSet<Value>, record: bool) {
-        for edge in graph.edges(inst) {
+        let landing = graph.landing(inst).map(|landing| landing.edge);
+        for edge in graph.edges(inst).chain(landing) {
             let edge = graph.edge(edge);
             live.union_with(&self.live_in[edge.block.index()]);
             use_all(graph, graph.list(edge.args), live);

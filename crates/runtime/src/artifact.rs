@@ -16,13 +16,14 @@ use std::ops::Range;
 
 use sterna_abi::CodeSettings;
 use sterna_isa::FeatureSet;
+use sterna_module::BodyFacts;
 use twox_hash::XxHash3_64;
 
 /// The first bytes of an artifact: no text, and damaged by a transfer as text.
 const MAGIC: [u8; 8] = *b"\x89STERNA\n";
 /// Changes with the format described here and with the form of site tables. What code expects of the runtime is part
 /// of the fingerprint instead.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Bytes before what the checksum covers.
 const UNCHECKED: usize = MAGIC.len() + 4 + 8;
@@ -103,11 +104,11 @@ pub(crate) struct Options {
     pub(crate) code: CodeSettings,
     /// Bits of the features that the module was validated with.
     pub(crate) features: u32,
-    pub(crate) has_tail_calls: bool,
+    pub(crate) facts: BodyFacts,
 }
 
 impl Options {
-    const SIZE: usize = 17;
+    const SIZE: usize = 18;
 
     fn to_bytes(self) -> [u8; Options::SIZE] {
         let CodeSettings {
@@ -118,16 +119,23 @@ impl Options {
             interruptible,
         } = self.code;
         let mut bytes = [0; Options::SIZE];
-        let flags =
-            [explicit_checks, deterministic, capture_state, interruptible, self.has_tail_calls];
-        bytes[..5].copy_from_slice(&flags.map(u8::from));
-        bytes[5..13].copy_from_slice(&guard_bytes.to_le_bytes());
-        bytes[13..].copy_from_slice(&self.features.to_le_bytes());
+        let BodyFacts { has_tail_calls, has_handlers } = self.facts;
+        let flags = [
+            explicit_checks,
+            deterministic,
+            capture_state,
+            interruptible,
+            has_tail_calls,
+            has_handlers,
+        ];
+        bytes[..6].copy_from_slice(&flags.map(u8::from));
+        bytes[6..14].copy_from_slice(&guard_bytes.to_le_bytes());
+        bytes[14..].copy_from_slice(&self.features.to_le_bytes());
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Options> {
-        let (flags, rest) = bytes.split_first_chunk::<5>()?;
+        let (flags, rest) = bytes.split_first_chunk::<6>()?;
         let (guard, features) = rest.split_first_chunk()?;
         let flag = |at| flags[at] != 0;
         Some(Options {
@@ -138,7 +146,7 @@ impl Options {
                 capture_state: flag(2),
                 interruptible: flag(3),
             },
-            has_tail_calls: flag(4),
+            facts: BodyFacts { has_tail_calls: flag(4), has_handlers: flag(5) },
             features: u32::from_le_bytes(features.try_into().ok()?),
         })
     }

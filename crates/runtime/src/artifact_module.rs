@@ -42,7 +42,7 @@ impl LoadedModule {
         let options = Options {
             code: settings.code,
             features: settings.features.bits(),
-            has_tail_calls: self.module().has_tail_calls(),
+            facts: self.module().facts(),
         };
         let adapters = self.link_adapters()?;
         let linked = match self.whole_code() {
@@ -198,7 +198,7 @@ fn load(
     artifact.options.check(&settings.code, &settings.features)?;
     let wasm = Slice { whole: bytes.clone(), range: artifact.range(Section::Wasm) };
     let wasm = ModuleBytes::from_owner(wasm);
-    let module = Module::decode_trusted(wasm, artifact.options.has_tail_calls)
+    let module = Module::decode_trusted(wasm, artifact.options.facts)
         .map_err(|_| ArtifactError::Corrupted("its module cannot be decoded"))?;
     let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
     install_adapters(&loaded, &artifact, &bytes)?;

@@ -96,7 +96,7 @@ impl Interpreter for FakeInterp {
         unreachable!("nothing is run here");
     }
 
-    unsafe fn frames(&self, _: *const StoreCtx, _: &mut dyn FnMut(InterpFrame)) {}
+    unsafe fn frames(&self, _: *const StoreCtx, _: &mut dyn FnMut(InterpFrame) -> bool) {}
 }
 
 impl InterpModule for FakeInterp {

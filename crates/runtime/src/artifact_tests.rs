@@ -13,7 +13,8 @@ const CODE: CodeSettings = CodeSettings {
 };
 
 fn options() -> Options {
-    Options { code: CODE, features: FeatureSet::DEFAULT.bits(), has_tail_calls: true }
+    let facts = BodyFacts { has_tail_calls: true, has_handlers: false };
+    Options { code: CODE, features: FeatureSet::DEFAULT.bits(), facts }
 }
 
 fn small() -> Vec<u8> {

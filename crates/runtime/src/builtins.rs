@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use sterna_abi::{
-    BuiltinBodies, BuiltinThunks, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, Slot, VmCtx,
+    BuiltinBodies, BuiltinThunks, Exn, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, Slot, VmCtx,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::TrapCode;
@@ -361,6 +361,8 @@ unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
         let body = unsafe { (*host).body };
         // SAFETY: the adapter has placed the arguments at `fp`.
         unsafe { body(host, fp) };
+        // SAFETY: the calling code's store is live.
+        unsafe { land(vmctx) };
         return 0;
     }
     // SAFETY: an instance's vmctx, as no host function's.
@@ -376,6 +378,8 @@ unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
     let interp = unsafe { &*engine }.interp();
     // SAFETY: the adapter has placed the arguments at `fp`, the value stack's first free slot.
     unsafe { interp.call(vmctx, entry, fp) };
+    // SAFETY: as above.
+    unsafe { land(vmctx) };
     0
 }
 
@@ -417,6 +421,50 @@ fn replaces_entered(activation: &Activation) -> bool {
     let frames = unsafe { CompiledFrames::new(activation) };
     let entry = activation.entry_sp;
     frames.take(4).take_while(|frame| frame.entry == entry).count() == 3
+}
+
+/// After a call out of compiled code: if it has thrown, looks for the handler in that code.
+///
+/// # Safety
+/// `vmctx` must be the context of a callee of compiled code that is suspended in the running builtin.
+unsafe fn land(vmctx: *mut VmCtx) {
+    // SAFETY: as of every vmctx.
+    let ctx = unsafe { (*vmctx).store };
+    // SAFETY: the store is live.
+    if unsafe { (*ctx).activation.trap } != 0 {
+        // SAFETY: the callee has returned, so nobody uses the store.
+        unsafe { Store::from_ctx(ctx) }.land();
+    }
+}
+
+unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, tag: u32) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, instance) = unsafe { context(vmctx) };
+    let module = instance.module().module();
+    let slots = module.tag_type(sterna_base::TagIndex::from_u32(tag)).param_slots();
+    match store.new_exception(instance.tags[tag as usize], slots) {
+        Some(exn) => exn as u64,
+        None => {
+            store.set_trap(TrapCode::LimitExceeded, None);
+            0
+        }
+    }
+}
+
+unsafe extern "C" fn exn_throw(vmctx: *mut VmCtx, exn: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let store = unsafe { store_of(vmctx) };
+    // SAFETY: guest code passes an `exnref` (validated).
+    unsafe { store.throw(exn as *mut Exn) };
+    0
+}
+
+unsafe extern "C" fn exn_unwind(vmctx: *mut VmCtx, exn: u64) -> u64 {
+    // SAFETY: passed on.
+    unsafe { exn_throw(vmctx, exn) };
+    // SAFETY: called by compiled code with its vmctx.
+    unsafe { store_of(vmctx) }.land();
+    0
 }
 
 unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {

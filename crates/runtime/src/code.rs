@@ -146,6 +146,14 @@ impl CodeSpace {
         Some(CodeObject { image, piece })
     }
 
+    /// The landing pad of the call that returns to an address: its own address, and how far the stack pointer is below the frame
+    /// pointer.
+    pub(crate) fn landing(&self, pc: usize) -> Option<(usize, u32)> {
+        let image = self.placed.get()?.images.find(pc)?;
+        let (landing, below) = image.tables.landing((pc - image.start) as u32)?;
+        Some((image.start + landing as usize, below))
+    }
+
     fn placed(&self) -> &Placed {
         self.placed.get().expect("whoever publishes has asked for the region before")
     }

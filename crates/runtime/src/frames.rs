@@ -8,6 +8,7 @@ use sterna_isa::ValType;
 use sterna_sys::activation::{CompiledFrame, CompiledFrames};
 
 use crate::code::CodeObject;
+use crate::exception::RawFrame;
 use crate::instance::Instance;
 use crate::loaded::LoadedModule;
 use crate::store::Store;
@@ -31,9 +32,8 @@ impl Store {
         // SAFETY: the caller runs inside a builtin, host function or trap hook of this store, or no guest code is live.
         unsafe {
             engine.interp().frames(ctx, &mut |frame| {
-                if interp.len() < limit {
-                    interp.push(frame);
-                }
+                interp.push(frame);
+                interp.len() < limit
             });
         }
         let activation = &self.ctx().activation;
@@ -79,24 +79,31 @@ impl Store {
         if limit == 0 {
             return Vec::new();
         }
-        let engine = self.engine.clone();
-        let frames = self.live_frames(limit);
-        let describe = |frame: Live<'_>| match frame {
-            Live::Interp(frame) => {
-                // SAFETY: listed just now; its code has not run since.
+        let raw = |frame| match frame {
+            Live::Interp(frame) => RawFrame::Interp(frame),
+            Live::Compiled(frame) => RawFrame::Compiled(frame.pc, frame.exact),
+        };
+        let frames: Vec<RawFrame> = self.live_frames(limit).into_iter().map(raw).collect();
+        frames.iter().filter_map(|frame| self.resolve_frame(*frame)).collect()
+    }
+
+    /// Function and position of a frame. It need not be live any more if its guest stack is.
+    pub(crate) fn resolve_frame(&self, frame: RawFrame) -> Option<FrameInfo> {
+        match frame {
+            RawFrame::Interp(frame) => {
+                // SAFETY: instances and code are live, and the slots of the frame are mapped.
                 let captured = unsafe { (frame.describe)(&frame) };
                 // SAFETY: a live frame's instance is live.
                 let instance = unsafe { Instance::from_vmctx(frame.instance) };
                 Some(frame_info(instance.module(), captured.func, captured.wasm_offset))
             }
-            Live::Compiled(frame) => {
-                let module = engine.module_at(frame.pc)?;
-                let object = module.code().find(frame.pc)?;
-                let offset = object.wasm_offset(frame.pc, frame.exact)?;
+            RawFrame::Compiled(pc, exact) => {
+                let module = self.engine.module_at(pc)?;
+                let object = module.code().find(pc)?;
+                let offset = object.wasm_offset(pc, exact)?;
                 Some(frame_info(&module, object.func()?, offset))
             }
-        };
-        frames.into_iter().filter_map(describe).collect()
+        }
     }
 
     /// Every live guest frame with locals and operand stack, innermost first. Call it from a host function. Compiled

@@ -76,7 +76,7 @@ impl StoreHeap {
 /// Whether values of a type can refer to objects that move.
 pub(crate) fn is_object(engine: &Engine, ty: ValType) -> bool {
     let ValType::Ref(ty) = ty else { return false };
-    let unmoved = [HeapType::Func, HeapType::Extern];
+    let unmoved = [HeapType::Func, HeapType::Extern, HeapType::Exn];
     !unmoved.iter().any(|top| engine.types.heap_matches(ty.heap, *top))
 }
 
@@ -247,11 +247,13 @@ impl Roots for StoreRoots<'_> {
                 }
             }
         }
+        self.store.exception_roots(&mut visit);
         let ctx = self.store.ctx_ptr();
         let engine = self.store.engine.clone();
         let mut frame_roots = |frame: InterpFrame| {
             // SAFETY: listed just now, and suspended in the builtin or host function that collects.
             unsafe { (frame.roots)(&frame, &mut visit) };
+            true
         };
         // SAFETY: guest code of this store is suspended in a builtin or host function, or not running.
         unsafe { engine.interp().frames(ctx, &mut frame_roots) };

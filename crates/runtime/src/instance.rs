@@ -129,6 +129,11 @@ impl Instance {
         unsafe { &mut *instance }
     }
 
+    /// Start of the vmctx, and its size in words.
+    pub(crate) fn words(&self) -> (*const Slot, usize) {
+        (self.vmctx.at.as_ptr().cast(), self.vmctx.layout.size() / size_of::<Slot>())
+    }
+
     /// A field of the vmctx behind its header.
     fn field<T>(&self, offset: u32) -> *mut T {
         debug_assert!(offset as usize + size_of::<T>() <= self.vmctx.layout.size());

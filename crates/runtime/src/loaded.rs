@@ -224,7 +224,7 @@ impl LoadedModule {
 
     /// The convention of this module's compiled functions.
     pub(crate) fn convention(&self) -> Convention {
-        match self.module.has_tail_calls() {
+        match self.module.needs_tail_convention() {
             true => Convention::Tail,
             false => Convention::Reg,
         }

@@ -46,6 +46,9 @@ enum Array {
     Roots,
     /// Functions that this code calls and does not contain.
     Outside,
+    /// Landing pads, three words each: return address of the call, ascending, the pad, how far the stack pointer is below the frame
+    /// pointer.
+    Landings,
     /// Where absolute addresses of this code are to be filled in: place, what it points to.
     Absolute,
 }
@@ -53,6 +56,7 @@ enum Array {
 const ARRAYS: usize = Array::Absolute as usize + 1;
 const PIECE_WORDS: usize = 6;
 const VALUE_WORDS: usize = 3;
+const LANDING_WORDS: usize = 3;
 /// Bytes of the list of lengths.
 const HEAD: usize = ARRAYS * 4;
 
@@ -179,6 +183,14 @@ impl Tables {
         let (first, count) = (field(0) as usize, field(1) as usize);
         let place = |at| self.word(Array::Roots, at);
         (first..first + count).map_while(place).map(|offset| offset as i32)
+    }
+
+    /// The landing pad of the call that returns to an offset, and how far its stack pointer is below its frame pointer.
+    pub(crate) fn landing(&self, offset: u32) -> Option<(u32, u32)> {
+        let array = self.array(Array::Landings);
+        let at = partition(array, LANDING_WORDS, |code| code < offset) * LANDING_WORDS;
+        let found = word(array, at)? == offset;
+        if found { Some((word(array, at + 1)?, word(array, at + 2)?)) } else { None }
     }
 
     /// The state with an index. Allocates.
@@ -336,6 +348,9 @@ impl TablesBuilder {
             let first = self.count(Array::Roots, 1);
             self.put(Array::RootsAt, &[first, roots.len() as u32]);
             roots.iter().for_each(|&offset| self.put(Array::Roots, &[offset as u32]));
+        }
+        for landing in &sites.landings {
+            self.put(Array::Landings, &[start + landing.code, start + landing.pad, landing.below]);
         }
         sites.states.iter().for_each(|state| self.state(state));
     }

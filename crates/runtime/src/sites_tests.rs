@@ -2,6 +2,8 @@
 //! Does not test what compilers put in.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+use sterna_abi::LandingSite;
+
 use super::*;
 
 fn sites() -> Sites {
@@ -29,6 +31,10 @@ fn sites() -> Sites {
             },
         ],
         roots: vec![[-8, -24].into(), [16].into()],
+        landings: vec![
+            LandingSite { code: 20, pad: 33, below: 48 },
+            LandingSite { code: 30, pad: 36, below: 48 },
+        ],
         saved: vec![SavedReg { register: 3, offset: -8 }, SavedReg { register: 12, offset: -16 }],
     }
 }
@@ -71,6 +77,9 @@ fn what_goes_in_comes_out() {
                 call.and_then(|call| call.state).map(|at| expected.states[at as usize].clone());
             let found = found.and_then(|call| call.state).map(|at| tables.state(at).unwrap());
             assert_eq!(found, state);
+            let landing = expected.landings.iter().find(|landing| landing.code == offset);
+            let landing = landing.map(|landing| (start + landing.pad, landing.below));
+            assert_eq!(tables.landing(start + offset), landing);
         }
     }
     assert_eq!(tables.pieces().count(), 3);

@@ -11,11 +11,13 @@ use sterna_sys::stack::GuestStack;
 
 use crate::builtins;
 use crate::engine::Engine;
+use crate::exception::Exceptions;
 use crate::gc::StoreHeap;
 use crate::host::Hosts;
 use crate::instance::Instance;
 use crate::interrupt::InterruptHandle;
 use crate::limits::{Limits, Usage};
+use crate::loaded::LoadedModule;
 use crate::memory::Memory;
 use crate::table::Table;
 use crate::tag::Tag;
@@ -41,6 +43,9 @@ pub struct Store {
     pub(crate) tables: Pinned<Table>,
     pub(crate) globals: Pinned<GlobalCell>,
     pub(crate) tags: Pinned<Tag>,
+    pub(crate) exceptions: Exceptions,
+    /// The module whose code last caught an exception.
+    pub(crate) landed_in: Option<Arc<LoadedModule>>,
     pub(crate) hosts: Hosts,
     pub(crate) gc: StoreHeap,
     pub(crate) limits: Limits,
@@ -71,6 +76,7 @@ impl Store {
                 interp_frame: std::ptr::null_mut(),
                 pending_tail: PendingTail::NONE,
                 heap: AllocArea::EMPTY,
+                exception: std::ptr::null_mut(),
                 bodies: &raw const builtins::BODIES,
                 thunks: &raw const builtins::THUNKS,
                 runtime: std::ptr::null_mut(),
@@ -80,6 +86,8 @@ impl Store {
             tables: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
+            exceptions: Exceptions::default(),
+            landed_in: None,
             hosts: Hosts::default(),
             gc: StoreHeap::default(),
             limits,
@@ -135,6 +143,10 @@ impl Store {
         &mut self.ctx
     }
 
+    pub(crate) fn ctx_ref(&self) -> &StoreCtx {
+        &self.ctx
+    }
+
     pub(crate) fn ctx_ptr(&mut self) -> *mut StoreCtx {
         &raw mut self.ctx
     }
@@ -164,7 +176,11 @@ impl Store {
 
     /// A tag of a function type, which must be of this store's engine.
     pub fn new_tag(&mut self, type_id: TypeId) -> NonNull<Tag> {
-        self.tags.push(Box::new(Tag { type_id }));
+        self.add_tag(Tag { type_id, origin: None })
+    }
+
+    pub(crate) fn add_tag(&mut self, tag: Tag) -> NonNull<Tag> {
+        self.tags.push(Box::new(tag));
         let last = self.tags.last_mut().expect("just pushed");
         NonNull::from(&mut **last)
     }

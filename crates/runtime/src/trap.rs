@@ -10,6 +10,7 @@ use sterna_isa::TrapCode;
 use sterna_sys::activation::Activation;
 
 use crate::code::trap_word;
+use crate::exception::Exception;
 use crate::loaded::LoadedModule;
 use crate::store::Store;
 
@@ -25,6 +26,8 @@ pub struct Trap {
     pub frames: Vec<FrameInfo>,
     /// With [`TrapCode::Host`]: the host function's error.
     pub host: Option<HostError>,
+    /// With [`TrapCode::UncaughtException`]: the exception.
+    pub exception: Option<Exception>,
 }
 
 /// A frame of a backtrace. Names and source positions are the module's: whoever prints the frame looks them up.
@@ -47,7 +50,7 @@ impl fmt::Debug for FrameInfo {
 impl Trap {
     /// A trap without backtrace.
     pub fn bare(code: TrapCode) -> Trap {
-        Trap { code, frames: Vec::new(), host: None }
+        Trap { code, frames: Vec::new(), host: None, exception: None }
     }
 }
 
@@ -92,12 +95,27 @@ impl Store {
     }
 
     fn continue_trap(&mut self, trap: Trap) {
+        if let Some(exception) = &trap.exception {
+            return self.continue_exception(exception, trap.frames);
+        }
         self.ctx().activation.trap = trap_word(trap.code);
         let frames = match trap.frames.is_empty() {
             true => self.backtrace(self.engine.settings().backtrace_frames),
             false => trap.frames,
         };
         self.pending = Some(Pending { frames, host: trap.host, panic: None });
+    }
+
+    /// Throws an exception out of a host function.
+    fn continue_exception(&mut self, exception: &Exception, frames: Vec<FrameInfo>) {
+        let Some(exn) = self.import_exception(exception) else {
+            return self.set_trap(TrapCode::LimitExceeded, None);
+        };
+        // SAFETY: just made.
+        unsafe { self.throw(exn) };
+        if !frames.is_empty() {
+            self.pending = Some(Pending { frames, host: None, panic: None });
+        }
     }
 
     /// A host function panicked: the panic continues in whoever called the guest.
@@ -121,9 +139,11 @@ impl Store {
         let (frames, host) = match pending {
             Some(Pending { panic: Some(payload), .. }) => std::panic::resume_unwind(payload),
             Some(Pending { frames, host, .. }) => (frames, host),
+            None if code == TrapCode::UncaughtException => (self.origin(), None),
             None => (Vec::new(), None),
         };
-        Err(Box::new(Trap { code, frames, host }))
+        let exception = self.take_exception();
+        Err(Box::new(Trap { code, frames, host, exception }))
     }
 }
 

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A *segment* is the run of compiled frames between one entry and the exit (or trap) above it. [`raise`] unwinds exactly one
-//! segment: it cuts the stack back to the innermost `EntryFrame` and makes that `enter_compiled` return the trap code. Rust
+//! segment: it cuts the stack back to the innermost `EntryFrame` and makes that `enter_compiled` return the trap code; or, if
+//! [`Activation::landing`] is set, back to that frame of the segment. Rust
 //! frames are never unwound: a body that wants to trap sets [`Activation::trap`] and returns, its thunk raises.
 
 use std::mem::offset_of;
@@ -44,12 +45,29 @@ pub struct Activation {
     pub exit_regs: usize,
     /// 0 = none, else the code of a pending trap. Whoever sets it returns to a thunk, which raises; taken by [`raise`].
     pub trap: u32,
+    /// If its `pc` is not 0: where [`raise`] is to go on instead of at the innermost entry. `trap` must be set too.
+    pub landing: Landing,
     /// Address of the instruction that last trapped in hardware.
     pub trap_pc: usize,
     /// Frame pointer at that instruction.
     pub trap_fp: usize,
     /// The address it failed to access, for memory faults.
     pub trap_addr: usize,
+}
+
+/// A place in a compiled function at which a call can continue other than by returning: for exceptions. The function expects no
+/// register to be preserved.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Landing {
+    /// The instruction.
+    pub pc: usize,
+    /// Stack pointer of the frame, at its calls.
+    pub sp: usize,
+    /// Frame pointer of the frame.
+    pub fp: usize,
+    /// What the first register of a result gets.
+    pub value: usize,
 }
 
 /// Offset of [`Activation::entry_sp`] in bytes.
@@ -64,6 +82,8 @@ pub const OFF_EXIT_PC: usize = offset_of!(Activation, exit_pc);
 pub const OFF_EXIT_REGS: usize = offset_of!(Activation, exit_regs);
 /// Offset of [`Activation::trap`] in bytes.
 pub const OFF_TRAP: usize = offset_of!(Activation, trap);
+/// Offset of [`Activation::landing`] in bytes.
+pub const OFF_LANDING: usize = offset_of!(Activation, landing);
 
 /// What [`enter_compiled`] leaves at [`Activation::entry_sp`], in the order of addresses: the links of the segment below
 /// it, then what it must restore for its caller.
@@ -116,6 +136,7 @@ impl Activation {
             exit_pc: 0,
             exit_regs: 0,
             trap: 0,
+            landing: Landing { pc: 0, sp: 0, fp: 0, value: 0 },
             trap_pc: 0,
             trap_fp: 0,
             trap_addr: 0,

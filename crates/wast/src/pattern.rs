@@ -22,6 +22,8 @@ pub enum Value {
     Null,
     /// A reference to a function.
     Func,
+    /// A reference to an exception.
+    Exn,
     /// A reference to the host object with this number, when it has one.
     Extern(Option<u32>),
     /// An `i31`, sign-extended.
@@ -138,6 +140,7 @@ impl fmt::Display for Value {
             Self::V128(bytes) => write!(f, "v128 {:#034x}", u128::from_le_bytes(*bytes)),
             Self::Null => f.write_str("ref.null"),
             Self::Func => f.write_str("ref.func"),
+            Self::Exn => f.write_str("ref.exn"),
             Self::Extern(Some(number)) => write!(f, "ref.extern {number}"),
             Self::Extern(None) => f.write_str("ref.extern"),
             Self::I31(value) => write!(f, "ref.i31 {value}"),

@@ -38,6 +38,7 @@ fn null(heap: &HeapType<'_>) -> Result<Val, Problem> {
         HeapType::Abstract {
             ty: A::Any | A::Eq | A::I31 | A::Struct | A::Array | A::None, ..
         } => Ok(Val::NULL_ANY),
+        HeapType::Abstract { ty: A::Exn | A::NoExn, .. } => Ok(Val::NULL_EXN),
         other => Err(Problem::unsupported(format_args!("null of type {other:?}"))),
     }
 }
@@ -50,10 +51,13 @@ pub(crate) fn result(value: &Val, store: &mut Store<()>) -> Value {
         Val::F32(bits) => Value::F32(*bits),
         Val::F64(bits) => Value::F64(*bits),
         Val::V128(value) => Value::V128(value.as_u128().to_le_bytes()),
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) => Value::Null,
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+            Value::Null
+        }
         Val::FuncRef(Some(_)) => Value::Func,
         Val::ExternRef(Some(reference)) => Value::Extern(host_value(reference, store)),
         Val::AnyRef(Some(reference)) => any(reference, store),
+        Val::ExnRef(Some(_)) => Value::Exn,
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod branch;
 pub(crate) mod builtin;
 pub(crate) mod call;
 pub(crate) mod enter;
+pub(crate) mod exception;
 pub(crate) mod fused;
 pub(crate) mod gc;
 pub(crate) mod memory;

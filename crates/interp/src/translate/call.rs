@@ -23,7 +23,7 @@ impl Translator<'_> {
     }
 
     /// Puts the arguments where the callee's frame begins and pops them. Returns that slot.
-    fn arguments(&mut self, params: &[ValType]) -> u32 {
+    pub(super) fn arguments(&mut self, params: &[ValType]) -> u32 {
         self.store_top(params.len());
         self.truncate((self.stack.len() - params.len()) as u32);
         self.top()

@@ -2,10 +2,11 @@
 //! Does not own calls (`call`).
 
 use sterna_isa::{Op, ValType};
-use sterna_module::{BlockType, BrTable};
+use sterna_module::{BlockType, BrTable, Imm};
 
 use super::Translator;
 use super::asm::NONE;
+use super::exception::Region;
 use super::scalar::{Condition, immediate_size};
 use super::stack::{Acc, Entry, Loc, Place, class};
 use crate::op::branch::{JUMP, TABLE};
@@ -15,40 +16,57 @@ use crate::value::immediate_at;
 
 /// An open block.
 pub(crate) struct Control {
-    kind: Kind,
+    pub(super) kind: Kind,
     ty: BlockType,
     /// Entries below its parameters.
-    height: u32,
+    pub(super) height: u32,
     /// Canonical slot of its first parameter, and of its first result.
-    slot: u32,
+    pub(super) slot: u32,
     /// Start of a loop.
-    start: u32,
+    pub(super) start: u32,
     /// Branches to its end that wait for it.
     ends: u32,
     /// The branch of an `if` to its `else`.
     other: u32,
+    /// Handlers that wait for its end.
+    pub(super) caught: u32,
+    /// What it catches, while its body is open.
+    pub(super) region: Option<Region>,
+    /// Position of its region once that is closed.
+    pub(super) handlers: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Func,
     Block,
     Loop,
     If,
     Else,
+    /// `try_table`, or the first part of a `try`.
+    Try,
+    /// A `catch` of a `try`: its results may have to be moved down over the exception.
+    Catch,
 }
 
 impl Control {
     /// The block that a function body is.
     pub fn function(slot: u32) -> Control {
+        Control::new(Kind::Func, BlockType::Empty, 0, slot)
+    }
+
+    fn new(kind: Kind, ty: BlockType, height: u32, slot: u32) -> Control {
         Control {
-            kind: Kind::Func,
-            ty: BlockType::Empty,
-            height: 0,
+            kind,
+            ty,
+            height,
             slot,
             start: NONE,
             ends: NONE,
             other: NONE,
+            caught: NONE,
+            region: None,
+            handlers: NONE,
         }
     }
 }
@@ -63,7 +81,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Types of the results of an open block.
-    fn results(&self, index: usize) -> Vec<ValType> {
+    pub(super) fn results(&self, index: usize) -> Vec<ValType> {
         let control = &self.controls[index];
         match control.kind {
             Kind::Func => self.source.module.func_type(self.func).results.to_vec(),
@@ -87,8 +105,7 @@ impl<'a> Translator<'a> {
         self.flush();
         let height = (self.stack.len() - params) as u32;
         let slot = self.stack.get(height as usize).map_or_else(|| self.top(), |entry| entry.slot);
-        let mut control =
-            Control { kind: Kind::Block, ty, height, slot, start: NONE, ends: NONE, other: NONE };
+        let mut control = Control::new(Kind::Block, ty, height, slot);
         match condition {
             Some(condition) => {
                 control.kind = Kind::If;
@@ -107,7 +124,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Notes that control can come from elsewhere to the next instruction.
-    fn bind(&mut self) {
+    pub(super) fn bind(&mut self) {
         self.forget_accs();
         self.forget_recent();
     }
@@ -136,10 +153,15 @@ impl<'a> Translator<'a> {
     }
 
     /// An operator in unreachable code: only the structure matters.
-    pub(super) fn unreachable_operator(&mut self, op: Op) {
+    pub(super) fn unreachable_operator(&mut self, op: Op, imm: &Imm<'_>) {
         match op {
-            Op::Block | Op::Loop | Op::If | Op::TryTable => self.dead += 1,
-            Op::End if self.dead > 0 => self.dead -= 1,
+            Op::Block | Op::Loop | Op::If | Op::TryTable | Op::Try => self.dead += 1,
+            Op::End | Op::Delegate if self.dead > 0 => self.dead -= 1,
+            Op::Catch | Op::CatchAll | Op::Delegate if self.dead == 0 => match (op, imm) {
+                (Op::Delegate, &Imm::Index(depth)) => self.delegate(depth),
+                (_, &Imm::Index(tag)) => self.catch(Some(tag)),
+                _ => self.catch(None),
+            },
             Op::End => self.end(),
             Op::Else if self.dead == 0 => self.else_(),
             _ => {}
@@ -169,16 +191,24 @@ impl<'a> Translator<'a> {
     /// `end`.
     pub(super) fn end(&mut self) {
         let index = self.controls.len() - 1;
-        let Control { kind, ends, other, height, .. } = self.controls[index];
-        if kind == Kind::Func {
-            return self.end_function(ends);
+        if self.controls[index].region.is_some() {
+            self.close_region();
         }
-        if ends != NONE || other != NONE {
+        let Control { kind, ends, other, height, slot, caught, .. } = self.controls[index];
+        if kind == Kind::Func {
+            return self.end_function(ends, caught);
+        }
+        let fallen = kind == Kind::Catch && self.reachable;
+        if ends != NONE || other != NONE || caught != NONE || fallen {
             let results = self.results(index);
             if self.reachable {
                 self.settle(results.len());
             }
+            if fallen {
+                self.move_settled(slot, &results);
+            }
             self.truncate(height);
+            self.resolve_clauses(caught, self.asm.len());
             self.resolve(ends);
             self.resolve(other);
             self.reachable = true;
@@ -189,18 +219,34 @@ impl<'a> Translator<'a> {
         self.controls.pop();
     }
 
-    fn end_function(&mut self, ends: u32) {
+    fn end_function(&mut self, ends: u32, caught: u32) {
+        let results = self.results(0);
+        if caught != NONE && !results.is_empty() {
+            if self.reachable {
+                self.return_values();
+            }
+            // Branches return, but handlers leave the results on the operand stack.
+            self.truncate(0);
+            self.resolve_clauses(caught, self.asm.len());
+            self.bind();
+            results.iter().for_each(|&ty| self.push(ty, Loc::Temp));
+            self.return_settled(&results);
+            self.controls.pop();
+            return;
+        }
         if self.reachable {
             self.return_values();
-            if ends != NONE && self.results(0).is_empty() {
+            if (ends != NONE || caught != NONE) && results.is_empty() {
                 // The return just written serves the branches too.
                 let start = self.asm.len() - 16;
                 self.asm.resolve(ends, start);
+                self.resolve_clauses(caught, start);
                 self.controls.pop();
                 return;
             }
         }
-        if ends != NONE {
+        if ends != NONE || caught != NONE {
+            self.resolve_clauses(caught, self.asm.len());
             self.resolve(ends);
             self.return_plain();
         }
@@ -211,7 +257,7 @@ impl<'a> Translator<'a> {
         self.emit(handler, 16) + 8
     }
 
-    fn target(&self, depth: u32) -> usize {
+    pub(super) fn target(&self, depth: u32) -> usize {
         self.controls.len() - 1 - depth as usize
     }
 
@@ -327,7 +373,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Goes to a block's label with values that are in their slots.
-    fn leave_for(&mut self, index: usize, types: &[ValType]) {
+    pub(super) fn leave_for(&mut self, index: usize, types: &[ValType]) {
         if self.returns_values(index) {
             return self.return_settled(types);
         }

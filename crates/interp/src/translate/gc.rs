@@ -140,7 +140,10 @@ impl Translator<'_> {
         match ty {
             ValType::Ref(ty) => {
                 !self.source.module.is_func_heap(ty.heap)
-                    && !matches!(ty.heap, HeapType::Extern | HeapType::NoExtern)
+                    && !matches!(
+                        ty.heap,
+                        HeapType::Extern | HeapType::NoExtern | HeapType::Exn | HeapType::NoExn
+                    )
             }
             _ => false,
         }

@@ -5,6 +5,7 @@ mod asm;
 mod atomic;
 mod call;
 mod control;
+mod exception;
 mod fuse;
 mod gc;
 mod memory;
@@ -30,6 +31,7 @@ use crate::op::atomic::FENCE;
 use crate::op::enter::{BUDGET, ENTER, FOREIGN, ZERO_COUNTS};
 use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 
+pub(crate) use exception::{Clause, Handlers, Reference};
 pub(crate) use probe::{Found, Probe, Saved};
 pub(crate) use roots::RootMap;
 
@@ -68,6 +70,8 @@ impl Source<'_> {
 pub(crate) struct Translated {
     /// The instructions.
     pub code: Box<[u64]>,
+    /// What catches exceptions where.
+    pub handlers: Handlers,
     /// Slot of the record: the number of slots of the locals.
     pub record: u32,
     /// Slots of the frame.
@@ -103,6 +107,7 @@ pub(crate) struct Translator<'a> {
     /// Position and end of the last copy of one slot.
     copied: Option<(u32, u32)>,
     controls: Vec<Control>,
+    handlers: Handlers,
     reachable: bool,
     /// Blocks opened in unreachable code.
     dead: u32,
@@ -149,6 +154,7 @@ impl<'a> Translator<'a> {
             recent: [None; 2],
             copied: None,
             controls: Vec::new(),
+            handlers: Handlers::default(),
             reachable: true,
             dead: 0,
             record: 0,
@@ -174,6 +180,7 @@ impl<'a> Translator<'a> {
         self.finish_entry();
         Ok(Translated {
             code: self.asm.finish(),
+            handlers: self.handlers,
             record: self.record,
             frame_slots: self.frame_slots,
         })
@@ -257,7 +264,7 @@ impl<'a> Translator<'a> {
     fn operator(&mut self, operator: Operator<'_>) -> Result<(), TrapCode> {
         let Operator { op, imm, .. } = operator;
         if !self.reachable {
-            self.unreachable_operator(op);
+            self.unreachable_operator(op, &imm);
             return Ok(());
         }
         if op == Op::RefEq || op.class() == Class::Gc {
@@ -284,6 +291,14 @@ impl<'a> Translator<'a> {
             }
             (Op::CallRef, Imm::Index(ty)) => self.call_ref(ty),
             (Op::ReturnCallRef, Imm::Index(ty)) => self.return_call_ref(ty),
+            (Op::Throw, Imm::Index(tag)) => self.throw(tag),
+            (Op::ThrowRef, _) => self.throw_ref(),
+            (Op::TryTable, Imm::TryTable(table)) => self.try_table(&table),
+            (Op::Try, Imm::Block(ty)) => self.try_(ty),
+            (Op::Catch, Imm::Index(tag)) => self.catch(Some(tag)),
+            (Op::CatchAll, _) => self.catch(None),
+            (Op::Rethrow, Imm::Index(depth)) => self.rethrow(depth),
+            (Op::Delegate, Imm::Index(depth)) => self.delegate(depth),
             (Op::Drop, _) => {
                 self.pop();
             }

@@ -83,7 +83,10 @@ unsafe extern "C" fn raise(vmctx: *mut VmCtx, code: u32) -> u64 {
     let mut frames = Vec::new();
     // SAFETY: guest code is suspended here.
     unsafe {
-        Interp.frames(&raw const *world.store, &mut |frame| frames.push((frame.describe)(&frame)))
+        Interp.frames(&raw const *world.store, &mut |frame| {
+            frames.push((frame.describe)(&frame));
+            true
+        })
     };
     world.backtrace = frames;
     0
@@ -355,6 +358,17 @@ unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
     0
 }
 
+/// The harness has no tags: exceptions are tested with the runtime.
+unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, _: u32) -> u64 {
+    // SAFETY: builtins get live vmctxs.
+    unsafe { trap(vmctx, TrapCode::Unsupported) }
+}
+
+unsafe extern "C" fn exn_throw(vmctx: *mut VmCtx, _: u64) -> u64 {
+    // SAFETY: builtins get live vmctxs.
+    unsafe { trap(vmctx, TrapCode::Unsupported) }
+}
+
 pub fn bodies() -> BuiltinBodies {
     BuiltinBodies {
         memory_grow,
@@ -375,6 +389,9 @@ pub fn bodies() -> BuiltinBodies {
         gc,
         call_stack,
         call_stack_tail,
+        exn_new,
+        exn_throw,
+        exn_unwind: exn_throw,
         hot,
         memory_wait32,
         memory_wait64,

@@ -11,7 +11,7 @@ use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE, ROW_DISPLAY
 use sterna_base::{FuncIndex, TypeIndex};
 use sterna_isa::{Op, TrapCode};
 use sterna_module::Module;
-use sterna_opt::{Inst, StateData};
+use sterna_opt::{Inst, LandingData, StateData};
 
 use super::{Lower, OFF_INTERRUPT};
 use crate::artifact::PendingState;
@@ -62,7 +62,11 @@ impl Lower<'_> {
             Op::Call | Op::ReturnCall => {
                 let func = FuncIndex::from_u32(self.input.graph.inst(inst).index());
                 let args = self.input.graph.args(inst).len();
-                (self.direct_call(func, tail), args)
+                {
+                    // Only code of the tail convention expects that nothing is preserved where it lands.
+                    let tail = tail || self.input.graph.landing(inst).is_some();
+                    (self.direct_call(func, tail), args)
+                }
             }
             Op::CallIndirect | Op::ReturnCallIndirect => {
                 let args = self.input.graph.args(inst).len() - 1;
@@ -185,10 +189,11 @@ impl Lower<'_> {
         }
         self.push_args(inst, count, &mut args);
         let state = self.input.graph.state(inst).copied();
+        let landing = self.input.graph.landing(inst);
         let types =
             results.iter().zip(&places).filter(|(_, place)| **place == ResultPlace::Register);
         let types: Vec<_> = types.map(|(&ty, _)| clif_type(ty)).collect();
-        let values = self.emit_call(call.callee, &args, &types, state, Some(inst));
+        let values = self.emit_call(call.callee, &args, &types, state, Some(inst), landing);
         self.end_safepoint(inst);
         let mut values = values.into_iter();
         for ((result, &place), &ty) in
@@ -244,7 +249,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Emits a call; with a state, as `try_call` whose context items say where the state's values are.
+    /// Emits a call; with a state, as `try_call` whose context items say where the state's values are; with a landing, as one with a
+    /// handler.
     fn emit_call(
         &mut self,
         callee: Callee,
@@ -252,8 +258,9 @@ impl Lower<'_> {
         results: &[ir::Type],
         state: Option<StateData>,
         safepoint: Option<Inst>,
+        landing: Option<LandingData>,
     ) -> Vec<ir::Value> {
-        let Some(state) = state else {
+        if state.is_none() && landing.is_none() {
             let call = match callee {
                 Callee::Direct(func) => self.pos.ins().call(func, args),
                 Callee::Indirect(signature, code) => {
@@ -262,8 +269,13 @@ impl Lower<'_> {
             };
             safepoint.inspect(|&inst| self.safepoint(inst, call));
             return self.pos.func.dfg.inst_results(call).to_vec();
-        };
-        let items = self.state_items(&state);
+        }
+        let mut items = state.map_or_else(Vec::new, |state| self.state_items(&state));
+        let pad = landing.map(|landing| {
+            let (pad, item) = self.landing_item();
+            items.push(item);
+            (pad, landing)
+        });
         let next = self.new_block();
         let values =
             results.iter().map(|&ty| self.pos.func.dfg.append_block_param(next, ty)).collect();
@@ -280,6 +292,9 @@ impl Lower<'_> {
             Callee::Indirect(_, code) => self.pos.ins().try_call_indirect(code, args, table),
         };
         safepoint.inspect(|&inst| self.safepoint(inst, call));
+        if let Some((pad, landing)) = pad {
+            self.landing_pad(pad, landing);
+        }
         self.open(next);
         values
     }
@@ -351,7 +366,14 @@ impl Lower<'_> {
         let code = self.thunk(Builtin::poll);
         let state = self.input.graph.state(inst).copied();
         if state.is_some() {
-            self.emit_call(Callee::Indirect(signature, code), &[self.vmctx], &[], state, None);
+            self.emit_call(
+                Callee::Indirect(signature, code),
+                &[self.vmctx],
+                &[],
+                state,
+                None,
+                None,
+            );
             self.pos.func.layout.set_cold(self.block);
         } else {
             self.pos.ins().call_indirect(signature, code, &[self.vmctx]);

@@ -4,28 +4,29 @@
 use sterna_isa::Op;
 use sterna_module::{BlockType, BrTable, Imm, Operator};
 
+use super::exception::Clauses;
 use super::{Build, BuildError, MAX_PARAMS};
 use crate::graph::{Block, Edge, List, Switch, Type, Value};
 
 /// No entry in [`PendingEdges`].
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// An open construct.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
-    kind: FrameKind,
+    pub kind: FrameKind,
     /// Height of the operand stack below the construct's parameters.
-    height: u32,
-    params: u32,
-    results: u32,
+    pub height: u32,
+    pub params: u32,
+    pub results: u32,
     /// Mark of the locals at its beginning.
     pub mark: u32,
     /// First of the edges to its end, a list in [`PendingEdges`].
-    pending: u32,
+    pub pending: u32,
 }
 
 #[derive(Clone, Copy)]
-enum FrameKind {
+pub(super) enum FrameKind {
     /// A block, the function, or the second half of an if.
     Block,
     Loop {
@@ -38,10 +39,15 @@ enum FrameKind {
         /// The edge taken if the condition is zero.
         else_edge: ElseEdge,
     },
+    TryTable,
+    /// The body of a legacy `try`.
+    Try,
+    /// A clause of a legacy `try`.
+    Catch(Clauses),
 }
 
 #[derive(Clone, Copy)]
-enum ElseEdge {
+pub(super) enum ElseEdge {
     Edge(Edge),
     /// The condition is a constant other than zero: the else half is dead.
     Never,
@@ -157,14 +163,36 @@ impl Build<'_> {
         Ok(())
     }
 
+    /// Translates an operator of class Exception.
+    pub(super) fn exception(&mut self, operator: &Operator<'_>) -> Result<(), BuildError> {
+        match (operator.op, &operator.imm) {
+            (Op::Throw, &Imm::Index(tag)) => self.throw(tag),
+            (Op::ThrowRef, _) => self.throw_ref(),
+            (Op::TryTable, Imm::TryTable(table)) => self.begin_try_table(table),
+            (Op::Try, &Imm::Block(ty)) => self.begin_try(ty),
+            (Op::Catch, &Imm::Index(tag)) => self.catch(Some(tag))?,
+            (Op::CatchAll, _) => self.catch(None)?,
+            (Op::Rethrow, &Imm::Index(depth)) => self.rethrow(depth),
+            (Op::Delegate, &Imm::Index(depth)) => {
+                self.end_try(depth)?;
+                self.end_construct()?;
+            }
+            (op, _) => return Err(BuildError::Unsupported(op.to_string())),
+        }
+        Ok(())
+    }
+
     /// Follows nesting through unreachable code.
     pub(super) fn skip(&mut self, operator: &Operator<'_>) -> Result<(), BuildError> {
         match operator.op {
-            Op::Block | Op::Loop | Op::If | Op::TryTable => {
+            Op::Block | Op::Loop | Op::If | Op::TryTable | Op::Try => {
                 self.skipped += 1;
                 self.cx.next_loop += u32::from(operator.op == Op::Loop);
             }
-            Op::End if self.skipped > 0 => self.skipped -= 1,
+            Op::End | Op::Delegate if self.skipped > 0 => self.skipped -= 1,
+            Op::Catch | Op::CatchAll | Op::Delegate if self.skipped == 0 => {
+                return self.exception(operator);
+            }
             Op::End => return self.end(),
             Op::Else if self.skipped == 0 => self.begin_else(),
             _ => {}
@@ -173,7 +201,7 @@ impl Build<'_> {
     }
 
     /// A frame for a construct whose parameters are on the stack.
-    fn frame(&mut self, kind: FrameKind, ty: BlockType) -> Frame {
+    pub(super) fn frame(&mut self, kind: FrameKind, ty: BlockType) -> Frame {
         let params = self.module.block_params(ty).len() as u32;
         let results = self.module.block_results(&ty).len() as u32;
         let height = self.cx.stack.len() as u32 - params;
@@ -278,7 +306,19 @@ impl Build<'_> {
         None
     }
 
-    fn end(&mut self) -> Result<(), BuildError> {
+    pub(super) fn end(&mut self) -> Result<(), BuildError> {
+        let position = self.cx.frames.len() - 1;
+        match self.cx.frames[position].kind {
+            FrameKind::TryTable => self.end_try_table()?,
+            FrameKind::Try => self.end_try(0)?,
+            FrameKind::Catch(clauses) => self.end_clauses(clauses),
+            _ => {}
+        }
+        self.end_construct()
+    }
+
+    /// Ends a construct, whose parts have all ended.
+    pub(super) fn end_construct(&mut self) -> Result<(), BuildError> {
         let position = self.cx.frames.len() - 1;
         if let FrameKind::If { .. } = self.cx.frames[position].kind
             && let Some(edge) = self.end_then()
@@ -329,22 +369,37 @@ impl Build<'_> {
             data.args = args;
             return;
         }
+        let (mark, next) = (frame.mark, frame.pending);
+        let operands = self.cx.stack.len() - frame.results as usize;
+        let stack = std::mem::take(&mut self.cx.stack);
+        let pending =
+            self.add_pending(edge, mark, next, |list| list.extend_from_slice(&stack[operands..]));
+        self.cx.stack = stack;
+        self.cx.frames[index].pending = pending;
+    }
+
+    /// Notes that `edge` leads from here to a block at which the construct whose locals have the mark `mark` ends, or one of its
+    /// parts; the other edges there are the list `next`. Returns the new list.
+    pub(super) fn add_pending(
+        &mut self,
+        edge: Edge,
+        mark: u32,
+        next: u32,
+        values: impl FnOnce(&mut Vec<Value>),
+    ) -> u32 {
         let pending = &mut self.cx.pending;
         let results = pending.results.len() as u32;
-        let operands = self.cx.stack.len() - frame.results as usize;
-        pending.results.extend_from_slice(&self.cx.stack[operands..]);
+        values(&mut pending.results);
         let first = pending.locals.len() as u32;
-        pending.work += self
-            .cx
-            .locals
-            .changed_since(frame.mark, |local, value| pending.locals.push((local, value)));
+        pending.work +=
+            self.cx.locals.changed_since(mark, |local, value| pending.locals.push((local, value)));
         let locals = (first, pending.locals.len() as u32);
-        pending.edges.push(Pending { edge, results, locals, next: frame.pending });
-        self.cx.frames[index].pending = pending.edges.len() as u32 - 1;
+        pending.edges.push(Pending { edge, results, locals, next });
+        pending.edges.len() as u32 - 1
     }
 
     /// Ends the open block with a jump to the end of the innermost construct.
-    fn fall_to_end(&mut self) {
+    pub(super) fn fall_to_end(&mut self) {
         let edge = self.new_edge();
         self.connect(edge, 0);
         self.terminate_edges(Op::Br, List::default(), edge, 1);
@@ -456,7 +511,7 @@ impl Build<'_> {
     // ------------------------------------------------------------------------------------------ joins
 
     /// Opens the block at the end of a construct that edges lead to.
-    fn join(&mut self, frame: &Frame) -> Result<(), BuildError> {
+    pub(super) fn join(&mut self, frame: &Frame) -> Result<(), BuildError> {
         let block = self.graph.push_block();
         self.cx.locals.unwind(frame.mark);
         self.cx.stack.truncate(frame.height as usize);

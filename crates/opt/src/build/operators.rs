@@ -40,11 +40,11 @@ impl Build<'_> {
             Class::Global => self.global(op, &operator.imm)?,
             Class::Parametric => self.parametric(op),
             Class::Control => self.control(operator)?,
+            Class::Exception => self.exception(operator)?,
             Class::Call => self.call(op, &operator.imm)?,
             Class::Builtin => self.builtin(op, &operator.imm)?,
             Class::Ref => self.reference(op, &operator.imm)?,
             Class::Gc => self.object(op, &operator.imm)?,
-            Class::Exception => return Err(BuildError::Unsupported(op.to_string())),
         }
         Ok(())
     }
@@ -174,7 +174,9 @@ impl Build<'_> {
             return Ok(());
         }
         let args = self.pop_list(args);
+        let landed = self.landed();
         let inst = self.emit(op, args, imm);
+        self.land(inst, landed);
         self.record_state(inst);
         for &result in &ty.results {
             let ty = self.supported(result)?;

@@ -52,7 +52,7 @@ impl Loops {
         let mut calls = false;
         for operator in operators {
             match operator.op {
-                Op::Block | Op::If | Op::TryTable => {
+                Op::Block | Op::If | Op::TryTable | Op::Try => {
                     self.open.push(Open { is_loop: false, innermost: self.innermost(), start: 0 });
                 }
                 Op::Loop => {
@@ -64,7 +64,7 @@ impl Loops {
                     });
                     self.ranges.push((0, 0));
                 }
-                Op::End => self.close(),
+                Op::End | Op::Delegate => self.close(),
                 Op::LocalSet | Op::LocalTee => {
                     if let Imm::Index(local) = operator.imm {
                         self.assign(local);

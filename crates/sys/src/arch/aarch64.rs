@@ -198,11 +198,13 @@ pub unsafe extern "C" fn enter_compiled(
     )
 }
 
-/// Abandons everything above the innermost entry and makes its [`enter_compiled`] return `act.trap`, which becomes 0.
+/// Abandons everything above the innermost entry and makes its [`enter_compiled`] return `act.trap`, which becomes 0; or, if
+/// `act.landing` is set, everything above that frame, and continues there. Both become 0.
 ///
 /// # Safety
 /// `act` must be entered on this thread's current stack, `act.trap` nonzero, and no Rust frame above the entry may own
-/// anything: call it from thunks, or as the last act of a function that owns nothing.
+/// anything: call it from thunks, or as the last act of a function that owns nothing. A landing must be one of a frame of the
+/// innermost segment.
 #[unsafe(naked)]
 pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
     naked_asm!(
@@ -210,6 +212,16 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
         "ldr w1, [x0, #{trap}]",
         "cbz w1, 2f",
         "str wzr, [x0, #{trap}]",
+        // To a handler of this segment?
+        "add x10, x0, #{landing}",
+        "ldr x11, [x10]",
+        "cbz x11, 3f",
+        "str xzr, [x10]",
+        "ldp x9, x29, [x10, #8]",
+        "mov sp, x9",
+        "ldr x0, [x10, #24]",
+        "br x11",
+        "3:",
         // Cut the stack back and leave.
         "ldr x9, [x0, #{entry_sp}]",
         "mov sp, x9",
@@ -217,6 +229,7 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
         leave_entry!(),
         "2: brk #1",
         trap = const activation::OFF_TRAP,
+        landing = const activation::OFF_LANDING,
         entry_sp = const activation::OFF_ENTRY_SP,
         exit_fp = const activation::OFF_EXIT_FP,
         exit_pc = const activation::OFF_EXIT_PC,

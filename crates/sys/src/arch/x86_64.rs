@@ -155,11 +155,13 @@ pub unsafe extern "C" fn enter_compiled(
     )
 }
 
-/// Abandons everything above the innermost entry and makes its [`enter_compiled`] return `act.trap`, which becomes 0.
+/// Abandons everything above the innermost entry and makes its [`enter_compiled`] return `act.trap`, which becomes 0; or, if
+/// `act.landing` is set, everything above that frame, and continues there. Both become 0.
 ///
 /// # Safety
 /// `act` must be entered on this thread's current stack, `act.trap` nonzero, and no Rust frame above the entry may own
-/// anything: call it from thunks, or as the last act of a function that owns nothing.
+/// anything: call it from thunks, or as the last act of a function that owns nothing. A landing must be one of a frame of the
+/// innermost segment.
 #[unsafe(naked)]
 pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
     naked_asm!(
@@ -168,11 +170,22 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
         "test eax, eax",
         "jz 2f",
         "mov dword ptr [rdi + {trap}], 0",
+        // To a handler of this segment?
+        "mov rcx, qword ptr [rdi + {landing}]",
+        "test rcx, rcx",
+        "jz 3f",
+        "mov qword ptr [rdi + {landing}], 0",
+        "mov rsp, qword ptr [rdi + {landing} + 8]",
+        "mov rbp, qword ptr [rdi + {landing} + 16]",
+        "mov rax, qword ptr [rdi + {landing} + 24]",
+        "jmp rcx",
+        "3:",
         // Cut the stack back and leave.
         "mov rsp, qword ptr [rdi + {entry_sp}]",
         leave_entry!(),
         "2: ud2",
         trap = const activation::OFF_TRAP,
+        landing = const activation::OFF_LANDING,
         entry_sp = const activation::OFF_ENTRY_SP,
         exit_fp = const activation::OFF_EXIT_FP,
         exit_pc = const activation::OFF_EXIT_PC,

@@ -124,8 +124,11 @@ fn show(value: &Val) -> String {
         Val::F32(bits) => Literal::F32(*bits),
         Val::F64(bits) => Literal::F64(*bits),
         Val::V128(value) => Literal::V128(value.as_u128().to_le_bytes()),
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) => Literal::Null,
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+            Literal::Null
+        }
         Val::FuncRef(Some(_)) => return "ref.func".to_owned(),
+        Val::ExnRef(Some(_)) => return "ref.exn".to_owned(),
         Val::ExternRef(Some(_)) => return "ref.extern".to_owned(),
         Val::AnyRef(Some(value)) => {
             let i31 = value.i31().map(|value| format!("ref.i31 {value}"));
