@@ -60,6 +60,12 @@ impl ObjectLayout {
             StorageType::Val(ValType::F64) => Storage::F64,
             StorageType::Val(ValType::V128) => Storage::V128,
             StorageType::Val(ValType::Ref(ty)) if is_func(ty.heap) => Storage::Func,
+            // Native pointers, too.
+            StorageType::Val(ValType::Ref(ty))
+                if matches!(ty.heap, HeapType::Exn | HeapType::NoExn) =>
+            {
+                Storage::Func
+            }
             StorageType::Val(ValType::Ref(_)) => Storage::Ref,
         };
         match &def.composite {

@@ -319,6 +319,8 @@ impl Store {
             // SAFETY: the value stack is mapped and initialized.
             unsafe { marks.words(base, used) };
         }
+        let heap = self.gc.heap.as_deref();
+        heap.into_iter().flat_map(|heap| heap.native_pointers()).for_each(|&word| marks.word(word));
         for cell in &self.globals {
             cell.0.iter().for_each(|&word| marks.word(word));
         }

@@ -40,7 +40,7 @@ const MAX_OBJECT_HANDLES: usize = 1 << 22;
 #[derive(Default)]
 pub(crate) struct StoreHeap {
     /// Made with the first object.
-    heap: Option<Box<Heap>>,
+    pub(crate) heap: Option<Box<Heap>>,
     /// Objects that the host holds: they stay until the store is dropped. Behind a lock, since a shared store is enough to read a global.
     held: Mutex<Vec<Ref>>,
     /// By handle. They stay until the store is dropped.

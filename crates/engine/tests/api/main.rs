@@ -4,6 +4,7 @@
 
 mod calls;
 mod errors;
+mod exceptions;
 mod gc;
 mod hosts;
 mod limits;

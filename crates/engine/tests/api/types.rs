@@ -159,23 +159,6 @@ fn indirect_calls_accept_subtypes() {
     });
 }
 
-#[test]
-fn what_no_tier_carries_out_is_refused_where_it_runs() {
-    with_all_features(|engine| {
-        let mut store = Store::new(engine, ());
-        let text = "(module (type $s (struct (field i32))) (tag $t)
-            (func (export \"throw\") (throw $t))
-            (func (export \"fine\") (result i32)
-              (return (i32.const 3)) (try_table (throw $t)) (drop (struct.new_default $s)) (i32.const 1)))";
-        let instance = Instance::new(&mut store, &module(engine, text), &[]).unwrap();
-        let call = instance.get_typed_func::<(), ()>(&mut store, "throw").unwrap();
-        let error = call.call(&mut store, ()).unwrap_err();
-        assert_eq!(error.downcast_ref::<Trap>().unwrap().code(), TrapCode::Unsupported);
-        let fine = instance.get_typed_func::<(), i32>(&mut store, "fine").unwrap();
-        assert_eq!(fine.call(&mut store, ()).unwrap(), 3);
-    });
-}
-
 const REFERENCES: &str = r#"(module
             (type $ii (func (param i32) (result i32)))
             (import "" "pick" (func $pick (param i32) (result (ref null $ii))))

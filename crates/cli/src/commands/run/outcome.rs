@@ -25,8 +25,11 @@ pub fn of_error(error: &Error) -> Result<u8, Failure> {
     if trap.code() == TrapCode::Timeout {
         return Err(timed_out());
     }
-    let failure =
-        Failure::new(format_args!("the program trapped: {}", trap.code())).code(exit::TRAP);
+    let failure = match trap.exception() {
+        Some(exception) => Failure::new(format_args!("nothing caught the {exception}")),
+        None => Failure::new(format_args!("the program trapped: {}", trap.code())),
+    };
+    let failure = failure.code(exit::TRAP);
     Err(with_frames(failure, error).maybe_hint(hint(trap.code())))
 }
 
