@@ -171,7 +171,8 @@ impl Run {
             Err(error) => match error.downcast_ref::<Trap>().map(Trap::code) {
                 Some(TrapCode::StackOverflow | TrapCode::HeapExhausted) => Outcome::Exhausted,
                 Some(code) => Outcome::Trap(code),
-                None => Outcome::Results(vec![format!("error: {error}")]),
+                // The message may name types by their numbers, which every engine gives out for itself.
+                None => Outcome::Results(vec!["refused by the API".to_owned()]),
             },
         }
     }
