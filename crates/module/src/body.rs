@@ -126,8 +126,6 @@ pub enum Imm<'a> {
     },
     /// Type and handlers of a `try_table`.
     TryTable(Box<TryTable>),
-    /// Immediates of an operator of a proposal that no tier implements yet.
-    Other,
 }
 
 /// Type of a block, loop or if.
