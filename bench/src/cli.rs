@@ -45,7 +45,7 @@ struct Measure {
     /// Only these engines
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     engines: Vec<String>,
-    /// Only these programs of the run suite
+    /// Only these programs of the run and gc suites
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     programs: Vec<String>,
     /// A module for the compile suite; may be repeated
@@ -54,7 +54,7 @@ struct Measure {
     /// Thread counts of the compile suite
     #[arg(long, value_delimiter = ',', default_value = "1,2", value_name = "COUNTS")]
     threads: Vec<usize>,
-    /// Repetitions [default: 5, startup 40, compile 3]
+    /// Repetitions [default: 5, startup 40, compile 3, pauses 1]
     #[arg(long, value_name = "N")]
     runs: Option<usize>,
     /// Save the data, RESULTS.md and the diagrams in this folder; without it the tables are only printed
@@ -156,9 +156,11 @@ fn measure(options: Measure) -> Result<ExitCode, String> {
     let runs = options.runs.unwrap_or(default_runs(options.suite));
     let setting = Setting { places: &places, engines: &engines, runs, scratch: scratch.path() };
     let rows = match options.suite {
-        Suite::Run => {
-            suite::run::measure(&setting, &program::load(&places.bench, &options.programs)?)
+        Suite::Run | Suite::Gc => {
+            let programs = program::load(&places.bench, options.suite, &options.programs)?;
+            suite::run::measure(&setting, &programs)
         }
+        Suite::Pauses => suite::pauses::measure(&setting),
         Suite::Startup => suite::startup::measure(&setting),
         Suite::Compile => suite::compile::measure(&setting, &options.modules, &options.threads)?,
     };
@@ -190,7 +192,8 @@ fn save(out: &Path, old: Option<Results>, new: Results, engines: &Engines) -> Re
 
 fn default_runs(suite: Suite) -> usize {
     match suite {
-        Suite::Run => 5,
+        Suite::Run | Suite::Gc => 5,
+        Suite::Pauses => 1,
         Suite::Startup => 40,
         Suite::Compile => 3,
     }
@@ -204,9 +207,11 @@ fn row_names(
     modules: &[PathBuf],
 ) -> Result<Vec<String>, String> {
     match suite {
-        Suite::Run => {
-            Ok(program::load(&places.bench, programs)?.into_iter().map(|p| p.name).collect())
+        Suite::Run | Suite::Gc => {
+            let programs = program::load(&places.bench, suite, programs)?;
+            Ok(programs.into_iter().map(|p| p.name).collect())
         }
+        Suite::Pauses => Ok(suite::pauses::HEAPS.map(suite::pauses::row_name).to_vec()),
         Suite::Startup => Ok(suite::startup::PROGRAMS.map(str::to_owned).to_vec()),
         Suite::Compile if modules.is_empty() => {
             Err("the compile suite needs modules: --module FILE, best megabytes of code".to_owned())

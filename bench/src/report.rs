@@ -18,7 +18,7 @@ pub fn write(out: &Path, baseline: &Baseline) -> Result<(), String> {
     for suite in Suite::ALL {
         let Some(results) = Results::load(out, suite)? else { continue };
         text += &tables(&results, baseline);
-        for group in results.groups() {
+        for group in results.groups().into_iter().filter(|_| suite != Suite::Pauses) {
             let file = format!("results/{}-{}.svg", suite.name(), group.replace(' ', "-"));
             store(&out.join(&file), &diagram(&results, group, baseline))?;
             let _ = writeln!(text, "![{} {group}]({file})\n", suite.name());
@@ -36,6 +36,8 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
     let mut text = String::new();
     let heading = match results.suite {
         Suite::Run => "Run time after compilation",
+        Suite::Gc => "Garbage-collected objects and exceptions: run time after compilation",
+        Suite::Pauses => "Pauses of the garbage collector",
         Suite::Startup => "Start: hello world as a whole process, cold",
         Suite::Compile => "Compilation of whole modules",
     };
@@ -47,7 +49,8 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
         let engines = engines_of(&rows, reference);
         let _ = writeln!(text, "### {group}\n\n{}\n", versions(&rows, &engines));
         match results.suite {
-            Suite::Run | Suite::Startup => {
+            Suite::Pauses => text += &pauses(&rows),
+            Suite::Run | Suite::Gc | Suite::Startup => {
                 text += &ratio_table(&rows, &engines, reference);
                 text += &table("Median in ms (spread), day", &rows, &engines, milliseconds);
             }
@@ -77,7 +80,7 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
 fn reference_of<'a>(suite: Suite, group: &str, baseline: &'a Baseline) -> &'a str {
     match suite {
         Suite::Run if group == INTERPRETERS => &baseline.interpreter,
-        Suite::Run => &baseline.compiled,
+        Suite::Run | Suite::Gc | Suite::Pauses => &baseline.compiled,
         Suite::Startup => &baseline.startup,
         Suite::Compile => &baseline.compile,
     }
@@ -160,6 +163,25 @@ fn dash() -> String {
     "–".to_owned()
 }
 
+/// One line per heap and engine.
+fn pauses(rows: &[&Row]) -> String {
+    let mut text =
+        "| live heap | engine | collections | p50 (ms) | p99 (ms) | max (ms) |\n".to_owned();
+    text += "| --- | --- | --- | --- | --- | --- |\n";
+    for row in rows {
+        for (engine, cell) in &row.cells {
+            let Some(pauses) = &cell.pauses else { continue };
+            let ms = [pauses.median_us, pauses.p99_us, pauses.max_us].map(|us| us / 1000.0);
+            let _ = writeln!(
+                text,
+                "| {} | {engine} | {} | {:.3} | {:.3} | {:.3} |",
+                row.name, pauses.count, ms[0], ms[1], ms[2]
+            );
+        }
+    }
+    text + "\n"
+}
+
 fn milliseconds(_: &Row, cell: &Cell) -> String {
     let ms = |ns: f64| {
         let ms = ns / 1e6;
@@ -196,7 +218,8 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
     let value = |row: &Row, engine: &str| {
         let time = &row.cells.get(engine)?.time_ns;
         match results.suite {
-            Suite::Run => ratio(row, engine, reference),
+            Suite::Run | Suite::Gc => ratio(row, engine, reference),
+            Suite::Pauses => None,
             Suite::Startup => Some(median(time)? / 1e6),
             Suite::Compile => Some(row.size as f64 / median(time)? * 1000.0),
         }
@@ -212,7 +235,7 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
         groups.push(Group { title: row.name.clone(), bars });
     }
     let (title, limit, mark) = match results.suite {
-        Suite::Run => {
+        Suite::Run | Suite::Gc => {
             let mean = |e: &&str| {
                 let all: Vec<f64> =
                     rows.iter().filter_map(|row| ratio(row, e, reference)).collect();
@@ -224,7 +247,9 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
             });
             (format!("{group}: time relative to {reference} (shorter is better)"), 4.0, Some(1.0))
         }
-        Suite::Startup => (format!("{group}: ms (shorter is better)"), f64::INFINITY, None),
+        Suite::Startup | Suite::Pauses => {
+            (format!("{group}: ms (shorter is better)"), f64::INFINITY, None)
+        }
         Suite::Compile => {
             (format!("{group}: MB of code per second (longer is better)"), f64::INFINITY, None)
         }

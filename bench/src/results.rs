@@ -17,11 +17,15 @@ pub enum Suite {
     Startup,
     /// Compilation of whole modules.
     Compile,
+    /// As `Run`, of programs that live on garbage-collected objects and exceptions.
+    Gc,
+    /// How long collections of heaps of several sizes stop the program.
+    Pauses,
 }
 
 impl Suite {
     /// Every suite, in the order of the report.
-    pub const ALL: [Self; 3] = [Self::Run, Self::Startup, Self::Compile];
+    pub const ALL: [Self; 5] = [Self::Run, Self::Gc, Self::Pauses, Self::Startup, Self::Compile];
 
     /// The name in file names and on the command line.
     pub fn name(self) -> &'static str {
@@ -29,6 +33,8 @@ impl Suite {
             Self::Run => "run",
             Self::Startup => "startup",
             Self::Compile => "compile",
+            Self::Gc => "gc",
+            Self::Pauses => "pauses",
         }
     }
 }
@@ -43,6 +49,17 @@ pub struct Cell {
     pub cpu_ns: Vec<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peak_kib: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pauses: Option<Pauses>,
+}
+
+/// The pauses of one kind of collection in one process, in microseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pauses {
+    pub count: u64,
+    pub median_us: f64,
+    pub p99_us: f64,
+    pub max_us: f64,
 }
 
 /// One program or module, measured on several engines in one interleaved run.

@@ -2,6 +2,7 @@
 //! Does not know what a suite measures.
 
 pub mod compile;
+pub mod pauses;
 pub mod run;
 pub mod startup;
 

@@ -1,4 +1,4 @@
-//! Owns the `run` suite: run time after compilation, as the programs report it themselves.
+//! Owns the `run` and `gc` suites: run time after compilation, as the programs report it themselves.
 //! Does not time process start or ahead-of-time compilation.
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::{Contender, Setting, cells, interleave};
 use crate::engine::{Class, Engine, Subject};
 use crate::process::{self, Invocation};
 use crate::program::Program;
-use crate::results::{Row, today};
+use crate::results::{Row, Suite, today};
 
 /// The table of native and compiled code.
 pub const COMPILED: &str = "compiled";
@@ -23,6 +23,9 @@ pub fn measure(setting: &Setting<'_>, programs: &[Program]) -> Vec<Row> {
             (INTERPRETERS, program.rounds_interp, &setting.engines.baseline.interpreter),
         ];
         for (group, rounds, reference) in both {
+            if rounds == 0 {
+                continue;
+            }
             eprintln!("{group}: {} ({})", program.name, program.what);
             let row = measure_row(setting, program, group, rounds, reference);
             if !row.cells.is_empty() || !row.failures.is_empty() {
@@ -35,8 +38,10 @@ pub fn measure(setting: &Setting<'_>, programs: &[Program]) -> Vec<Row> {
     rows
 }
 
-fn takes_part(engine: &Engine, group: &str) -> bool {
+fn takes_part(engine: &Engine, suite: Suite, group: &str) -> bool {
     let class = match group {
+        // There is no source for a native compiler.
+        COMPILED if suite == Suite::Gc => engine.class == Class::Compiled,
         COMPILED => matches!(engine.class, Class::Native | Class::Compiled),
         _ => engine.class == Class::Interpreter,
     };
@@ -58,7 +63,7 @@ fn measure_row(
         ..Row::default()
     };
     let mut contenders = Vec::new();
-    for engine in setting.engines.found.iter().filter(|e| takes_part(e, group)) {
+    for engine in setting.engines.found.iter().filter(|e| takes_part(e, program.suite, group)) {
         match prepare(setting, engine, &program.module(&setting.places.bench), rounds) {
             Ok(invocation) => contenders.push(Contender::new(engine, invocation)),
             Err(reason) => {

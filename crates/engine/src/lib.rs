@@ -138,6 +138,7 @@ pub use shared_memory::SharedMemory;
 pub use source::SourceFrame;
 #[doc(hidden)]
 pub use sterna_runtime::Stress as GcStress;
+pub use sterna_runtime::{GcStats, PauseHistogram};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use sterna_abi::{CapturedFrame, FuncRef};
 use sterna_isa::HeapType;
 use sterna_runtime as rt;
-use sterna_runtime::{InterruptHandle, Limits};
+use sterna_runtime::{GcStats, InterruptHandle, Limits};
 
 use crate::engine::Engine;
 use crate::host::HostDef;
@@ -103,6 +103,11 @@ impl<T> Store<T> {
     /// A handle that stops this store's guests from any thread.
     pub fn interrupt_handle(&mut self) -> InterruptHandle {
         self.as_context_mut().rt_mut().interrupt_handle()
+    }
+
+    /// What was counted about the garbage-collected heap: collections, bytes, pause times. `None` before the first object.
+    pub fn gc_stats(&self) -> Option<&GcStats> {
+        self.as_context().rt().gc_stats()
     }
 
     /// Every live guest frame with locals and operand stack, innermost first. Empty outside host functions: see

@@ -148,6 +148,11 @@ impl Store {
         }
     }
 
+    /// What was counted about the heap; `None` before the first object.
+    pub fn gc_stats(&self) -> Option<&sterna_gc::Stats> {
+        Some(self.gc.heap.as_ref()?.stats())
+    }
+
     /// Collects now.
     pub fn collect_garbage(&mut self, kind: Collection) {
         // No operator is running, so there are no operands.

@@ -55,6 +55,6 @@ pub use tag::Tag;
 pub use trap::{FrameInfo, HostError, Trap};
 pub use types::{TypeId, TypeInfo, TypesError};
 
-pub use sterna_gc::{Collection, Stress};
+pub use sterna_gc::{Collection, PauseHistogram, Stats as GcStats, Stress};
 
 pub use sterna_abi::{CapturedFrame, CapturedValue, FuncRef, Slot};

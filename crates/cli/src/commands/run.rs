@@ -3,6 +3,7 @@
 
 mod invoke;
 mod outcome;
+mod statistics;
 mod threads;
 mod timer;
 
@@ -59,6 +60,9 @@ pub struct Arguments {
     /// Compute the same bits on every machine: canonical NaNs, deterministic relaxed SIMD
     #[arg(long)]
     deterministic: bool,
+    /// Say on standard error, after the program, how often and how long the garbage collector ran
+    #[arg(long)]
+    gc_stats: bool,
     /// Stop the program after this many units of work (not yet)
     #[arg(long, value_name = "UNITS")]
     fuel: Option<u64>,
@@ -105,6 +109,9 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let linked = sterna_wasi::add_imports_to_linker(&mut linker, &module, |context| context);
     linked.map_err(|error| Failure::new(format_args!("cannot provide WASI: {error:#}")))?;
     let result = run(arguments, &module, &linker, &mut store);
+    if arguments.gc_stats {
+        statistics::print(store.gc_stats());
+    }
     // The process ends here: giving memory back page by page would only delay it.
     std::mem::forget((store, module));
     result
