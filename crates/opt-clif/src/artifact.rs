@@ -6,12 +6,12 @@ use cranelift_codegen::gimli::write::{self, Address, EndianVec, FrameTable};
 use cranelift_codegen::gimli::{
     self, BaseAddresses, CallFrameInstruction, CieOrFde, LittleEndian, UnwindSection,
 };
-use cranelift_codegen::ir::{ExternalName, Function, TrapCode as ClifTrap};
+use cranelift_codegen::ir::{ExternalName, Function, StackSlot, TrapCode as ClifTrap};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInfoKind};
 use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget,
-    MachSrcLoc,
+    MachBufferFrameLayout, MachSrcLoc,
 };
 use sterna_abi::{
     CallSite, CodeReloc, FrameState, FunctionCode, LandingSite, RelocKind, SavedReg, Sites,
@@ -25,8 +25,18 @@ pub(crate) struct PendingState {
     /// Byte offset of the operator in the module.
     pub wasm: u32,
     pub locals: u32,
-    /// Type of every value, and its bits if it is a constant.
-    pub values: Vec<(ValType, Option<u128>)>,
+    pub values: Vec<(ValType, PendingPlace)>,
+}
+
+/// Where a recorded value will be.
+#[derive(Clone, Copy)]
+pub(crate) enum PendingPlace {
+    /// Nowhere: its bits are known.
+    Const(u128),
+    /// Where the next context item says.
+    Item,
+    /// In a slot that the collector keeps up to date, as no register is.
+    Home(StackSlot),
 }
 
 /// The engine's trap code in CLIF.
@@ -89,7 +99,8 @@ pub(crate) fn function_code(
                 let found = states.binary_search_by_key(&wasm, |state| state.wasm);
                 let state = &states[found.map_err(|_| "a call lost its source location")?];
                 let frame = site.frame_offset.ok_or("a call with state has no frame")?;
-                sites.states.push(frame_state(state, items, frame)?);
+                let layout = code.buffer.frame_layout().ok_or("a call with state has no frame")?;
+                sites.states.push(frame_state(state, items, frame, layout)?);
                 Some(sites.states.len() as u32 - 1)
             }
         };
@@ -155,13 +166,17 @@ fn frame_state(
     state: &PendingState,
     items: &[&FinalizedMachExceptionHandler],
     frame: u32,
+    layout: &MachBufferFrameLayout,
 ) -> Result<FrameState, String> {
     let mut items = items.iter().copied();
     let mut values = Vec::with_capacity(state.values.len());
-    for &(ty, constant) in &state.values {
-        let place = match constant {
-            Some(bits) => ValuePlace::Const(bits),
-            None => match items.next() {
+    for &(ty, place) in &state.values {
+        let place = match place {
+            PendingPlace::Const(bits) => ValuePlace::Const(bits),
+            PendingPlace::Home(slot) => {
+                ValuePlace::Frame(layout.stackslots[slot].offset as i32 - frame as i32)
+            }
+            PendingPlace::Item => match items.next() {
                 Some(FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(
                     offset,
                 ))) => ValuePlace::Frame(*offset as i32 - frame as i32),

@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use sterna_abi::{CodeSettings, Compiler, Convention, FunctionCode, RelocKind, ValuePlace};
+use sterna_abi::{
+    CallSite, CodeSettings, Compiler, Convention, FunctionCode, RelocKind, ValuePlace,
+};
 use sterna_isa::{Class, Feature, FeatureSet, FuncType, ImmKind, Op, TrapCode, Ty, ValType};
 use sterna_module::Module;
 use sterna_opt_clif::{ClifCompiler, Options};
@@ -286,6 +288,51 @@ fn states_record_constants_locals_and_operands() {
         }
     }
     assert!(!code.sites.saved.is_empty());
+}
+
+#[test]
+fn recorded_references_are_where_the_collector_updates_them() {
+    let module = module(
+        r#"(module (type $s (struct (field i32))) (import "m" "f" (func $f (param i32)))
+      (func (param anyref) (result anyref) (local (ref null $s))
+        (local.set 1 (struct.new $s (i32.const 3)))
+        (call $f (i32.const 4))
+        (local.get 1)))"#,
+    );
+    let settings = CodeSettings { capture_state: true, ..SIGNALS };
+    let code = compile_all(&compiler(), &module, &settings).remove(0);
+    let [call, allocation] = &code.sites.calls[..] else { panic!("one call of each kind") };
+    let roots = |site: &CallSite| &code.sites.roots[site.roots.expect("roots") as usize];
+    let state = &code.sites.states[call.state.expect("a state") as usize];
+    let places = state.values.iter().map(|(_, place)| match place {
+        ValuePlace::Frame(offset) => *offset,
+        other => panic!("{other:?}"),
+    });
+    let mut places: Vec<i32> = places.collect();
+    places.sort_unstable();
+    assert_eq!(places, **roots(call));
+    assert_eq!(
+        roots(allocation).len(),
+        1,
+        "the parameter; the new object is none before it is made"
+    );
+}
+
+#[test]
+fn operands_of_removed_instructions_are_no_roots() {
+    let module = module(
+        r#"(module (type $s (struct))
+      (func (param i32) (result (ref $s))
+        (local $made (ref null $s))
+        (local.set $made (struct.new $s))
+        (drop (ref.test (ref i31)
+          (if (result anyref) (local.get 0)
+            (then (ref.i31 (i32.const 1)))
+            (else (ref.i31 (i32.const 2))))))
+        (ref.as_non_null (local.get $made))))"#,
+    );
+    let code = compile_all(&compiler(), &module, &SIGNALS).remove(0);
+    assert!(code.sites.roots.is_empty(), "{:?}", code.sites.roots);
 }
 
 #[test]

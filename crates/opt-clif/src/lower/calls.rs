@@ -14,7 +14,7 @@ use sterna_module::Module;
 use sterna_opt::{Inst, LandingData, StateData};
 
 use super::{Lower, OFF_INTERRUPT};
-use crate::artifact::PendingState;
+use crate::artifact::{PendingPlace, PendingState};
 use crate::signature::{ResultPlace, clif_type, result_places, signature};
 
 /// What a function already refers to, indexed by function, type or builtin. Entries of earlier functions are told apart by their
@@ -299,17 +299,21 @@ impl Lower<'_> {
         values
     }
 
-    /// Notes a state and lists those of its values that are no constants.
+    /// Notes a state and lists those of its values that only a context item can tell the place of.
     fn state_items(&mut self, state: &StateData) -> Vec<ExceptionTableItem> {
         let graph = self.input.graph;
         let mut items = Vec::new();
         let mut values = Vec::with_capacity(state.values.len());
         for &value in graph.list(state.values) {
-            let constant = graph.constant(value);
-            if constant.is_none() {
-                items.push(ExceptionTableItem::Context(self.value(value)));
-            }
-            values.push((graph.ty(value).val_type(), constant));
+            let place = match graph.constant(value) {
+                Some(bits) => PendingPlace::Const(bits),
+                None if self.cx.roots.is_kept(value) => PendingPlace::Home(self.home(value)),
+                None => {
+                    items.push(ExceptionTableItem::Context(self.value(value)));
+                    PendingPlace::Item
+                }
+            };
+            values.push((graph.ty(value).val_type(), place));
         }
         let wasm = graph.inst(state.inst).origin.0;
         // Without context items Cranelift would report nothing about the call: have at least one.

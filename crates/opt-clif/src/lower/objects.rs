@@ -47,7 +47,7 @@ impl Lower<'_> {
         self.pos.ins().stack_load(types::I64, types::I64, home, 0)
     }
 
-    fn home(&mut self, value: Value) -> ir::StackSlot {
+    pub(super) fn home(&mut self, value: Value) -> ir::StackSlot {
         *self.cx.homes.entry(value).or_insert_with(|| {
             let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3);
             self.pos.func.create_sized_stack_slot(data)

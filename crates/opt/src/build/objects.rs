@@ -28,9 +28,13 @@ impl Build<'_> {
             _ => (0, 0),
         };
         let (operands, result) = self.shape(op, a, b)?;
-        let inst =
-            self.emit_stack(op, operands, u64::from(a) | u64::from(b) << 32, result.as_slice());
+        let args = self.pop_list(operands);
+        let inst = self.emit(op, args, u64::from(a) | u64::from(b) << 32);
         self.record_state(inst);
+        if let Some(ty) = result {
+            let value = self.graph.push_result(inst, ty);
+            self.push(value);
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use sterna_base::BitSet;
 use sterna_isa::{Class, Op};
 
 use super::{Incoming, params::retain_params};
-use crate::graph::{Block, Def, Graph, Opcode, Value};
+use crate::graph::{Block, Def, Graph, List, Opcode, Value};
 
 /// Scratch memory of the pass.
 #[derive(Default)]
@@ -74,6 +74,8 @@ impl Dead {
             let mut results = (first..first + u32::from(inst.results)).map(Value::from_u32);
             if !results.any(|result| self.used.contains(result)) {
                 inst.op = Opcode::Wasm(Op::Nop);
+                // What defines them may be removed, too.
+                inst.args = List::default();
             }
         }
         for i in 1..graph.blocks.len() {
