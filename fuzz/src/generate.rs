@@ -1,9 +1,11 @@
 //! Owns the generation of modules: which features, how large.
-//! Does not run them.
+//! Does not own programs about objects (`objects`), nor run any.
 
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
+use wasmparser::{Operator, Parser, Payload};
 
+use crate::objects;
 use crate::random::Random;
 
 /// Loop iterations and calls after which a generated module traps by itself.
@@ -22,6 +24,11 @@ impl Generated {
     /// # Panics
     /// If the generator makes an invalid module, which would be its bug.
     pub fn new(random: &mut Random) -> Generated {
+        if random.one_in(2) {
+            let text = objects::program(random);
+            let wasm = wat::parse_str(&text);
+            return Generated { wasm: wasm.unwrap_or_else(|error| panic!("{error}\n{text}")) };
+        }
         loop {
             let size = 1_000 + random.below(40_000) as usize;
             let bytes = random.bytes(size);
@@ -30,11 +37,48 @@ impl Generated {
             let Ok(mut module) = Module::new(config, &mut Unstructured::new(&bytes)) else {
                 continue;
             };
-            if module.ensure_termination(FUEL).is_ok() {
-                return Generated { wasm: module.to_bytes() };
+            if module.ensure_termination(FUEL).is_err() {
+                continue;
+            }
+            let wasm = module.to_bytes();
+            if has_functions(&wasm) && !waits(&wasm) {
+                return Generated { wasm };
             }
         }
     }
+}
+
+/// Without function types there are no functions.
+fn has_functions(wasm: &[u8]) -> bool {
+    let mut payloads = Parser::new(0).parse_all(wasm);
+    payloads.any(|payload| matches!(payload, Ok(Payload::FunctionSection(_))))
+}
+
+/// Whether a module may wait on a shared memory: for ever, as there is nobody to notify it.
+fn waits(wasm: &[u8]) -> bool {
+    let mut shared = false;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.expect("the generator's modules can be read") {
+            Payload::MemorySection(memories) => {
+                shared = memories.into_iter().any(|memory| memory.is_ok_and(|ty| ty.shared));
+            }
+            Payload::CodeSectionEntry(body) if shared => {
+                let operators =
+                    body.get_operators_reader().expect("the generator's bodies can be read");
+                let mut operators = operators.into_iter().map_while(Result::ok);
+                if operators.any(|operator| {
+                    matches!(
+                        operator,
+                        Operator::MemoryAtomicWait32 { .. } | Operator::MemoryAtomicWait64 { .. }
+                    )
+                }) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Everything that the tiers implement, with sizes that favour many small cases.
@@ -46,7 +90,7 @@ fn config(random: &mut Random) -> Config {
         custom_page_sizes_enabled: random.one_in(4),
         // Without this most modules trap in a segment before anything of them runs.
         disallow_traps: !random.one_in(3),
-        exceptions_enabled: false,
+        exceptions_enabled: random.one_in(2),
         export_everything: true,
         // Typed function references with it.
         gc_enabled: random.one_in(2),
@@ -66,6 +110,7 @@ fn config(random: &mut Random) -> Config {
         max_table_elements: 1_000,
         max_tables: 3,
         max_types: 12,
+        min_types: 3,
         memory64_enabled: random.one_in(3),
         memory_max_size_required: true,
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
@@ -75,7 +120,7 @@ fn config(random: &mut Random) -> Config {
         simd_enabled: random.one_in(2),
         table_max_size_required: true,
         tail_call_enabled: random.one_in(3),
-        threads_enabled: false,
+        threads_enabled: random.one_in(3),
         wide_arithmetic_enabled: true,
         extended_const_enabled: true,
         ..Config::default()

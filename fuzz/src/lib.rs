@@ -6,6 +6,7 @@
 mod damage;
 mod differential;
 mod generate;
+mod objects;
 mod random;
 
 pub use differential::Differential;
@@ -19,6 +20,8 @@ pub struct Tally {
     pub calls: u64,
     /// Of these, calls that trapped.
     pub traps: u64,
+    /// Of these, calls that left an exception uncaught.
+    pub thrown: u64,
     /// Modules that no configuration could instantiate, all for the same reason.
     pub refused: u64,
     /// Modules given up because a configuration ran out of stack, where that depends on the configuration.
@@ -33,6 +36,7 @@ impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.calls += other.calls;
         self.traps += other.traps;
+        self.thrown += other.thrown;
         self.refused += other.refused;
         self.overflowed += other.overflowed;
         self.damaged += other.damaged;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use sterna_fuzz::{Differential, Finding, Tally};
+use sterna_fuzz::{Differential, Finding, Generated, Random, Tally};
 
 /// Compare Sterna's tiers on generated modules.
 #[derive(Parser)]
@@ -25,7 +25,7 @@ struct Options {
     /// Worker threads
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// Print each seed before it is run, to find one that crashes the process
+    /// Print each seed, call and configuration before it is run, and save each module: to find what crashes the process
     #[arg(long)]
     trace: bool,
     /// Where modules that show a difference are written
@@ -45,8 +45,14 @@ fn main() -> ExitCode {
     });
     let (tally, seeds) = *total.lock().expect("workers do not panic while holding the total");
     eprintln!(
-        "{seeds} modules ({} not instantiable, {} out of stack), {} calls compared ({} trapped), {} damaged binaries ({} still valid)",
-        tally.refused, tally.overflowed, tally.calls, tally.traps, tally.damaged, tally.still_valid
+        "{seeds} modules ({} not instantiable, {} out of stack), {} calls compared ({} trapped, {} threw), {} damaged binaries ({} still valid)",
+        tally.refused,
+        tally.overflowed,
+        tally.calls,
+        tally.traps,
+        tally.thrown,
+        tally.damaged,
+        tally.still_valid
     );
     let failed = found.load(Ordering::Relaxed);
     println!("{} passed, {} failed", seeds - u64::from(failed), u64::from(failed));
@@ -60,7 +66,7 @@ fn worker(
     found: &AtomicBool,
     total: &Mutex<(Tally, u64)>,
 ) {
-    let differential = Differential::new();
+    let differential = Differential::new(options.trace);
     while Instant::now() < end && !found.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= options.count {
@@ -69,6 +75,7 @@ fn worker(
         let seed = options.seed + number;
         if options.trace {
             eprintln!("seed {seed}");
+            save(options, seed, &Generated::new(&mut Random::new(seed)).wasm);
         }
         let result = differential.check(seed);
         let mut total = total.lock().expect("workers do not panic while holding the total");
@@ -84,13 +91,15 @@ fn worker(
 }
 
 fn report(options: &Options, seed: u64, finding: &Finding) {
-    let path = options.out.join(format!("{seed}.wasm"));
-    let saved =
-        std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, &finding.wasm));
     eprintln!("seed {seed}: {}", finding.message);
-    match saved {
+    save(options, seed, &finding.wasm);
+    eprintln!("  again with: cargo x fuzz --seed {seed} --count 1");
+}
+
+fn save(options: &Options, seed: u64, wasm: &[u8]) {
+    let path = options.out.join(format!("{seed}.wasm"));
+    match std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, wasm)) {
         Ok(()) => eprintln!("  module: {}", path.display()),
         Err(error) => eprintln!("  the module could not be written to {}: {error}", path.display()),
     }
-    eprintln!("  again with: cargo x fuzz --seed {seed} --count 1");
 }

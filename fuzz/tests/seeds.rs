@@ -6,7 +6,7 @@ use sterna_fuzz::{Differential, Tally};
 
 #[test]
 fn known_seeds_show_no_difference() {
-    let differential = Differential::new();
+    let differential = Differential::new(false);
     let mut total = Tally::default();
     let lines = include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#'));
     for seed in lines {
