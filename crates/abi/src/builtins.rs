@@ -50,8 +50,10 @@ macro_rules! for_each_builtin {
             /// Operator `op` on structures, arrays, `i31` and casts: operands in slots at `operands`, its result at the same place;
             /// `a` and `b` are its immediates, see [`crate::gc`].
             gc(op: u32, a: u32, b: u32, operands: u64) -> u64, trap;
-            /// A new exception of tag `tag` of this instance; the caller fills in the payload before anything else happens.
-            exn_new(tag: u32) -> u64, trap;
+            /// A new exception of tag `tag` of this instance, its payload in slots at `payload`.
+            exn_new(tag: u32, payload: u64) -> u64, trap;
+            /// Copies the payload of an exception into slots at `to`.
+            exn_payload(exn: u64, to: u64) -> u64, total;
             /// Throws an exception: sets `StoreCtx::exception` and the trap `UncaughtException`, or traps if it is null. The caller, in the
             /// interpreter, looks for the handler.
             exn_throw(exn: u64) -> u64, trap;

@@ -7,7 +7,6 @@ use sterna_gc::AllocArea;
 use sterna_sys::activation::Activation;
 
 use crate::builtins::{BuiltinBodies, BuiltinThunks};
-use crate::exception::Exn;
 use crate::type_rows::TypeRow;
 
 /// One 8-byte cell of the value stack. See the crate documentation for how values lie in slots.
@@ -40,8 +39,8 @@ pub struct StoreCtx {
     pub pending_tail: PendingTail,
     /// Where objects are allocated; empty as long as the store has no heap.
     pub heap: AllocArea,
-    /// The exception that was thrown, while `activation.trap` says `UncaughtException`: nobody has caught it so far.
-    pub exception: *mut Exn,
+    /// The exception that was thrown, while `activation.trap` says `UncaughtException`: nobody has caught it so far. Otherwise 0.
+    pub exception: Slot,
     /// Rust bodies of the builtins, for callers that follow the C convention and check `activation.trap` themselves.
     pub bodies: *const BuiltinBodies,
     /// Builtins as adapters call them: a host function's vmctx has no [`VmCtx::thunks`], but it has a store.

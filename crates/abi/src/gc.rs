@@ -42,9 +42,9 @@ pub fn heap_type_of_code(code: u32) -> HeapType {
 pub struct ObjectLayout {
     /// For the heap.
     pub layout: Layout,
-    /// How each field is stored; an array's elements as one.
+    /// How each field is stored; an array's elements as one; the payload of an exception.
     pub storage: Box<[Storage]>,
-    /// Byte offset of each field of a structure.
+    /// Byte offset of each field of a structure or exception.
     pub offsets: Box<[u32]>,
 }
 
@@ -54,19 +54,7 @@ impl ObjectLayout {
         let storage = |ty: StorageType| match ty {
             StorageType::I8 => Storage::I8,
             StorageType::I16 => Storage::I16,
-            StorageType::Val(ValType::I32) => Storage::I32,
-            StorageType::Val(ValType::I64) => Storage::I64,
-            StorageType::Val(ValType::F32) => Storage::F32,
-            StorageType::Val(ValType::F64) => Storage::F64,
-            StorageType::Val(ValType::V128) => Storage::V128,
-            StorageType::Val(ValType::Ref(ty)) if is_func(ty.heap) => Storage::Func,
-            // Native pointers, too.
-            StorageType::Val(ValType::Ref(ty))
-                if matches!(ty.heap, HeapType::Exn | HeapType::NoExn) =>
-            {
-                Storage::Func
-            }
-            StorageType::Val(ValType::Ref(_)) => Storage::Ref,
+            StorageType::Val(ty) => storage_of(ty, &is_func),
         };
         match &def.composite {
             CompositeType::Func(_) => None,
@@ -82,6 +70,25 @@ impl ObjectLayout {
                 Some(ObjectLayout { layout, storage: [storage].into(), offsets: [].into() })
             }
         }
+    }
+
+    /// The layout of exceptions of a tag with these parameters.
+    pub fn of_exception(params: &[ValType], is_func: impl Fn(HeapType) -> bool) -> ObjectLayout {
+        let storage: Box<[Storage]> = params.iter().map(|&ty| storage_of(ty, &is_func)).collect();
+        let made = Layout::of_exception(&storage);
+        ObjectLayout { layout: made.layout, storage, offsets: made.offsets }
+    }
+}
+
+fn storage_of(ty: ValType, is_func: impl Fn(HeapType) -> bool) -> Storage {
+    match ty {
+        ValType::I32 => Storage::I32,
+        ValType::I64 => Storage::I64,
+        ValType::F32 => Storage::F32,
+        ValType::F64 => Storage::F64,
+        ValType::V128 => Storage::V128,
+        ValType::Ref(ty) if is_func(ty.heap) => Storage::Func,
+        ValType::Ref(_) => Storage::Ref,
     }
 }
 

@@ -39,7 +39,7 @@ impl InstanceLayout {
         let imported_globals = array(module.num_imported_globals(), size_of::<usize>());
         let imported_funcs = array(module.num_imported_funcs(), size_of::<FuncRef>());
         let func_refs = array(module.escaping_funcs().len(), size_of::<FuncRef>());
-        let tags = array(module.tags().len(), size_of::<usize>());
+        let tags = array(module.tags().len(), size_of::<u32>());
         InstanceLayout {
             memories,
             tables,
@@ -83,9 +83,9 @@ impl InstanceLayout {
         self.func_refs + position * size_of::<FuncRef>() as u32
     }
 
-    /// Offset of the address of a tag, which is its identity.
+    /// Offset of the number that a tag has in its store (`u32`), which is its identity.
     pub fn tag(&self, index: TagIndex) -> u32 {
-        self.tags + index.as_u32() * size_of::<usize>() as u32
+        self.tags + index.as_u32() * size_of::<u32>() as u32
     }
 
     /// Total size of a vmctx in bytes.

@@ -4,8 +4,7 @@
 //! # Values
 //! A guest value occupies [`Slot`]s of 8 bytes: `i32`, `f32` zero-extended in one slot, `i64`, `f64`, references
 //! in one slot, `v128` in two (low half first). A `funcref` is the address of a [`FuncRef`] (0 = null). References of the
-//! other hierarchies are 32 bits, zero-extended, 0 = null: see [`gc`]. An `exnref` is the address of an
-//! [`Exn`] instead. An `externref` never refers to something that moves.
+//! other hierarchies are 32 bits, zero-extended, 0 = null: see [`gc`]. An `externref` never refers to something that moves.
 //!
 //! # Calling conventions
 //! * **stack**: arguments in consecutive slots at `fp`; results are left at the same `fp`. Every function can
@@ -22,7 +21,6 @@ pub mod artifact;
 pub mod builtins;
 pub mod captured;
 pub mod context;
-pub mod exception;
 pub mod gc;
 pub mod layout;
 pub mod tier;
@@ -32,7 +30,6 @@ pub use artifact::*;
 pub use builtins::*;
 pub use captured::*;
 pub use context::*;
-pub use exception::*;
 pub use gc::*;
 pub use layout::*;
 pub use tier::*;

@@ -9,7 +9,7 @@ use sterna_runtime as rt;
 
 use crate::error::{Error, Result};
 use crate::handle::foreign;
-use crate::store::{AsContext, AsContextMut, StoreId};
+use crate::store::{AsContext, AsContextMut, Home, StoreId};
 use crate::tag::Tag;
 use crate::value::Val;
 
@@ -27,7 +27,7 @@ impl Exception {
     /// An exception of a tag.
     ///
     /// # Errors
-    /// Wrong number or types of payload values, or objects of other stores.
+    /// Wrong number or types of payload values, objects of other stores, or an exhausted heap.
     pub fn new(mut store: impl AsContextMut, tag: Tag, payload: &[Val]) -> Result<Exception> {
         let mut store = store.as_context_mut();
         let id = store.id();
@@ -42,7 +42,9 @@ impl Exception {
         for (&value, &ty) in payload.iter().zip(&ty.params) {
             slots.extend_from_slice(&value.to_slots(ty, home)?[..ty.slots()]);
         }
-        Ok(Exception { inner: store.rt_mut().host_exception(at, slots.into()) })
+        // SAFETY: the tag is of this store, and the values were checked against its type.
+        let made = unsafe { store.rt_mut().host_exception(at, &mut slots) };
+        Ok(Exception { inner: made.map_err(Error::new)? })
     }
 
     pub(crate) fn from_runtime(inner: rt::Exception) -> Exception {
@@ -69,10 +71,7 @@ impl Exception {
     /// If the exception is of another store.
     pub fn payload(&self, store: impl AsContext) -> Result<Vec<Val>> {
         let store = store.as_context();
-        if store.id() != self.inner.store {
-            return Err(foreign());
-        }
-        let slots = store.rt().exception_payload(&self.inner);
+        let slots = store.rt().exception_payload(&self.inner).ok_or_else(foreign)?;
         let mut at = 0;
         let value = |&ty: &ValType| {
             // SAFETY: the runtime or `new` has made the payload, of this type and store.
@@ -91,7 +90,7 @@ impl fmt::Display for Exception {
             Some(name) => write!(f, "exception `{name}`(")?,
             None => f.write_str("exception (")?,
         }
-        let mut slots = &*self.inner.payload;
+        let mut slots = &*self.inner.numbers;
         for (at, ty) in self.inner.ty.func().params.iter().enumerate() {
             f.write_str(if at == 0 { "" } else { ", " })?;
             match ty {
@@ -119,8 +118,8 @@ impl std::error::Error for Exception {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExnRef {
     store: StoreId,
-    /// Not zero: that is null.
-    slot: Slot,
+    /// Not zero: that is null. The store holds the exception, and this is its number there.
+    held: Slot,
 }
 
 impl ExnRef {
@@ -130,24 +129,18 @@ impl ExnRef {
     /// If it lives in another store.
     pub fn exception(&self, mut store: impl AsContextMut) -> Result<Exception> {
         let mut store = store.as_context_mut();
-        let slot = self.slot(store.id())?;
-        // SAFETY: the reference is one of this store, which keeps what the host refers to.
-        let inner = unsafe { store.rt_mut().exception(slot) };
-        Ok(Exception { inner })
+        let slot = self.slot(store.home())?;
+        Ok(Exception { inner: store.rt_mut().exception(slot) })
     }
 
-    pub(crate) fn slot(self, store: StoreId) -> Result<Slot> {
-        if self.store == store { Ok(self.slot) } else { Err(foreign()) }
-    }
-
-    /// # Safety
-    /// `slot` must be an `exnref` of the store, whose guest is not running.
-    pub(crate) unsafe fn from_slot(store: StoreId, slot: Slot) -> Option<ExnRef> {
-        if slot == 0 {
-            return None;
+    pub(crate) fn slot(self, store: Home<'_>) -> Result<Slot> {
+        match self.store == store.id {
+            true => Ok(store.rt.held(self.held)),
+            false => Err(foreign()),
         }
-        // SAFETY: the caller's promise.
-        unsafe { rt::pin(slot) };
-        Some(ExnRef { store, slot })
+    }
+
+    pub(crate) fn from_slot(store: Home<'_>, slot: Slot) -> Option<ExnRef> {
+        (slot != 0).then(|| ExnRef { store: store.id, held: store.rt.hold(slot) })
     }
 }

@@ -245,7 +245,7 @@ impl Ref {
                 if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
             }
             Ref::Extern(Some(value)) if ty.heap == HeapType::Extern => value.slot(store.id),
-            Ref::Exn(Some(value)) if ty.heap == HeapType::Exn => value.slot(store.id),
+            Ref::Exn(Some(value)) if ty.heap == HeapType::Exn => value.slot(store),
             Ref::Any(Some(value)) if top == HeapType::Any => {
                 let slot = value.slot(store)?;
                 if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
@@ -260,8 +260,7 @@ impl Ref {
         match store.top(ty.heap) {
             HeapType::Func => Ref::Func(Func::from_slot(store.id, slot)),
             HeapType::Extern => Ref::Extern(ExternRef::from_slot(store.id, slot)),
-            // SAFETY: passed on from the caller.
-            HeapType::Exn => Ref::Exn(unsafe { ExnRef::from_slot(store.id, slot) }),
+            HeapType::Exn => Ref::Exn(ExnRef::from_slot(store, slot)),
             _ => Ref::Any(AnyRef::from_slot(store, slot)),
         }
     }

@@ -27,11 +27,6 @@ impl Heap {
         Some(index)
     }
 
-    /// All pointers that fields have ever referred to.
-    pub fn native_pointers(&self) -> &[u64] {
-        &self.funcs.pointers
-    }
-
     /// The function reference that `index` stands for, 0 being null; `None` for an index that was never given out.
     pub fn func(&self, index: u32) -> Option<u64> {
         match index.checked_sub(1) {

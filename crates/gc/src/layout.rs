@@ -104,7 +104,7 @@ impl Layout {
 
     /// The layout of an exception with these payload fields.
     pub fn of_exception(fields: &[Storage]) -> StructLayout {
-        let all: Vec<Storage> = [Storage::I64].iter().chain(fields).copied().collect();
+        let all: Vec<Storage> = [Storage::I32].iter().chain(fields).copied().collect();
         let with_tag = Layout::of_struct(&all);
         StructLayout { layout: with_tag.layout, offsets: with_tag.offsets[1..].into() }
     }
@@ -183,6 +183,6 @@ mod tests {
     #[test]
     fn exceptions_begin_with_their_tag() {
         let exception = Layout::of_exception(&[Storage::I32, Storage::Ref]);
-        assert_eq!((&*exception.offsets, exception.layout.size()), (&[16, 20][..], 24));
+        assert_eq!((&*exception.offsets, exception.layout.size()), (&[12, 16][..], 24));
     }
 }

@@ -13,7 +13,7 @@ pub const OFF_WORD: u32 = 4;
 pub const OFF_LEN: u32 = 8;
 /// Byte offset of an extern box's handle (`u32`).
 pub const OFF_HANDLE: u32 = 8;
-/// Byte offset of an exception's tag identity (`u64`); its payload follows as the fields of a structure.
+/// Byte offset of an exception's tag (`u32`, a number of the embedder's); its payload follows as the fields of a structure.
 pub const OFF_TAG: u32 = 8;
 /// Size in bytes of an extern box.
 pub const EXTERN_BOX_SIZE: u32 = 16;
@@ -21,7 +21,7 @@ pub const EXTERN_BOX_SIZE: u32 = 16;
 /// Type id of boxes around host values. [`crate::Layouts`] is never asked about it.
 pub const TYPE_EXTERN_BOX: u32 = u32::MAX - 1;
 /// Set in the type ids of exceptions; the other bits are the id of the tag's function type. [`crate::Layouts`] is asked with
-/// the bit set, and answers with a structure that begins with the tag identity (`I64`).
+/// the bit set, and answers with a structure that begins with the tag (`I32`).
 pub const EXCEPTION_BIT: u32 = 1 << 31;
 
 /// Collector word: old object whose next store of a reference must go to the write barrier.

@@ -120,7 +120,7 @@ impl World {
         match type_id {
             REFS => 12,
             BYTES => 12,
-            EXCEPTION => 16,
+            EXCEPTION => 12,
             _ => 8,
         }
     }

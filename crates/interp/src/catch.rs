@@ -1,11 +1,13 @@
 //! Owns the search for the handler of a thrown exception in the frames of one native call, and the way to it.
 //! Does not own the tables it searches: `translate::exception` makes them.
 
-use sterna_abi::{Exn, Slot, VmCtx};
+use sterna_abi::{Slot, StoreCtx, VmCtx, object};
 use sterna_isa::TrapCode;
 
 use crate::code::ModuleCode;
-use crate::exit::{Boundary, ReturnInfo, ReturnKind, Suspended, boundary_of, caller_of, store_of};
+use crate::exit::{
+    Boundary, ReturnInfo, ReturnKind, Suspended, bodies_of, boundary_of, caller_of, store_of,
+};
 use crate::translate::{Clause, Handlers, Reference};
 
 /// No such thing, in the tables.
@@ -20,30 +22,30 @@ pub(crate) fn land(any: *mut VmCtx) -> bool {
     // SAFETY: the store outlives its instances, and guest code is not running.
     let store = unsafe { &mut *store };
     let exn = store.exception;
-    if store.activation.trap != TrapCode::UncaughtException as u32 || exn.is_null() {
+    if store.activation.trap != TrapCode::UncaughtException as u32 || exn == 0 {
         return false;
     }
     // SAFETY: guest code runs inside `call`, whose boundary this is.
     let boundary = unsafe { &mut *boundary_of(any) };
-    let Some((frame, clause)) = find(boundary, exn) else { return false };
-    store.exception = std::ptr::null_mut();
+    let Some((frame, clause)) = find(boundary, tag_of(store, exn)) else { return false };
+    store.exception = 0;
     store.activation.trap = 0;
-    write_values(exn, &clause, frame.fp);
+    write_values(any, exn, &clause, frame.fp);
     boundary.fp = frame.fp;
     boundary.vmctx = frame.vmctx;
     boundary.ip = frame.ip;
     true
 }
 
-/// The innermost frame with a handler, its `ip` being the handler's.
-fn find(boundary: &Boundary, exn: *mut Exn) -> Option<(Suspended, Clause)> {
+/// The innermost frame with a handler for a tag, its `ip` being the handler's.
+fn find(boundary: &Boundary, tag: u32) -> Option<(Suspended, Clause)> {
     if boundary.fp.is_null() {
         return None;
     }
     let mut frame = Suspended { vmctx: boundary.vmctx, ip: boundary.ip, fp: boundary.fp };
     loop {
         let search = |handlers: &Handlers, start: usize| {
-            search(handlers, (frame.ip as usize - start) as u32, frame.vmctx, exn)
+            search(handlers, (frame.ip as usize - start) as u32, frame.vmctx, tag)
         };
         let (code, clause) = ModuleCode::of(frame.vmctx).find_with(frame.ip, search)?;
         if let Some(clause) = clause {
@@ -61,8 +63,8 @@ fn find(boundary: &Boundary, exn: *mut Exn) -> Option<(Suspended, Clause)> {
     }
 }
 
-/// The clause that handles an exception thrown at an offset of a function.
-fn search(handlers: &Handlers, at: u32, vmctx: *mut VmCtx, exn: *mut Exn) -> Option<Clause> {
+/// The clause that handles an exception of a tag, thrown at an offset of a function.
+fn search(handlers: &Handlers, at: u32, vmctx: *mut VmCtx, tag: u32) -> Option<Clause> {
     let mut depth = u32::MAX;
     for region in &handlers.regions {
         if region.depth > depth || !(region.start..region.end).contains(&at) {
@@ -71,7 +73,7 @@ fn search(handlers: &Handlers, at: u32, vmctx: *mut VmCtx, exn: *mut Exn) -> Opt
         let mut next = region.clauses;
         while next != NONE {
             let clause = handlers.clauses[next as usize];
-            if clause.tag == NONE || is_tagged(exn, vmctx, clause.tag) {
+            if clause.tag == NONE || tag == tag_at(vmctx, clause.tag) {
                 return Some(clause);
             }
             next = clause.next;
@@ -83,33 +85,34 @@ fn search(handlers: &Handlers, at: u32, vmctx: *mut VmCtx, exn: *mut Exn) -> Opt
     None
 }
 
-/// Whether an exception has the tag at an offset of a vmctx.
-fn is_tagged(exn: *mut Exn, vmctx: *mut VmCtx, offset: u32) -> bool {
-    // SAFETY: a pending exception is live.
-    let tag = unsafe { (*exn).tag };
-    let at = vmctx.cast::<u8>().wrapping_add(offset as usize).cast::<*const u8>();
+/// The number of an exception's tag.
+fn tag_of(store: &StoreCtx, exn: Slot) -> u32 {
+    let at = store.heap.base.wrapping_add(exn as u32 as usize + object::OFF_TAG as usize);
+    // SAFETY: a pending exception is an object of the store's heap.
+    unsafe { at.cast::<u32>().read() }
+}
+
+/// The number of the tag at an offset of a vmctx.
+fn tag_at(vmctx: *mut VmCtx, offset: u32) -> u32 {
+    let at = vmctx.cast::<u8>().wrapping_add(offset as usize).cast::<u32>();
     // SAFETY: offsets come from `InstanceLayout` of the instance's module.
-    tag == unsafe { at.read() }
+    unsafe { at.read() }
 }
 
 /// Puts what a clause passes into the frame at `fp`.
-fn write_values(exn: *mut Exn, clause: &Clause, fp: *mut Slot) {
-    // SAFETY: a caught exception is live until the next is thrown.
-    let header = unsafe { &mut *exn };
-    let len = if clause.tag == NONE { 0 } else { header.len as usize };
-    let payload = clause.slot as usize + usize::from(clause.reference == Reference::First);
-    // SAFETY: the translation has made room for the payload in the frame.
-    let to = unsafe { fp.add(payload) };
-    // SAFETY: as above; the exception has `len` slots.
-    unsafe { to.copy_from_nonoverlapping(Exn::payload(exn), len) };
-    let reference = match clause.reference {
-        Reference::None => return,
-        Reference::First => clause.slot as usize,
-        Reference::Last => clause.slot as usize + len,
+fn write_values(any: *mut VmCtx, exn: Slot, clause: &Clause, fp: *mut Slot) {
+    let first = fp.wrapping_add(clause.slot as usize);
+    let (reference, payload) = match clause.reference {
+        Reference::None => (None, first),
+        Reference::First => (Some(first), first.wrapping_add(1)),
+        Reference::Last => (Some(first.wrapping_add(clause.payload as usize)), first),
     };
-    header.kept = 1;
-    // SAFETY: as above, for one more slot.
-    let to = unsafe { fp.add(reference) };
-    // SAFETY: as above.
-    unsafe { to.write(exn as Slot) };
+    if clause.payload != 0 {
+        // SAFETY: the exception has the clause's tag, and the translation has made room for its payload in the frame.
+        unsafe { (bodies_of(any).exn_payload)(any, exn, payload as u64) };
+    }
+    if let Some(at) = reference {
+        // SAFETY: as above, for one more slot.
+        unsafe { at.write(exn) };
+    }
 }

@@ -50,7 +50,7 @@ pub enum Type {
     /// Any reference of the hierarchy `any`: 32 bits, zero-extended, 0 = null. Calls and allocations can change it: see
     /// [`crate::roots`].
     AnyRef,
-    /// Any reference to an exception: an address, 0 = null.
+    /// Any reference to an exception, likewise.
     ExnRef,
 }
 
@@ -75,6 +75,11 @@ impl Type {
             _ if module.is_func_heap(ty) => Some(Type::FuncRef),
             _ => Some(Type::AnyRef),
         }
+    }
+
+    /// Whether values can refer to objects of the heap, which move.
+    pub fn is_object(self) -> bool {
+        matches!(self, Type::AnyRef | Type::ExnRef)
     }
 
     /// The value type it stands for: of references, the nullable top of their hierarchy.
@@ -115,8 +120,6 @@ pub enum Opcode {
     ExnIs,
     /// The payload of an exception that has a tag.
     ExnPayload,
-    /// Says that references to an exception remain after it was caught.
-    ExnKeep,
 }
 
 /// A range of the value pool.

@@ -236,7 +236,6 @@ impl Parser {
         let op = match name {
             "poll" => Opcode::Poll,
             "exn.landed" => Opcode::Landed,
-            "exn.keep" => Opcode::ExnKeep,
             "exn.new" => Opcode::ExnNew,
             "exn.is" => Opcode::ExnIs,
             "exn.payload" => Opcode::ExnPayload,
@@ -246,7 +245,7 @@ impl Parser {
         };
         let mut imm = match op {
             Opcode::Wasm(op) => self.immediate(op, line)?,
-            Opcode::Poll | Opcode::Landed | Opcode::ExnKeep => 0,
+            Opcode::Poll | Opcode::Landed => 0,
             Opcode::ExnNew | Opcode::ExnIs | Opcode::ExnPayload => {
                 let tag = line.number_after("[")?;
                 line.expect("]")?;

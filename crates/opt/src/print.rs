@@ -133,7 +133,6 @@ impl Printer<'_> {
         match data.op {
             Opcode::Poll => self.out.push_str("poll"),
             Opcode::Landed => self.out.push_str("exn.landed"),
-            Opcode::ExnKeep => self.out.push_str("exn.keep"),
             Opcode::ExnNew => write!(self.out, "exn.new[{}]", data.index())?,
             Opcode::ExnIs => write!(self.out, "exn.is[{}]", data.index())?,
             Opcode::ExnPayload => write!(self.out, "exn.payload[{}]", data.index())?,

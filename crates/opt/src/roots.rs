@@ -2,13 +2,13 @@
 //! Does not own how they are kept there: the backend does.
 //!
 //! A collection moves objects, so it must find and change every reference that is used afterwards. [`Roots::compute`] follows
-//! values of type [`Type::AnyRef`] backwards through the graph, as for register allocation, and notes those that are live
+//! values of types [`AnyRef`](crate::Type::AnyRef) and [`ExnRef`](crate::Type::ExnRef) backwards through the graph, as for register allocation, and notes those that are live
 //! across each *safepoint*. A recorded state counts as a use at its instruction.
 
 use sterna_base::BitSet;
 use sterna_isa::{Class, Op};
 
-use crate::graph::{Block, Graph, Inst, Opcode, Type, Value};
+use crate::graph::{Block, Graph, Inst, Opcode, Value};
 
 /// Most words of memory for the analysis: functions beyond stay in the tier below.
 const MAX_WORDS: usize = 1 << 23;
@@ -31,7 +31,7 @@ impl Roots {
         self.safepoints.clear();
         self.values.clear();
         self.live_in.clear();
-        if !graph.values.iter().any(|value| value.ty == Type::AnyRef) {
+        if !graph.values.iter().any(|value| value.ty.is_object()) {
             return true;
         }
         if graph.num_blocks() * (graph.num_values() / 64 + 1) > MAX_WORDS {
@@ -86,11 +86,15 @@ impl Roots {
 
     /// Makes the set after an instruction that before it.
     fn step(&mut self, graph: &Graph, inst: Inst, live: &mut BitSet<Value>, record: bool) {
-        let landing = graph.landing(inst).map(|landing| landing.edge);
-        for edge in graph.edges(inst).chain(landing) {
+        let landing = graph.landing(inst);
+        for edge in graph.edges(inst).chain(landing.map(|landing| landing.edge)) {
             let edge = graph.edge(edge);
             live.union_with(&self.live_in[edge.block.index()]);
             use_all(graph, graph.list(edge.args), live);
+        }
+        if let Some(landing) = landing {
+            // Comes into being where the call lands.
+            live.remove(landing.exn);
         }
         for result in graph.results(inst) {
             live.remove(result);
@@ -115,7 +119,7 @@ fn remove_params(graph: &Graph, block: Block, live: &mut BitSet<Value>) {
 
 fn use_all(graph: &Graph, values: &[Value], live: &mut BitSet<Value>) {
     for &value in values {
-        if graph.ty(value) == Type::AnyRef && graph.constant(value).is_none() {
+        if graph.ty(value).is_object() && graph.constant(value).is_none() {
             live.insert(value);
         }
     }
@@ -123,7 +127,7 @@ fn use_all(graph: &Graph, values: &[Value], live: &mut BitSet<Value>) {
 
 /// Whether the collector may run during an instruction.
 fn is_safepoint(op: Opcode) -> bool {
-    let Opcode::Wasm(op) = op else { return false };
+    let Opcode::Wasm(op) = op else { return op == Opcode::ExnNew };
     match op.class() {
         Class::Call => true,
         Class::Gc => matches!(

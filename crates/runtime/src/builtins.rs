@@ -4,9 +4,10 @@
 use std::sync::atomic::Ordering;
 
 use sterna_abi::{
-    BuiltinBodies, BuiltinThunks, Exn, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, Slot, VmCtx,
+    BuiltinBodies, BuiltinThunks, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, Slot, VmCtx,
 };
 use sterna_base::FuncIndex;
+use sterna_gc::Ref;
 use sterna_isa::TrapCode;
 use sterna_module::ElemItems;
 use sterna_sys::activation::{Activation, CompiledFrames, exit_thunk, preserve_all_thunk};
@@ -437,25 +438,32 @@ unsafe fn land(vmctx: *mut VmCtx) {
     }
 }
 
-unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, tag: u32) -> u64 {
+unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, tag: u32, payload: u64) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let (store, instance) = unsafe { context(vmctx) };
-    let module = instance.module().module();
-    let slots = module.tag_type(sterna_base::TagIndex::from_u32(tag)).param_slots();
-    match store.new_exception(instance.tags[tag as usize], slots) {
-        Some(exn) => exn as u64,
-        None => {
-            store.set_trap(TrapCode::LimitExceeded, None);
+    let tag = instance.tags[tag as usize];
+    // SAFETY: guest code passes slots with the payload (validated).
+    match unsafe { store.new_exception(tag, payload as *mut Slot) } {
+        Ok(exn) => exn.bits().into(),
+        Err(code) => {
+            store.set_trap(code, None);
             0
         }
     }
 }
 
+unsafe extern "C" fn exn_payload(vmctx: *mut VmCtx, exn: u64, to: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let store = unsafe { store_of(vmctx) };
+    // SAFETY: guest code passes an `exnref` that is not null, and room for the payload of its tag.
+    unsafe { store.read_payload(Ref::from_bits(exn as u32), to as *mut Slot) };
+    0
+}
+
 unsafe extern "C" fn exn_throw(vmctx: *mut VmCtx, exn: u64) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let store = unsafe { store_of(vmctx) };
-    // SAFETY: guest code passes an `exnref` (validated).
-    unsafe { store.throw(exn as *mut Exn) };
+    store.throw(exn);
     0
 }
 

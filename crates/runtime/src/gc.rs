@@ -1,7 +1,8 @@
 //! Owns a store's garbage-collected heap: when it comes into being, its roots, and the table of external values.
-//! Does not own the heap itself (`sterna-gc`) nor the operators on objects (`gc::operators`).
+//! Does not own the heap itself (`sterna-gc`) nor the operators on objects (`operators`, `exceptions`).
 
 mod casts;
+mod exceptions;
 mod fields;
 mod operators;
 
@@ -76,7 +77,7 @@ impl StoreHeap {
 /// Whether values of a type can refer to objects that move.
 pub(crate) fn is_object(engine: &Engine, ty: ValType) -> bool {
     let ValType::Ref(ty) = ty else { return false };
-    let unmoved = [HeapType::Func, HeapType::Extern, HeapType::Exn];
+    let unmoved = [HeapType::Func, HeapType::Extern];
     !unmoved.iter().any(|top| engine.types.heap_matches(ty.heap, *top))
 }
 
@@ -252,7 +253,8 @@ impl Roots for StoreRoots<'_> {
                 }
             }
         }
-        self.store.exception_roots(&mut visit);
+        visit(&raw mut self.store.ctx().exception);
+        visit(&raw mut self.store.last_throw.exn);
         let ctx = self.store.ctx_ptr();
         let engine = self.store.engine.clone();
         let mut frame_roots = |frame: InterpFrame| {

@@ -129,11 +129,6 @@ impl Instance {
         unsafe { &mut *instance }
     }
 
-    /// Start of the vmctx, and its size in words.
-    pub(crate) fn words(&self) -> (*const Slot, usize) {
-        (self.vmctx.at.as_ptr().cast(), self.vmctx.layout.size() / size_of::<Slot>())
-    }
-
     /// A field of the vmctx behind its header.
     fn field<T>(&self, offset: u32) -> *mut T {
         debug_assert!(offset as usize + size_of::<T>() <= self.vmctx.layout.size());
@@ -164,9 +159,11 @@ impl Instance {
     pub(crate) fn set_tag(&mut self, tag: NonNull<Tag>) {
         let index = TagIndex::from_u32(self.tags.len() as u32);
         self.tags.push(tag);
-        let slot: *mut NonNull<Tag> = self.field(self.module.layout().tag(index));
+        let slot: *mut u32 = self.field(self.module.layout().tag(index));
+        // SAFETY: tags live as long as their store.
+        let number = unsafe { tag.as_ref() }.number;
         // SAFETY: the layout has room for every tag of the module.
-        unsafe { slot.write(tag) };
+        unsafe { slot.write(number) };
     }
 
     pub(crate) fn set_imported_func(&mut self, index: FuncIndex, func: FuncRef) {

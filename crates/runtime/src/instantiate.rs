@@ -23,7 +23,6 @@ use crate::objects::Extern;
 use crate::shared_memory::SharedMemory;
 use crate::store::Store;
 use crate::table::Table;
-use crate::tag::Tag;
 use crate::trap::Trap;
 
 /// Images are made for a module's second instance: a single run copies its data once, which is cheaper than making a
@@ -155,9 +154,8 @@ impl Store {
         link_imports(&mut instance, imports);
         for tag in module.module().num_imported_tags() as u32..module.module().tags().len() as u32 {
             let tag = TagIndex::from_u32(tag);
-            let type_id = module.tag_type(tag).id;
             let origin = Some((module.clone(), tag));
-            instance.set_tag(self.add_tag(Tag { type_id, origin }));
+            instance.set_tag(self.add_tag(module.tag_type(tag).clone(), origin));
         }
         instance.set_func_refs();
         let images = module.data_plan.images(module.module());

@@ -16,7 +16,7 @@ impl Store {
     pub(crate) fn land(&mut self) {
         let exn = self.ctx_ref().exception;
         let trap = self.ctx_ref().activation.trap;
-        if trap != trap_word(TrapCode::UncaughtException) || exn.is_null() {
+        if trap != trap_word(TrapCode::UncaughtException) || exn == 0 {
             return;
         }
         let entry = self.ctx_ref().activation.entry_sp;
@@ -35,7 +35,7 @@ impl Store {
         self.landed_in = module;
         if let Some(landing) = landing {
             let ctx = self.ctx();
-            ctx.exception = std::ptr::null_mut();
+            ctx.exception = 0;
             ctx.activation.landing = landing;
         }
     }

@@ -39,7 +39,7 @@ mod wait;
 pub use artifact::{ArtifactError, is_artifact};
 pub use engine::{Engine, Settings, TierPolicy};
 pub use error::{ImportMismatch, LinkError};
-pub use exception::{Exception, pin};
+pub use exception::Exception;
 pub use global::GlobalRef;
 pub use host::{HostCall, HostClosure};
 pub use instance::Instance;

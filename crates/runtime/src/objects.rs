@@ -71,7 +71,7 @@ impl Extern {
             }
             (Extern::Tag(tag), ExternIndex::Tag(index)) => {
                 // SAFETY: live by the caller's promise.
-                let type_id = unsafe { tag.as_ref() }.type_id;
+                let type_id = unsafe { tag.as_ref() }.type_id();
                 let ok = type_id == module.tag_type(index).id;
                 (ok, describe_tag(&types.get(type_id)))
             }

@@ -11,7 +11,7 @@ use sterna_sys::stack::GuestStack;
 
 use crate::builtins;
 use crate::engine::Engine;
-use crate::exception::Exceptions;
+use crate::exception::LastThrow;
 use crate::gc::StoreHeap;
 use crate::host::Hosts;
 use crate::instance::Instance;
@@ -20,9 +20,9 @@ use crate::limits::{Limits, Usage};
 use crate::loaded::LoadedModule;
 use crate::memory::Memory;
 use crate::table::Table;
-use crate::tag::Tag;
+use crate::tag::{Tag, TagOrigin};
 use crate::trap::Pending;
-use crate::types::TypeId;
+use crate::types::{TypeId, TypeInfo};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -43,7 +43,7 @@ pub struct Store {
     pub(crate) tables: Pinned<Table>,
     pub(crate) globals: Pinned<GlobalCell>,
     pub(crate) tags: Pinned<Tag>,
-    pub(crate) exceptions: Exceptions,
+    pub(crate) last_throw: LastThrow,
     /// The module whose code last caught an exception.
     pub(crate) landed_in: Option<Arc<LoadedModule>>,
     pub(crate) hosts: Hosts,
@@ -76,7 +76,7 @@ impl Store {
                 interp_frame: std::ptr::null_mut(),
                 pending_tail: PendingTail::NONE,
                 heap: AllocArea::EMPTY,
-                exception: std::ptr::null_mut(),
+                exception: 0,
                 bodies: &raw const builtins::BODIES,
                 thunks: &raw const builtins::THUNKS,
                 runtime: std::ptr::null_mut(),
@@ -86,7 +86,7 @@ impl Store {
             tables: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
-            exceptions: Exceptions::default(),
+            last_throw: LastThrow::default(),
             landed_in: None,
             hosts: Hosts::default(),
             gc: StoreHeap::default(),
@@ -176,11 +176,13 @@ impl Store {
 
     /// A tag of a function type, which must be of this store's engine.
     pub fn new_tag(&mut self, type_id: TypeId) -> NonNull<Tag> {
-        self.add_tag(Tag { type_id, origin: None })
+        self.add_tag(self.engine.type_info(type_id), None)
     }
 
-    pub(crate) fn add_tag(&mut self, tag: Tag) -> NonNull<Tag> {
-        self.tags.push(Box::new(tag));
+    pub(crate) fn add_tag(&mut self, ty: Arc<TypeInfo>, origin: TagOrigin) -> NonNull<Tag> {
+        let number = u32::try_from(self.tags.len()).expect("memory ends first");
+        self.engine.types.lay_out_exceptions(&ty);
+        self.tags.push(Box::new(Tag { number, ty, origin }));
         let last = self.tags.last_mut().expect("just pushed");
         NonNull::from(&mut **last)
     }

@@ -105,14 +105,6 @@ impl Table {
         self.def.len == 0
     }
 
-    /// The elements, unless they are references to functions.
-    pub(crate) fn words(&self) -> &[Slot] {
-        match &self.elements {
-            Elements::Funcs(_) => &[],
-            Elements::Refs(refs) => refs,
-        }
-    }
-
     /// Reads an element.
     pub fn get(&self, index: u64) -> Option<Slot> {
         let index = usize::try_from(index).ok()?;

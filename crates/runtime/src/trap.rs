@@ -108,11 +108,10 @@ impl Store {
 
     /// Throws an exception out of a host function.
     fn continue_exception(&mut self, exception: &Exception, frames: Vec<FrameInfo>) {
-        let Some(exn) = self.import_exception(exception) else {
-            return self.set_trap(TrapCode::LimitExceeded, None);
+        let Some(exn) = self.exception_object(exception) else {
+            return self.set_trap(TrapCode::Host, Some("the exception is of another store".into()));
         };
-        // SAFETY: just made.
-        unsafe { self.throw(exn) };
+        self.throw(exn);
         if !frames.is_empty() {
             self.pending = Some(Pending { frames, host: None, panic: None });
         }

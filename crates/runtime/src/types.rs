@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use sterna_abi::gc::ObjectLayout;
 use sterna_abi::{Convention, FuncEntry, HOST_CALLEE, TypeKind, TypeRow};
-use sterna_gc::{Layout, Layouts};
+use sterna_gc::{Layout, Layouts, object};
 use sterna_isa::{CompositeType, FuncType, HeapType, RefType, SubType, ValType};
 use sterna_module::Module;
 
@@ -49,6 +49,8 @@ pub struct TypeInfo {
     pub def: SubType,
     /// The layout of its objects, if it is a structure or array type.
     pub(crate) object: Option<ObjectLayout>,
+    /// The layout of exceptions, if a tag of this function type was ever made.
+    pub(crate) exception: OnceLock<ObjectLayout>,
     /// Slots that an argument or result list needs at most; 0 if it is no function type.
     pub slots: usize,
     /// Entry shared by all host functions of this type.
@@ -172,6 +174,14 @@ impl TypeRegistry {
         self.table.row(id).kind
     }
 
+    /// Computes the layout of exceptions whose tags have a function type, unless that was done before.
+    pub(crate) fn lay_out_exceptions(&self, ty: &TypeInfo) {
+        ty.exception.get_or_init(|| {
+            let is_func = |ty| self.heap_matches(ty, HeapType::Func);
+            ObjectLayout::of_exception(&ty.func().params, is_func)
+        });
+    }
+
     /// The layouts of all types, for allocations and a collection. Types cannot be added meanwhile.
     pub(crate) fn layouts(&self) -> TypeLayouts<'_> {
         TypeLayouts(self.read())
@@ -258,8 +268,12 @@ pub(crate) struct TypeLayouts<'a>(std::sync::RwLockReadGuard<'a, Inner>);
 impl Layouts for TypeLayouts<'_> {
     #[inline]
     fn layout(&self, type_id: u32) -> &Layout {
-        let object = &self.0.types[type_id as usize].object;
-        &object.as_ref().expect("objects have types of structures and arrays").layout
+        let ty = &self.0.types[(type_id & !object::EXCEPTION_BIT) as usize];
+        let layout = match type_id & object::EXCEPTION_BIT {
+            0 => ty.object.as_ref(),
+            _ => ty.exception.get(),
+        };
+        &layout.expect("of structures, arrays, and exceptions with tags").layout
     }
 }
 
@@ -319,6 +333,7 @@ fn new_type(engine: &Engine, id: TypeId, def: SubType, object: Option<ObjectLayo
         hosts: AtomicBool::new(false),
         adapters: AdapterSlots::default(),
         object,
+        exception: OnceLock::new(),
         def,
     }
 }

@@ -2,11 +2,12 @@
 //! Does not own what happens to them within guests: `tests/wast/exceptions.wast`.
 
 use sterna::{
-    Error, Exception, Extern, Func, Instance, Linker, Module, Store, Tag, Trap, TrapCode, Val,
+    Caller, Error, Exception, Extern, Func, GcStress, Instance, Limits, Linker, Module, Store, Tag,
+    Trap, TrapCode, Val,
 };
-use sterna_isa::{FuncType, ValType};
+use sterna_isa::{FuncType, HeapType, RefType, ValType};
 
-use crate::{each_tier, instance};
+use crate::{each_config, each_tier, instance};
 
 #[test]
 fn an_uncaught_exception_has_tag_payload_and_backtrace() {
@@ -57,11 +58,10 @@ fn a_host_function_throws_to_a_guest() {
     each_tier(|engine| {
         let mut store = Store::new(engine, ());
         let tag = Tag::new(&mut store, &FuncType::new([ValType::I32], [])).unwrap();
-        let host =
-            Func::wrap(&mut store, move |mut caller: sterna::Caller<'_, ()>, n: i32| match n {
-                0 => Ok(()),
-                n => Err(Error::from(Exception::new(&mut caller, tag, &[Val::I32(n * 2)])?)),
-            });
+        let host = Func::wrap(&mut store, move |mut caller: Caller<'_, ()>, n: i32| match n {
+            0 => Ok(()),
+            n => Err(Error::from(Exception::new(&mut caller, tag, &[Val::I32(n * 2)])?)),
+        });
         let imports = [Extern::Tag(tag), Extern::Func(host)];
         let module = Module::new(engine, CATCHER).unwrap();
         let instance = Instance::new(&mut store, &module, &imports).unwrap();
@@ -85,7 +85,7 @@ fn a_host_function_catches_and_throws_on() {
         let mut store = Store::new(engine, ());
         let tag = Tag::new(&mut store, &FuncType::new([ValType::I32], [])).unwrap();
         // Calls the guest's `throw`, and lets odd exceptions go on.
-        let host = Func::wrap(&mut store, |mut caller: sterna::Caller<'_, ()>, n: i32| {
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, ()>, n: i32| {
             let throw = caller.get_export("throw").and_then(Extern::into_func).unwrap();
             let error = throw.call(&mut caller, &[Val::I32(n)], &mut []).unwrap_err();
             let exception = error.downcast_ref::<Exception>().unwrap();
@@ -149,5 +149,178 @@ fn payloads_survive_collections() {
         let payload = exception.payload(&store).unwrap();
         assert!(matches!(payload[0], Val::AnyRef(Some(_))));
         assert_eq!(payload[1].unwrap_i32(), 5);
+    });
+}
+
+const MANY: &str = r#"
+    (tag $n (param i32 exnref))
+    (func $throw (param i32 exnref) (throw $n (local.get 0) (local.get 1)))
+    (func $make (param i32 exnref) (result exnref)
+      (block $h (result exnref)
+        (try_table (catch_all_ref $h) (call $throw (local.get 0) (local.get 1)))
+        (unreachable)))
+    (func (export "drop") (param i32)
+      (loop $more
+        (drop (call $make (local.get 0) (ref.null exn)))
+        (br_if $more (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "keep") (local $last exnref)
+      (loop $more
+        (local.set $last (call $make (i32.const 0) (local.get $last)))
+        (br $more)))"#;
+
+#[test]
+fn only_the_limit_of_the_heap_bounds_exceptions() {
+    each_tier(|engine| {
+        let (mut store, instance) = instance(engine, MANY);
+        store.limits(Limits { heap_bytes: Some(1 << 20), ..Limits::default() });
+        let dropped = instance.get_typed_func::<u32, ()>(&mut store, "drop").unwrap();
+        let keep = instance.get_typed_func::<(), ()>(&mut store, "keep").unwrap();
+        for _ in 0..2 {
+            dropped.call(&mut store, 500_000).unwrap();
+            let error = keep.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast_ref::<Trap>().unwrap().code(), TrapCode::HeapExhausted);
+        }
+    });
+}
+
+/// Every function is called for the first time with its own number, so that compiled and interpreted ones alternate.
+const TIERS: &str = r#"
+    (type $s (struct (field i32)))
+    (tag $t (export "tag") (param i32 (ref $s) exnref))
+    (func $host (import "" "host") (param i32))
+    (func $churn (local i32)
+      (loop $l
+        (drop (struct.new $s (local.get 0)))
+        (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 20)))))
+    (func $throw (param i32)
+      (if (i32.eqz (local.get 0)) (then (return)))
+      (throw $t (local.get 0) (struct.new $s (local.get 0)) (ref.null exn)))
+    (func $hot (export "hot") (param i32) (local $mine (ref $s))
+      (local.set $mine (struct.new $s (i32.const 100)))
+      (block $h (result i32 (ref $s) exnref exnref)
+        (try_table (catch_ref $t $h) (call $cold (local.get 0)) (return))
+        (unreachable))
+      (call $churn)
+      (drop) (drop)
+      (struct.get $s 0)
+      (i32.add (struct.get $s 0 (local.get $mine)))
+      (i32.add)
+      (call $rethrow))
+    (func $rethrow (param i32)
+      (throw $t (local.get 0) (struct.new $s (i32.const 1000)) (ref.null exn)))
+    (func $cold (param i32)
+      (if (i32.eqz (local.get 0)) (then (return)))
+      (call $host (local.get 0)))
+    (func (export "inner") (param i32) (call $throw (local.get 0)))
+    (func (export "outer") (param i32) (result i32) (local $mine (ref $s))
+      (local.set $mine (struct.new $s (i32.const 10000)))
+      (block $h (result i32 (ref $s) exnref)
+        (try_table (catch $t $h) (call $hot (local.get 0)))
+        (return (i32.const -1)))
+      (call $churn)
+      (drop)
+      (struct.get $s 0)
+      (i32.add)
+      (i32.add (struct.get $s 0 (local.get $mine))))"#;
+
+#[test]
+fn exceptions_cross_tiers_and_hosts_while_objects_move() {
+    let configure = |config: &mut sterna::Config| _ = config.gc_stress(GcStress::Alternate);
+    each_config(configure, |engine| {
+        let mut store = Store::new(engine, Vec::new());
+        let host = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<Exception>>, n: i32| {
+            let inner = caller.get_export("inner").and_then(Extern::into_func).unwrap();
+            let error = inner.call(&mut caller, &[Val::I32(n)], &mut []).unwrap_err();
+            let exception = error.downcast_ref::<Exception>().unwrap().clone();
+            let payload = exception.payload(&caller).unwrap();
+            if n % 2 == 0 {
+                caller.data_mut().push(exception);
+                return Err::<(), _>(error);
+            }
+            // Another one with the same payload.
+            let tag = exception.tag();
+            let again = Exception::new(&mut caller, tag, &payload)?;
+            caller.data_mut().push(exception);
+            Err(Error::from(again))
+        });
+        let module = Module::new(engine, TIERS).unwrap();
+        let instance = Instance::new(&mut store, &module, &[host.into()]).unwrap();
+        let hot = instance.get_typed_func::<i32, ()>(&mut store, "hot").unwrap();
+        for _ in 0..4 {
+            hot.call(&mut store, 0).unwrap();
+        }
+        store.settle_tiers();
+        let outer = instance.get_typed_func::<i32, i32>(&mut store, "outer").unwrap();
+        for round in 1..8 {
+            let sum = outer.call(&mut store, round).unwrap();
+            assert_eq!(sum, 11100 + 2 * round);
+            store.settle_tiers();
+        }
+        for (number, exception) in (1..).zip(store.data().clone()) {
+            let payload = exception.payload(&store).unwrap();
+            assert_eq!(payload[0].unwrap_i32(), number);
+            assert!(payload[1].unwrap_any_ref().unwrap().is(&store, HeapType::Struct).unwrap());
+            assert!(payload[2].unwrap_exn_ref().is_none());
+        }
+    });
+}
+
+#[test]
+fn a_host_keeps_references_to_exceptions() {
+    let configure = |config: &mut sterna::Config| _ = config.gc_stress(GcStress::Alternate);
+    each_config(configure, |engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(type $s (struct (field i32)))
+               (tag $t (param i32 (ref $s)))
+               (func (export "make") (param i32) (result exnref)
+                 (block $h (result exnref)
+                   (try_table (catch_all_ref $h)
+                     (throw $t (local.get 0) (struct.new $s (local.get 0))))
+                   (unreachable)))
+               (func (export "value") (param exnref) (result i32)
+                 (block $h (result i32 (ref $s))
+                   (try_table (catch $t $h) (throw_ref (local.get 0)))
+                   (unreachable))
+                 (i32.add (struct.get $s 0)))"#,
+        );
+        let make = instance.get_func(&mut store, "make").unwrap();
+        let value = instance.get_func(&mut store, "value").unwrap();
+        let mut kept = Vec::new();
+        for number in 0..20 {
+            let mut result = [Val::NULL_EXN];
+            make.call(&mut store, &[Val::I32(number)], &mut result).unwrap();
+            kept.push(result[0]);
+        }
+        for (number, exn) in (0..).zip(kept) {
+            let mut result = [Val::I32(0)];
+            value.call(&mut store, &[exn], &mut result).unwrap();
+            assert_eq!(result[0].unwrap_i32(), 2 * number);
+            let exception = exn.unwrap_exn_ref().unwrap().exception(&mut store).unwrap();
+            assert_eq!(exception.payload(&store).unwrap()[0].unwrap_i32(), number);
+        }
+    });
+}
+
+#[test]
+fn an_exception_of_another_store_is_an_error() {
+    each_tier(|engine| {
+        let mut other = Store::new(engine, ());
+        let ty = FuncType::new([ValType::Ref(RefType::nullable(HeapType::Any))], []);
+        let tag = Tag::new(&mut other, &ty).unwrap();
+        let exception = Exception::new(&mut other, tag, &[Val::NULL_ANY]).unwrap();
+        let mut store = Store::new(engine, ());
+        let host = Func::wrap(&mut store, move || Err::<(), _>(Error::from(exception.clone())));
+        let module = Module::new(
+            engine,
+            r#"(func $host (import "" "host"))
+               (func (export "run") (result i32)
+                 (block $h (try_table (catch_all $h) (call $host)))
+                 (i32.const 1))"#,
+        );
+        let instance = Instance::new(&mut store, &module.unwrap(), &[host.into()]).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        assert!(error.to_string().contains("another store"), "{error}");
     });
 }

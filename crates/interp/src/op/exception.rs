@@ -1,12 +1,10 @@
 //! Owns the instructions that throw.
 //! Does not own finding the handler: `catch`.
 
-use sterna_abi::Exn;
-
 use crate::exit::{bodies_of, is_trapping, suspend};
 use crate::machine::{Handler, Op, Regs, Stop, step};
 
-/// First slot of the payload at 8, first free slot at 10, tag at 12, slots of the payload at 16.
+/// First slot of the payload at 8, first free slot at 10, tag at 12.
 struct Throw;
 
 impl Op for Throw {
@@ -14,12 +12,10 @@ impl Op for Throw {
     fn run(r: &mut Regs) -> Result<(), Stop> {
         suspend(r, r.u16(10));
         let bodies = bodies_of(r.vmctx);
-        // SAFETY: the frame is suspended, the tag is one of the instance.
-        let exn = unsafe { (bodies.exn_new)(r.vmctx, r.u32(12)) };
+        let payload = r.slot_ptr(r.u16(8)) as u64;
+        // SAFETY: the frame is suspended, the tag is one of the instance, and the payload lies in the frame (validated).
+        let exn = unsafe { (bodies.exn_new)(r.vmctx, r.u32(12), payload) };
         if !is_trapping(r.vmctx) {
-            let payload = Exn::payload(exn as *mut Exn);
-            // SAFETY: the new exception has as many slots as its tag's type takes, and so has the frame.
-            unsafe { payload.copy_from_nonoverlapping(r.slot_ptr(r.u16(8)), r.u32(16) as usize) };
             // SAFETY: as above; the exception was just made.
             unsafe { (bodies.exn_throw)(r.vmctx, exn) };
         }

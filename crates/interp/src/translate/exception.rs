@@ -42,12 +42,14 @@ pub(crate) struct Region {
 /// One handler.
 #[derive(Clone, Copy)]
 pub(crate) struct Clause {
-    /// Offset of the tag in the vmctx, or [`NONE`] for every exception without its payload.
+    /// Offset of the tag's number in the vmctx, or [`NONE`] for every exception without its payload.
     pub tag: u32,
     /// Where the exception itself goes.
     pub reference: Reference,
     /// First slot for the values.
     pub slot: u32,
+    /// Slots that the payload takes.
+    pub payload: u32,
     /// Byte offset in the code at which to go on.
     pub target: u32,
     /// The next clause of the region, or [`NONE`].
@@ -76,11 +78,10 @@ impl Translator<'_> {
         let types = self.payload(TagIndex::from_u32(tag)).to_vec();
         let base = self.arguments(&types);
         let slots: u32 = types.iter().map(|ty| ty.slots() as u32).sum();
-        let pos = self.emit(THROW, 24);
+        let pos = self.emit(THROW, 16);
         self.asm.u16(pos, 8, base as u16);
         self.asm.u16(pos, 10, (base + slots) as u16);
         self.asm.u32(pos, 12, tag);
-        self.asm.u32(pos, 16, slots);
         self.end_reachable();
     }
 
@@ -158,6 +159,7 @@ impl Translator<'_> {
             tag: offset,
             reference,
             slot,
+            payload: slots as u32,
             target: NONE,
             next: NONE,
             waiting: NONE,

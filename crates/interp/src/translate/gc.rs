@@ -140,10 +140,7 @@ impl Translator<'_> {
         match ty {
             ValType::Ref(ty) => {
                 !self.source.module.is_func_heap(ty.heap)
-                    && !matches!(
-                        ty.heap,
-                        HeapType::Extern | HeapType::NoExtern | HeapType::Exn | HeapType::NoExn
-                    )
+                    && !matches!(ty.heap, HeapType::Extern | HeapType::NoExtern)
             }
             _ => false,
         }

@@ -359,9 +359,13 @@ unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
 }
 
 /// The harness has no tags: exceptions are tested with the runtime.
-unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, _: u32) -> u64 {
+unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, _: u32, _: u64) -> u64 {
     // SAFETY: builtins get live vmctxs.
     unsafe { trap(vmctx, TrapCode::Unsupported) }
+}
+
+unsafe extern "C" fn exn_payload(_: *mut VmCtx, _: u64, _: u64) -> u64 {
+    panic!("nothing was thrown")
 }
 
 unsafe extern "C" fn exn_throw(vmctx: *mut VmCtx, _: u64) -> u64 {
@@ -390,6 +394,7 @@ pub fn bodies() -> BuiltinBodies {
         call_stack,
         call_stack_tail,
         exn_new,
+        exn_payload,
         exn_throw,
         exn_unwind: exn_throw,
         hot,

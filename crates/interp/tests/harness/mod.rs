@@ -120,7 +120,7 @@ impl World {
             interp_frame: ptr::null_mut(),
             pending_tail: PendingTail::NONE,
             heap: sterna_abi::AllocArea::EMPTY,
-            exception: ptr::null_mut(),
+            exception: 0,
             bodies: &raw const *bodies,
             thunks: ptr::null(),
             runtime: ptr::null_mut(),

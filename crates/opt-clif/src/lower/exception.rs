@@ -1,20 +1,17 @@
-//! Owns exceptions: their objects, and the landing pads of calls.
+//! Owns exceptions: making them, looking into them, and the landing pads of calls.
 //! Does not own calls as such (`calls`).
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, BlockArg, ExceptionTableItem, InstBuilder, MemFlagsData, types};
-use sterna_abi::{Builtin, Exn};
+use cranelift_codegen::ir::{self, BlockArg, ExceptionTableItem, InstBuilder, types};
+use sterna_abi::Builtin;
+use sterna_abi::gc::{MAX_CONST_OFFSET, MAX_INLINE_SIZE, ObjectLayout, Storage, object};
 use sterna_base::TagIndex;
 use sterna_isa::TrapCode;
 use sterna_opt::{Inst, LandingData, Opcode};
 
+use super::objects::Place;
 use super::{Lower, clif_type};
 use crate::artifact::clif_trap;
-
-/// Accesses to exceptions, which are aligned to 8 bytes.
-fn flags() -> MemFlagsData {
-    MemFlagsData::new().with_notrap()
-}
 
 impl Lower<'_> {
     /// Lowers an instruction that is about exceptions.
@@ -23,61 +20,102 @@ impl Lower<'_> {
             Opcode::ExnNew => self.exn_new(inst),
             Opcode::ExnIs => self.exn_is(inst),
             Opcode::ExnPayload => self.exn_payload(inst),
-            Opcode::ExnKeep => {
-                let exn = self.arg(inst, 0);
-                let one = self.pos.ins().iconst(types::I8, 1);
-                self.pos.ins().store(flags(), one, exn, Exn::OFF_KEPT as i32);
-            }
             // The call has it.
             _ => {}
         }
     }
 
-    fn tag(&self, inst: Inst) -> TagIndex {
-        TagIndex::from_u32(self.input.graph.inst(inst).index())
+    /// The tag in an instruction's immediate, and the layout of its exceptions unless only the runtime can access them.
+    fn tag(&self, inst: Inst) -> (TagIndex, Option<ObjectLayout>) {
+        let tag = TagIndex::from_u32(self.input.graph.inst(inst).index());
+        let module = self.input.module;
+        let params = &module.tag_type(tag).params;
+        let layout = ObjectLayout::of_exception(params, |ty| module.is_func_heap(ty));
+        let far = layout.offsets.last().is_some_and(|&offset| offset > MAX_CONST_OFFSET);
+        let inline = !far && !layout.storage.contains(&Storage::Func);
+        (tag, inline.then_some(layout))
+    }
+
+    /// The number of a tag.
+    fn tag_number(&mut self, tag: TagIndex) -> ir::Value {
+        let offset = self.layout.tag(tag) as i32;
+        self.pos.ins().load(types::I32, self.flags.constant, self.vmctx, offset)
     }
 
     fn exn_new(&mut self, inst: Inst) {
-        let graph = self.input.graph;
-        let tag = i64::from(self.tag(inst).as_u32());
-        let tag = self.pos.ins().iconst(types::I32, tag);
-        let exn = self.call_builtin(Builtin::exn_new, &[tag]);
-        let mut offset = Exn::OFF_PAYLOAD;
-        for &arg in graph.args(inst) {
-            let value = self.value(arg);
-            let value = self.canonical(value);
-            let ty = graph.ty(arg).val_type();
-            let bits = match clif_type(graph.ty(arg)) {
-                types::F32 => self.cast(value, types::I32),
-                _ => value,
-            };
-            let wide = match self.pos.func.dfg.value_type(bits) {
-                types::I32 => self.pos.ins().uextend(types::I64, bits),
-                _ => bits,
-            };
-            self.pos.ins().store(flags(), wide, exn, offset as i32);
-            offset += ty.slots() as u32 * 8;
+        let (tag, layout) = self.tag(inst);
+        let layout = layout.filter(|layout| layout.layout.size() <= MAX_INLINE_SIZE);
+        let Some(layout) = layout else {
+            let exn = self.exn_new_by_runtime(tag, inst);
+            self.end_safepoint(inst);
+            return self.set(inst, exn);
+        };
+        let done = self.new_block();
+        let result = self.pos.func.dfg.append_block_param(done, types::I64);
+        let ty = self.input.module.tags()[tag.index()];
+        let id = self.type_id(ty.as_u32());
+        let id = self.pos.ins().bor_imm_u(id, i64::from(object::EXCEPTION_BIT));
+        let (exn, address, cold) = self.bump(layout.layout.size(), id);
+        let number = self.tag_number(tag);
+        self.pos.ins().store(self.flags.objects, number, address, object::OFF_TAG as i32);
+        for (at, (&storage, &offset)) in layout.storage.iter().zip(&layout.offsets).enumerate() {
+            let value = self.arg(inst, at);
+            self.store_value(Place { address, offset, storage }, value);
         }
-        self.set(inst, exn);
+        self.pos.ins().jump(done, &[BlockArg::Value(exn)]);
+        self.open(cold);
+        let exn = self.exn_new_by_runtime(tag, inst);
+        self.pos.ins().jump(done, &[BlockArg::Value(exn)]);
+        self.open(done);
+        self.set(inst, result);
+    }
+
+    fn exn_new_by_runtime(&mut self, tag: TagIndex, inst: Inst) -> ir::Value {
+        let area = self.operands_in_slots(inst);
+        let tag = self.pos.ins().iconst(types::I32, i64::from(tag.as_u32()));
+        let payload = self.pos.ins().stack_addr(types::I64, area, 0);
+        self.call_builtin_at(Builtin::exn_new, &[tag, payload], Some(inst))
+    }
+
+    fn exn_address(&mut self, inst: Inst) -> ir::Value {
+        let exn = self.arg(inst, 0);
+        let base = self.heap_base();
+        self.pos.ins().iadd(base, exn)
     }
 
     fn exn_is(&mut self, inst: Inst) {
-        let exn = self.arg(inst, 0);
-        let offset = self.layout.tag(self.tag(inst));
-        let wanted = self.prelude_load(self.vmctx, offset);
-        let tag = self.pos.ins().load(types::I64, flags(), exn, Exn::OFF_TAG as i32);
-        let is = self.pos.ins().icmp(IntCC::Equal, tag, wanted);
+        let (tag, _) = self.tag(inst);
+        let wanted = self.tag_number(tag);
+        let address = self.exn_address(inst);
+        let flags = self.flags.objects;
+        let found = self.pos.ins().load(types::I32, flags, address, object::OFF_TAG as i32);
+        let is = self.pos.ins().icmp(IntCC::Equal, found, wanted);
         self.set_bool(inst, is);
     }
 
     fn exn_payload(&mut self, inst: Inst) {
+        let graph = self.input.graph;
+        let (_, layout) = self.tag(inst);
+        if let Some(layout) = layout {
+            let address = self.exn_address(inst);
+            let fields = layout.storage.iter().zip(&layout.offsets);
+            for (result, (&storage, &offset)) in graph.results(inst).zip(fields) {
+                let value = self.load_value(Place { address, offset, storage }, false);
+                self.define(result, value);
+            }
+            return;
+        }
+        let slots = |value| graph.ty(value).val_type().slots() as u32;
+        let area = self.grow_operands(graph.results(inst).map(slots).sum::<u32>() * 8);
         let exn = self.arg(inst, 0);
-        let mut offset = Exn::OFF_PAYLOAD;
-        for result in self.input.graph.results(inst) {
-            let ty = self.input.graph.ty(result);
-            let value = self.pos.ins().load(clif_type(ty), flags(), exn, offset as i32);
+        let to = self.pos.ins().stack_addr(types::I64, area, 0);
+        self.call_builtin(Builtin::exn_payload, &[exn, to]);
+        let mut offset = 0;
+        for result in graph.results(inst) {
+            let ty = clif_type(graph.ty(result));
+            let value = self.pos.ins().stack_load(types::I64, ty, area, offset);
             self.define(result, value);
-            offset += ty.val_type().slots() as u32 * 8;
+            offset += slots(result) as i32 * 8;
         }
     }
 
@@ -98,8 +136,8 @@ impl Lower<'_> {
     /// Fills a landing pad: it goes to the dispatch block.
     pub(super) fn landing_pad(&mut self, pad: ir::Block, landing: LandingData) {
         let exn = self.pos.func.dfg.append_block_param(pad, types::I64);
-        self.cx.values[landing.exn.index()].value = exn.as_u32();
         self.open(pad);
+        self.define(landing.exn, exn);
         let block = self.edge(landing.edge);
         self.pos.ins().jump(block, &self.cx.block_args);
     }

@@ -18,11 +18,11 @@ use super::{Lower, clif_type};
 
 /// The object of an operator, and how one of its fields or elements is stored.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// Address to which `offset` is added.
-    address: ir::Value,
-    offset: u32,
-    storage: Storage,
+    pub address: ir::Value,
+    pub offset: u32,
+    pub storage: Storage,
 }
 
 impl Lower<'_> {
@@ -190,10 +190,15 @@ impl Lower<'_> {
     // ------------------------------------------------------------------------------------------ loads and stores
 
     fn load_place(&mut self, place: Place, signed: bool, inst: Inst) {
+        let value = self.load_value(place, signed);
+        self.set(inst, value);
+    }
+
+    pub(super) fn load_value(&mut self, place: Place, signed: bool) -> ir::Value {
         let Place { address, offset, storage } = place;
         let (flags, offset) = (self.flags.objects, offset as i32);
         let ins = self.pos.ins();
-        let value = match storage {
+        match storage {
             Storage::I8 if signed => ins.sload8(types::I32, flags, address, offset),
             Storage::I8 => ins.uload8(types::I32, flags, address, offset),
             Storage::I16 if signed => ins.sload16(types::I32, flags, address, offset),
@@ -205,8 +210,7 @@ impl Lower<'_> {
             Storage::V128 => ins.load(types::I8X16, flags, address, offset),
             Storage::Ref => ins.uload32(flags, address, offset),
             Storage::Func => unreachable!("the runtime loads those"),
-        };
-        self.set(inst, value);
+        }
     }
 
     /// Stores the operand at position `operand`; references with the write barrier.
@@ -233,7 +237,7 @@ impl Lower<'_> {
         self.open(next);
     }
 
-    fn store_value(&mut self, place: Place, value: ir::Value) {
+    pub(super) fn store_value(&mut self, place: Place, value: ir::Value) {
         let Place { address, offset, storage } = place;
         let value = self.canonical(value);
         let (flags, offset) = (self.flags.objects, offset as i32);
@@ -248,6 +252,31 @@ impl Lower<'_> {
 
     // ------------------------------------------------------------------------------------------ allocation
 
+    /// Allocates `size` bytes from the free part of the nursery, and goes on where there is room. Returns the reference, the object's
+    /// address, its header being written, and the block for when there is no room.
+    pub(super) fn bump(&mut self, size: u32, id: ir::Value) -> (ir::Value, ir::Value, ir::Block) {
+        let (hot, cold) = (self.new_block(), self.new_cold_block());
+        let store = self.store_ctx();
+        let flags = self.flags.context;
+        let at_next = (StoreCtx::OFF_HEAP + AllocArea::OFF_NEXT) as i32;
+        let at_limit = (StoreCtx::OFF_HEAP + AllocArea::OFF_LIMIT) as i32;
+        let new = self.pos.ins().load(types::I32, flags, store, at_next);
+        let limit = self.pos.ins().load(types::I32, flags, store, at_limit);
+        // No overflow: the nursery ends far below 4 GiB.
+        let end = self.pos.ins().iadd_imm_u(new, i64::from(size));
+        let full = self.pos.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
+        self.pos.ins().brif(full, cold, &[], hot, &[]);
+        self.open(hot);
+        self.pos.ins().store(flags, end, store, at_next);
+        let new = self.pos.ins().uextend(types::I64, new);
+        let base = self.heap_base();
+        let address = self.pos.ins().iadd(base, new);
+        let header = self.pos.ins().uextend(types::I64, id);
+        let flags = self.flags.objects;
+        self.pos.ins().store(flags, header, address, object::OFF_TYPE as i32);
+        (new, address, cold)
+    }
+
     /// Allocates from the free part of the nursery and fills in the fields; if there is none, the runtime does it all.
     fn new_inline(&mut self, op: Op, inst: Inst) {
         let layout = self.layout_of(inst);
@@ -260,29 +289,13 @@ impl Lower<'_> {
         if layout.storage.contains(&Storage::Func) || size > u64::from(MAX_INLINE_SIZE) {
             return self.builtin_gc(op, inst);
         }
-        let (hot, cold, done) = (self.new_block(), self.new_cold_block(), self.new_block());
+        let done = self.new_block();
         let result = self.pos.func.dfg.append_block_param(done, types::I64);
-        let store = self.store_ctx();
-        let flags = self.flags.context;
-        let at_next = (StoreCtx::OFF_HEAP + AllocArea::OFF_NEXT) as i32;
-        let at_limit = (StoreCtx::OFF_HEAP + AllocArea::OFF_LIMIT) as i32;
-        let new = self.pos.ins().load(types::I32, flags, store, at_next);
-        let limit = self.pos.ins().load(types::I32, flags, store, at_limit);
-        // No overflow: the nursery ends far below 4 GiB.
-        let end = self.pos.ins().iadd_imm_u(new, size as i64);
-        let full = self.pos.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
-        self.pos.ins().brif(full, cold, &[], hot, &[]);
-        self.open(hot);
-        self.pos.ins().store(flags, end, store, at_next);
-        let new = self.pos.ins().uextend(types::I64, new);
-        let base = self.heap_base();
-        let address = self.pos.ins().iadd(base, new);
         let id = self.type_id(ty);
-        let header = self.pos.ins().uextend(types::I64, id);
-        let flags = self.flags.objects;
-        self.pos.ins().store(flags, header, address, object::OFF_TYPE as i32);
+        let (new, address, cold) = self.bump(size as u32, id);
         if array {
             let len_value = self.pos.ins().iconst(types::I32, i64::from(len));
+            let flags = self.flags.objects;
             self.pos.ins().store(flags, len_value, address, object::OFF_LEN as i32);
         }
         let count = if array { len as usize } else { layout.storage.len() };
@@ -332,6 +345,20 @@ impl Lower<'_> {
     /// Puts the operands into slots and calls builtin `gc`; the result, if there is one.
     fn call_gc(&mut self, op: Op, inst: Inst) -> Option<ir::Value> {
         let graph = self.input.graph;
+        let area = self.operands_in_slots(inst);
+        let (a, b) = graph.inst(inst).index2();
+        let [number, a, b] =
+            [op as u32, a, b].map(|imm| self.pos.ins().iconst(types::I32, i64::from(imm)));
+        let operands = self.pos.ins().stack_addr(types::I64, area, 0);
+        self.call_builtin_at(Builtin::gc, &[number, a, b, operands], Some(inst));
+        let result = graph.results(inst).next()?;
+        let ty = clif_type(graph.ty(result));
+        Some(self.pos.ins().stack_load(types::I64, ty, area, 0))
+    }
+
+    /// Puts the operands of an instruction into slots, with room for a result.
+    pub(super) fn operands_in_slots(&mut self, inst: Inst) -> ir::StackSlot {
+        let graph = self.input.graph;
         let args = graph.args(inst);
         let slots: u32 = args.iter().map(|&arg| graph.ty(arg).val_type().slots() as u32).sum();
         let area = self.grow_operands(slots.max(2) * 8);
@@ -342,14 +369,7 @@ impl Lower<'_> {
             self.pos.ins().stack_store(types::I64, value, area, offset);
             offset += graph.ty(arg).val_type().slots() as i32 * 8;
         }
-        let (a, b) = graph.inst(inst).index2();
-        let [number, a, b] =
-            [op as u32, a, b].map(|imm| self.pos.ins().iconst(types::I32, i64::from(imm)));
-        let operands = self.pos.ins().stack_addr(types::I64, area, 0);
-        self.call_builtin_at(Builtin::gc, &[number, a, b, operands], Some(inst));
-        let result = graph.results(inst).next()?;
-        let ty = clif_type(graph.ty(result));
-        Some(self.pos.ins().stack_load(types::I64, ty, area, 0))
+        area
     }
 
     /// A value as it lies in slots: of 32 bits, zero-extended.
@@ -366,7 +386,7 @@ impl Lower<'_> {
     }
 
     /// The slot for operands of builtin `gc`, at least `size` bytes.
-    fn grow_operands(&mut self, size: u32) -> ir::StackSlot {
+    pub(super) fn grow_operands(&mut self, size: u32) -> ir::StackSlot {
         let slot = *self.cached.operands.get_or_insert_with(|| {
             let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4);
             self.pos.func.create_sized_stack_slot(data)

@@ -31,7 +31,7 @@ impl<'a> Lower<'a> {
         }
         let ty = self.input.graph.ty(self.input.graph.inst(inst).first_result);
         // A collection changes references to objects.
-        if !mutable && ty != Type::AnyRef {
+        if !mutable && !ty.is_object() {
             flags = flags.with_readonly().with_can_move();
         }
         let value = self.pos.ins().load(clif_type(ty), flags, base, offset as i32);

@@ -42,7 +42,7 @@ impl Build<'_> {
         if self.cx.tries.is_empty() {
             return None;
         }
-        Some(self.exn_inst(Opcode::Landed, &[], 0, Some(Type::ExnRef)))
+        Some(self.exn_inst(Opcode::Landed, &[], 0, Type::ExnRef))
     }
 
     /// After the call that [`Build::landed`] announced was emitted, before its results are pushed.
@@ -54,13 +54,10 @@ impl Build<'_> {
         }
     }
 
-    fn exn_inst(&mut self, op: Opcode, args: &[Value], imm: u64, result: Option<Type>) -> Value {
+    fn exn_inst(&mut self, op: Opcode, args: &[Value], imm: u64, result: Type) -> Value {
         let args = self.graph.push_list(args);
         let inst = self.graph.push_inst(op, args, imm, self.origin);
-        match result {
-            Some(ty) => self.graph.push_result(inst, ty),
-            None => Value::from_u32(0),
-        }
+        self.graph.push_result(inst, result)
     }
 
     /// Makes `edge` lead from here to the dispatch block of the `at`th open `try`.
@@ -171,7 +168,6 @@ impl Build<'_> {
             None => None,
         };
         if catch.with_ref {
-            self.keep(exn);
             self.push(exn);
         }
         let edge = self.new_edge();
@@ -188,7 +184,7 @@ impl Build<'_> {
     /// Goes on where an exception has a tag, with its payload pushed. Returns the edge taken if it has another.
     fn match_tag(&mut self, exn: Value, tag: TagIndex) -> Result<Edge, BuildError> {
         let imm = u64::from(tag.as_u32());
-        let is = self.exn_inst(Opcode::ExnIs, &[exn], imm, Some(Type::I32));
+        let is = self.exn_inst(Opcode::ExnIs, &[exn], imm, Type::I32);
         let block = self.graph.push_block();
         let edge = self.graph.push_edge(block);
         let next = self.new_edge();
@@ -211,11 +207,6 @@ impl Build<'_> {
         let block = self.graph.push_block();
         self.graph.edges[edge.index()].block = block;
         self.open_block(block);
-    }
-
-    /// The exception is referred to from now on.
-    fn keep(&mut self, exn: Value) {
-        self.exn_inst(Opcode::ExnKeep, &[exn], 0, None);
     }
 
     // ------------------------------------------------------------------------------------------ the legacy form
@@ -243,11 +234,8 @@ impl Build<'_> {
             }
         };
         clauses.next = None;
-        if let (true, Some(exn)) = (self.reachable, clauses.exn) {
-            if let Some(tag) = tag {
-                clauses.next = Some(self.match_tag(exn, TagIndex::from_u32(tag))?);
-            }
-            self.keep(exn);
+        if let (true, Some(exn), Some(tag)) = (self.reachable, clauses.exn, tag) {
+            clauses.next = Some(self.match_tag(exn, TagIndex::from_u32(tag))?);
         }
         self.cx.frames[position].kind = FrameKind::Catch(clauses);
         Ok(())

@@ -5,6 +5,11 @@ use sterna_abi::Slot;
 use sterna_gc::{Heap, Ref, Storage};
 use sterna_isa::TrapCode;
 
+/// Slots that a field's value takes.
+pub(super) fn slots_of(storage: Storage) -> usize {
+    if storage == Storage::V128 { 2 } else { 1 }
+}
+
 /// Reads a field at a byte offset, as two slots. Packed ones are sign-extended if `signed`.
 pub(super) fn load(
     heap: &Heap,

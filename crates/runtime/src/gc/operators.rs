@@ -9,7 +9,7 @@ use sterna_abi::{Slot, VmCtx};
 use sterna_gc::{Heap, Ref, Storage, object};
 use sterna_isa::{Op, TrapCode};
 
-use super::fields;
+use super::fields::{self, slots_of as slots};
 use crate::builtins;
 use crate::instance::Instance;
 use crate::store::Store;
@@ -81,10 +81,6 @@ impl Operands {
         }
         self.set(value[0])
     }
-}
-
-fn slots(storage: Storage) -> usize {
-    if storage == Storage::V128 { 2 } else { 1 }
 }
 
 /// An array's element type, and its elements that an operator names.
