@@ -50,6 +50,7 @@ fn features() -> wasmparser::WasmFeatures {
         | F::THREADS
         | F::WIDE_ARITHMETIC
         | F::CUSTOM_PAGE_SIZES
+        | F::COMPACT_IMPORTS
         | F::FLOATS
 }
 

@@ -155,5 +155,5 @@ pub use sterna_isa::{
     CompositeType, Feature, FeatureSet, FieldType, FuncType, HeapType, RefType, Standard,
     StorageType, SubType, TrapCode, ValType,
 };
-pub use sterna_module::ModuleError;
+pub use sterna_module::{InnerNameKind, ModuleError, NameKind};
 pub use sterna_runtime::{ArtifactError, ImportMismatch, InterruptHandle, Limits, LinkError};

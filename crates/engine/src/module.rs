@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sterna_isa::SubType;
-use sterna_module as module;
+use sterna_module::{self as module, InnerNameKind, NameKind};
 use sterna_runtime::LoadedModule;
 
 use crate::engine::Engine;
@@ -108,6 +108,16 @@ impl Module {
     /// The module's name from its name section.
     pub fn name(&self) -> Option<&str> {
         self.loaded.module().names().module()
+    }
+
+    /// The name of something by its index, from the name section.
+    pub fn name_of(&self, kind: NameKind, index: u32) -> Option<&str> {
+        self.loaded.module().names().get(kind, index)
+    }
+
+    /// The name of a local, a label (`owner` is the function's index) or a field (the type's), from the name section.
+    pub fn inner_name_of(&self, kind: InnerNameKind, owner: u32, index: u32) -> Option<&str> {
+        self.loaded.module().inner_name(kind, owner, index)
     }
 
     /// Imports in order.

@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use sterna::{Config, Engine, Feature, FeatureSet, Instance, Module, Standard, Store, Tier};
+use sterna::{
+    Config, Engine, Extern, Feature, FeatureSet, Global, GlobalType, Instance, Module, Mutability,
+    Standard, Store, Tier, Val, ValType,
+};
 use sterna_abi::{CodeSettings, Compiler};
 use sterna_opt_clif::{ClifCompiler, Options};
 
@@ -99,6 +102,10 @@ fn sample(feature: Feature) -> &'static str {
         Feature::CustomPageSizes => {
             r#"(module (memory 1 (pagesize 1)) (func (export "f") (result i32) (memory.size)))"#
         }
+        Feature::CompactImports => {
+            r#"(module (import "m" (item "a") (item "b") (global i32)) (import "m" (item "c" (global i32)))
+                (func (export "f") (result i32) (i32.sub (i32.add (global.get 0) (global.get 1)) (global.get 2))))"#
+        }
     }
 }
 
@@ -110,7 +117,12 @@ fn engine(tier: Tier, features: FeatureSet) -> Engine {
 fn runs(engine: &Engine, text: &str) -> bool {
     let module = Module::new(engine, text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let mut store = Store::new(engine, ());
-    let Ok(instance) = Instance::new(&mut store, &module, &[]) else { return false };
+    let one = |_| {
+        let ty = GlobalType::new(ValType::I32, Mutability::Const);
+        Extern::from(Global::new(&mut store, ty, Val::I32(1)).unwrap())
+    };
+    let imports: Vec<Extern> = module.imports().map(one).collect();
+    let Ok(instance) = Instance::new(&mut store, &module, &imports) else { return false };
     let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
     f.call(&mut store, ()).is_ok_and(|result| result == 1)
 }

@@ -102,6 +102,8 @@ define_features! {
     WideArithmetic, "wide-arithmetic", Proposal, on;
     /// Memories whose pages have one byte.
     CustomPageSizes, "custom-page-sizes", Proposal, on;
+    /// Imports that name their module, or their type, once for several.
+    CompactImports, "compact-imports", Proposal, on;
 }
 
 impl std::fmt::Display for Feature {

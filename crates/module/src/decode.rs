@@ -30,10 +30,13 @@ pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) 
         return Err(ModuleError::new(0, "module is larger than 4 GiB"));
     }
     let mut module = empty(bytes.clone());
-    let mut validator = Validator::new_with_features(features::to_validator(features));
+    let features = features::to_validator(features);
+    let mut validator = Validator::new_with_features(features);
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
     let mut bodies: Vec<Pending<'_>> = Vec::new();
     let mut next_body = 0;
-    for payload in Parser::new(0).parse_all(&bytes) {
+    for payload in parser.parse_all(&bytes) {
         let payload = payload?;
         if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
             return Err(ModuleError::new(

@@ -30,6 +30,7 @@ pub(crate) fn to_validator(features: &FeatureSet) -> WasmFeatures {
             Feature::Threads => WasmFeatures::THREADS,
             Feature::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
             Feature::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
+            Feature::CompactImports => WasmFeatures::COMPACT_IMPORTS,
         };
     }
     out

@@ -24,5 +24,5 @@ pub use items::{
     MemoryType, SegmentMode, TableType,
 };
 pub use module::Module;
-pub use names::Names;
+pub use names::{InnerNameKind, NameKind, Names};
 pub use validate::{BodyFacts, PARALLEL_MIN_BYTES};

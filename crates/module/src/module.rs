@@ -16,7 +16,7 @@ use crate::items::{
     DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType,
     Import, MemoryType, TableType,
 };
-use crate::names::Names;
+use crate::names::{self, InnerNameKind, Names};
 use crate::validate::BodyFacts;
 
 /// A valid module. Immutable; share it behind an `Arc`.
@@ -323,6 +323,12 @@ impl Module {
             let section = self.custom_section("name");
             section.map_or_else(Names::default, |(bytes, start)| Names::decode(bytes, start))
         })
+    }
+
+    /// The name of a local, label or field: `owner` is the index of its function or type.
+    pub fn inner_name(&self, kind: InnerNameKind, owner: u32, index: u32) -> Option<&str> {
+        let (section, start) = self.custom_section("name")?;
+        names::inner(section, start, kind, owner, index)
     }
 
     /// Whether the `if` or `br_if` at a byte offset of the module is likely taken, if a branch hint says so.

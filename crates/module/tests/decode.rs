@@ -4,7 +4,9 @@
 
 use sterna_base::{FuncIndex, GlobalIndex, TagIndex, TypeIndex};
 use sterna_isa::{Feature, FeatureSet, FuncType, HeapType, Op, ValType};
-use sterna_module::{BodyFacts, ConstOp, ExternIndex, ExternType, Imm, Module, SegmentMode};
+use sterna_module::{
+    BodyFacts, ConstOp, ExternIndex, ExternType, Imm, InnerNameKind, Module, NameKind, SegmentMode,
+};
 
 fn decode(text: &str) -> Module {
     Module::decode(wat::parse_str(text).unwrap(), &FeatureSet::DEFAULT, 1).unwrap()
@@ -41,6 +43,37 @@ fn exposes_what_was_declared() {
     let escaping: Vec<u32> = module.escaping_funcs().iter().map(|func| func.as_u32()).collect();
     assert_eq!(escaping, [1, 2], "exported and in an element segment, but not $unused");
     assert!(!module.has_tail_calls());
+}
+
+#[test]
+fn names_everything_that_a_name_section_can() {
+    let module = decode(
+        r#"(module
+          (type $point (struct (field $x i32) (field $y i32)))
+          (table $table 1 funcref) (memory $memory 1) (global $global i32 (i32.const 0)) (tag $tag)
+          (func $f) (func $g (param $a i32) (local $b i64) (block $inner))
+          (elem $elem func $f) (data $data "x"))"#,
+    );
+    let name = |kind, index| module.names().get(kind, index).unwrap_or("none");
+    let all = [
+        (NameKind::Type, "point"),
+        (NameKind::Table, "table"),
+        (NameKind::Memory, "memory"),
+        (NameKind::Global, "global"),
+        (NameKind::Tag, "tag"),
+        (NameKind::Func, "f"),
+        (NameKind::Elem, "elem"),
+        (NameKind::Data, "data"),
+    ];
+    for (kind, expected) in all {
+        assert_eq!(name(kind, 0), expected);
+        assert_eq!(module.names().get(kind, 7), None);
+    }
+    let inner = |kind, owner, index| module.inner_name(kind, owner, index);
+    assert_eq!(inner(InnerNameKind::Local, 1, 1), Some("b"));
+    assert_eq!(inner(InnerNameKind::Local, 0, 0), None);
+    assert_eq!(inner(InnerNameKind::Label, 1, 0), Some("inner"));
+    assert_eq!(inner(InnerNameKind::Field, 0, 1), Some("y"));
 }
 
 #[test]

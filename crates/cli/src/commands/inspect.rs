@@ -78,12 +78,14 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     if let Some(start) = summary.start {
         writeln!(out, "start       function {start}")?;
     }
-    writeln!(out, "\nsections         offset        size  items")?;
+    let width =
+        summary.sections.iter().map(|section| section.name.len()).max().unwrap_or(0).max(12);
+    writeln!(out, "\n{:<width$}      offset        size  items", "sections", width = width - 1)?;
     for section in &summary.sections {
         let items = section.items.map(|items| items.to_string()).unwrap_or_default();
         writeln!(
             out,
-            "  {:<12} {:>#9x} {:>11}  {items}",
+            "  {:<width$} {:>#9x} {:>11}  {items}",
             section.name,
             section.offset,
             show_size(section.size)
