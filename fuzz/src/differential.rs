@@ -66,6 +66,7 @@ impl Differential {
                     ),
                 ),
                 ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
+                ("mixed", engine(base().tier(Tier::Opt).mixed_tiers(1))),
                 ("auto, gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
             ],
         }

@@ -52,6 +52,7 @@ impl Default for Config {
                 backtrace_frames: 20,
                 warm_memories: 16,
                 gc_stress: Default::default(),
+                mixed: None,
             },
         }
     }
@@ -111,6 +112,14 @@ impl Config {
     #[doc(hidden)]
     pub fn gc_stress(&mut self, stress: sterna_runtime::Stress) -> &mut Config {
         self.settings.gc_stress = stress;
+        self
+    }
+
+    /// Under [`Tier::Opt`], compiles only about half of the functions, which the seed selects; the others stay in the interpreter. For
+    /// tests. Default: off.
+    #[doc(hidden)]
+    pub fn mixed_tiers(&mut self, seed: u64) -> &mut Config {
+        self.settings.mixed = Some(seed);
         self
     }
 

@@ -133,6 +133,7 @@ fn engine(tier: TierPolicy) -> (Arc<Engine>, Notes) {
         backtrace_frames: 0,
         warm_memories: 0,
         gc_stress: Default::default(),
+        mixed: None,
     };
     let notes = Notes::default();
     let compiler = FakeCompiler(notes.clone());

@@ -51,6 +51,8 @@ pub struct Settings {
     pub backtrace_frames: usize,
     /// Collections at every allocation of objects, and checks of the heap after each: for tests.
     pub gc_stress: sterna_gc::Stress,
+    /// Under [`TierPolicy::Opt`], compile only functions that this seed selects, about half of them: for tests.
+    pub mixed: Option<u64>,
     /// Most idle memories a module keeps for the next instance.
     pub warm_memories: usize,
 }

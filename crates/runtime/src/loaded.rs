@@ -250,7 +250,13 @@ impl LoadedModule {
         &self,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> std::io::Result<Vec<CompileError>> {
-        let funcs: Vec<FuncIndex> = self.module.defined_funcs().collect();
+        let mut funcs: Vec<FuncIndex> = self.module.defined_funcs().collect();
+        if let Some(seed) = self.engine.settings().mixed {
+            funcs.retain(|func| {
+                seed.wrapping_add(func.as_u32().into()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63
+                    == 0
+            });
+        }
         let (codes, errors) = linking::compile_parallel(self, &funcs, progress);
         if !codes.is_empty() {
             linking::publish(self, codes)?;

@@ -18,9 +18,9 @@ const SHOWN: usize = 10;
 /// Sets the tiers of a configuration.
 type Setup = fn(&mut Config);
 
-/// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up at once, and collections
-/// of garbage at every allocation.
-const TIERS: [(&str, Setup); 6] = [
+/// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up at once, each function in a
+/// tier chosen by chance; the last three with collections of garbage at every allocation.
+const TIERS: [(&str, Setup); 7] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
@@ -28,6 +28,7 @@ const TIERS: [(&str, Setup); 6] = [
     ("gc-stress", |config| {
         _ = config.tier(Tier::Auto).hot_budget(1).gc_stress(GcStress::Alternate)
     }),
+    ("mixed", |config| _ = config.tier(Tier::Opt).mixed_tiers(1).gc_stress(GcStress::Alternate)),
     ("gc-stress-opt", |config| _ = config.tier(Tier::Opt).gc_stress(GcStress::Alternate)),
 ];
 
@@ -74,9 +75,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, String> {
     let selection = Selection::of(std::env::args().skip(1));
     if !TIERS.iter().any(|(name, _)| selection.has_tier(name)) {
-        return Err(
-            "--tier: expected interp, opt, opt-checked, auto, gc-stress or gc-stress-opt".into()
-        );
+        return Err(format!("--tier: expected {}", TIERS.map(|(name, _)| name).join(", ")));
     }
     exceptions::self_test()?;
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
