@@ -2,7 +2,7 @@
 //! Does not judge what is right: the configurations only have to agree, the official suite says on what.
 
 use sterna::{
-    AnyRef, Config, Engine, Error, Exception, Extern, FeatureSet, Func, GcStress, HeapType,
+    AnyRef, Config, Engine, Error, Exception, Extern, FeatureSet, Func, GcStress, HeapType, I31,
     Instance, Limits, Module, RefType, Store, Tier, Trap, TrapCode, Val, ValType,
 };
 
@@ -229,7 +229,10 @@ impl Run {
             // Refused, by every configuration, if it is of another type.
             Some(object) if matches(HeapType::None) => return Some(Val::from(*object)),
             _ if matches(HeapType::I31) && input().is_multiple_of(2) => {
-                return Some(Val::from(AnyRef::from_i31(&self.store, input() as u32)));
+                return Some(Val::from(AnyRef::from_i31(
+                    &self.store,
+                    I31::wrapping(input() as i32),
+                )));
             }
             _ => {}
         }
@@ -305,7 +308,7 @@ fn text(value: &Val) -> String {
         Val::FuncRef(func) => format!("funcref:{}", func.is_some()),
         Val::ExternRef(value) => format!("externref:{}", value.is_some()),
         Val::AnyRef(value) => match value.and_then(|value| value.i31()) {
-            Some(value) => format!("i31:{value}"),
+            Some(value) => format!("i31:{}", value.get_s()),
             None => format!("anyref:{}", value.is_some()),
         },
         Val::ExnRef(value) => format!("exnref:{}", value.is_some()),

@@ -1,8 +1,8 @@
 ;; $ sterna validate gc.wat
 ;; $ sterna run --invoke f gc.wat
-;; ref.any
+;; (ref.struct 1 2)
 ;; $ sterna run --invoke g gc.wat
-;; ref.i31 -3
+;; (ref.i31 -3)
 ;; $ sterna inspect gc.wat
 ;; module      78 B
 ;; valid       yes

@@ -25,7 +25,7 @@
 ;; 9223372036854775807
 ;; 0.1
 ;; -inf
-;; ref.func
+;; (ref.func)
 ;; $ sterna run --invoke echo invoke.wat "i32x4 1 2 3 -1" nan:0x1 null
 ;; i32x4 0x00000001 0x00000002 0x00000003 0xffffffff
 ;; nan:0x1

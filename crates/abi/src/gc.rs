@@ -1,16 +1,14 @@
 //! Owns how references to objects lie in slots, and how types to test for are told to builtin `gc`.
 //! Does not own the heap: that is `sterna-gc`.
 //!
-//! A reference of the hierarchies `any`, `extern` and `exn` is 32 bits, zero-extended in a slot: 0 = null; odd = `i31`, the value shifted left by
-//! one; a multiple of 8 = an object, by its offset in the store's heap; 2 modulo 8 = a handle of the store's table of
-//! external values. Handles never change. The extern view of an object is a handle too, so an `externref` never moves.
+//! A reference of the hierarchies `any` and `extern` is 32 bits, zero-extended in a slot: 0 = null; odd = `i31`, the value shifted left by
+//! one; a multiple of 8 = an object, by its offset in the store's heap. A value of the host is an object, too: a box that names it. So
+//! both views of a reference are the same number.
 
 use sterna_isa::{CompositeType, HeapType, StorageType, SubType, ValType};
 
 pub use sterna_gc::{AllocArea, Layout, MAX_CONST_OFFSET, MAX_INLINE_SIZE, Storage, object};
 
-/// Low bits of a handle.
-pub const HANDLE_TAG: u32 = 2;
 /// Set in the code of an abstract heap type; the rest is its position in [`HeapType::ABSTRACT`].
 const ABSTRACT: u32 = 1 << 31;
 

@@ -16,10 +16,14 @@ pub enum Literal {
     /// Little-endian bytes.
     V128([u8; 16]),
     Null,
+    /// From -2^30 to 2^30-1.
+    I31(i32),
+    /// A value of the host.
+    Extern(u32),
 }
 
 /// Reads a value of a type in the syntax of the text format: `-1`, `0xff`, `1.5`, `0x1p-3`, `nan:0x1`, `inf`,
-/// `i32x4 1 2 3 4`, `null`.
+/// `i32x4 1 2 3 4`, `null`, `(ref.i31 5)`, `(ref.extern 7)`.
 pub fn parse_literal(text: &str, ty: ValType) -> Result<Literal, String> {
     let literal = match ty {
         ValType::I32 => read(text).map(Literal::I32),
@@ -27,9 +31,24 @@ pub fn parse_literal(text: &str, ty: ValType) -> Result<Literal, String> {
         ValType::F32 => read::<F32>(text).map(|value| Literal::F32(value.bits)),
         ValType::F64 => read::<F64>(text).map(|value| Literal::F64(value.bits)),
         ValType::V128 => read::<V128Const>(text).map(|value| Literal::V128(value.to_le_bytes())),
-        ValType::Ref(_) => (text == "null").then_some(Literal::Null),
+        ValType::Ref(_) => reference(text),
     };
     literal.ok_or_else(|| format!("`{text}` is not {}", expectation(ty)))
+}
+
+fn reference(text: &str) -> Option<Literal> {
+    if text == "null" {
+        return Some(Literal::Null);
+    }
+    let (kind, number) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(' ')?;
+    match kind {
+        "ref.i31" => {
+            let value: i32 = read(number)?;
+            (-1 << 30..1 << 30).contains(&value).then_some(Literal::I31(value))
+        }
+        "ref.extern" => read(number).map(Literal::Extern),
+        _ => None,
+    }
 }
 
 fn read<T>(text: &str) -> Option<T>
@@ -45,7 +64,7 @@ fn expectation(ty: ValType) -> &'static str {
         ValType::I64 => "an i64: an integer from -2^63 to 2^64-1, or hexadecimal with 0x",
         ValType::F32 | ValType::F64 => "a float, such as 1.5, -2e9, 0x1p-3, inf, nan or nan:0x1",
         ValType::V128 => "a v128: a shape and its lanes as one word, such as \"i32x4 1 2 3 4\"",
-        ValType::Ref(_) => "`null`, the only reference that can be written here",
+        ValType::Ref(_) => "a reference: null, \"(ref.i31 5)\" or \"(ref.extern 7)\"",
     }
 }
 
@@ -75,6 +94,8 @@ impl std::fmt::Display for Literal {
                 })
             }
             Self::Null => f.write_str("null"),
+            Self::I31(value) => write!(f, "(ref.i31 {value})"),
+            Self::Extern(number) => write!(f, "(ref.extern {number})"),
         }
     }
 }
@@ -127,6 +148,11 @@ mod tests {
             "i32x4 0x00000001 0x00000002 0x00000003 0xffffffff"
         );
         assert_eq!(round_trip("null", ValType::EXTERNREF), "null");
-        assert!(parse_literal("0", ValType::FUNCREF).is_err());
+        assert_eq!(round_trip("(ref.extern 7)", ValType::EXTERNREF), "(ref.extern 7)");
+        assert_eq!(round_trip("(ref.i31 -0x10)", ValType::EXTERNREF), "(ref.i31 -16)");
+        for wrong in ["0", "(ref.i31 0x40000000)", "(ref.i31)", "(ref.null any)", "(ref.extern -1)"]
+        {
+            assert!(parse_literal(wrong, ValType::FUNCREF).is_err(), "{wrong}");
+        }
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn main() -> Result<()> {
     assert_eq!(overdrawn.missing, 10);
 
     // Host values pass through guests as opaque references.
-    let text = ExternRef::new(&mut store, String::from("opaque"));
+    let text = ExternRef::new(&mut store, String::from("opaque"))?;
     let length = instance.get_typed_func::<Option<ExternRef>, i32>(&mut store, "length")?;
     assert_eq!(length.call(&mut store, Some(text))?, 6);
     assert_eq!(length.call(&mut store, None)?, -1);

@@ -1,76 +1,151 @@
-//! Owns `AnyRef`, a reference of the hierarchy `any`: structures, arrays, `i31`, internalized host values.
-//! Does not own the objects (the runtime's heap does) nor access to their fields: guests have that.
+//! Owns `AnyRef`, a reference of the hierarchy `any`, and `I31`, the integers among them.
+//! Does not own access to fields and elements (`structref`, `arrayref`) nor the objects (the runtime's heap does).
 
 use sterna_abi::Slot;
 use sterna_isa::HeapType;
 
+use crate::arrayref::ArrayRef;
 use crate::error::Result;
 use crate::externref::ExternRef;
-use crate::handle::foreign;
-use crate::store::{AsContext, AsContextMut, Home, StoreId};
+use crate::rooted::{Reference, Rooted, reference};
+use crate::store::AsContext;
+use crate::structref::StructRef;
 
-/// A reference to a value of the hierarchy `any` in a store.
+/// A reference of the hierarchy `any` that is not null: to a structure, an array, an `i31`, or a value of the host in the guise of one.
 ///
-/// The object stays alive until the store is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Good in the scope in which it was made: see [`Reference`].
+#[derive(Clone, Copy, Debug)]
 pub struct AnyRef {
-    store: StoreId,
-    /// Not zero: that is null. What moves is held by the store, and this is its number there.
-    held: Slot,
+    rooted: Rooted,
 }
 
+reference!(AnyRef);
+
 impl AnyRef {
-    /// `ref.i31`: the low 31 bits of `value`.
-    pub fn from_i31(store: impl AsContext, value: u32) -> AnyRef {
-        let slot = Slot::from(value << 1 | 1);
-        AnyRef { store: store.as_context().id(), held: slot }
+    /// An `i31`.
+    pub fn from_i31(store: impl AsContext, value: I31) -> AnyRef {
+        AnyRef { rooted: Rooted::from_i31(store.as_context().id(), value.get_u()) }
     }
 
-    /// `any.convert_extern`.
+    /// `any.convert_extern`: the same reference in the other hierarchy.
     ///
     /// # Errors
-    /// If the value is of another store.
-    pub fn from_extern(mut store: impl AsContextMut, value: ExternRef) -> Result<AnyRef> {
-        let store = store.as_context_mut();
-        let home = store.home();
-        let slot = home.rt.internalize(value.slot(home.id)?);
-        Ok(AnyRef { store: home.id, held: home.rt.hold(slot) })
+    /// If it is of another store, or if its scope has ended.
+    pub fn from_extern(store: impl AsContext, value: ExternRef) -> Result<AnyRef> {
+        value.slot(store.as_context().home())?;
+        Ok(AnyRef { rooted: value.rooted() })
     }
 
-    /// `extern.convert_any`.
+    /// `extern.convert_any`: the same reference in the other hierarchy.
     ///
     /// # Errors
-    /// If it is of another store, or if that holds too many references already.
-    pub fn to_extern(&self, mut store: impl AsContextMut) -> Result<Option<ExternRef>> {
-        let mut store = store.as_context_mut();
-        let slot = self.slot(store.home())?;
-        let id = store.id();
-        let slot = store.rt_mut().externalize(slot).map_err(crate::Error::new)?;
-        Ok(ExternRef::from_slot(id, slot))
+    /// If it is of another store, or if its scope has ended.
+    pub fn to_extern(&self, store: impl AsContext) -> Result<ExternRef> {
+        self.slot(store.as_context().home())?;
+        Ok(ExternRef::from_rooted(self.rooted))
     }
 
-    /// The value of an `i31`, sign-extended.
-    pub fn i31(&self) -> Option<i32> {
-        (self.held & 1 != 0).then_some(self.held as u32 as i32 >> 1)
+    /// The `i31`, if it is one.
+    pub fn i31(&self) -> Option<I31> {
+        self.rooted.i31().map(I31)
     }
 
-    /// Whether it is of an abstract heap type: `ref.test`.
+    /// Whether it is of a heap type: `ref.test`.
     ///
     /// # Errors
-    /// If it is of another store.
+    /// If it is of another store, or if its scope has ended.
+    ///
+    /// # Panics
+    /// If the type has an index that is not the engine's.
     pub fn is(&self, store: impl AsContext, ty: HeapType) -> Result<bool> {
         let home = store.as_context().home();
-        Ok(home.top(ty) == HeapType::Any && home.rt.refers_to(self.slot(home)?, ty))
+        let slot = self.slot(home)?;
+        Ok(home.top(ty) == HeapType::Any && home.rt.refers_to(slot, ty))
     }
 
-    pub(crate) fn slot(self, store: Home<'_>) -> Result<Slot> {
-        match self.store == store.id {
-            true => Ok(store.rt.held(self.held)),
-            false => Err(foreign()),
-        }
+    /// The type of what it refers to: that of its definition for structures and arrays, `i31`, or `any` for a value of the host.
+    ///
+    /// # Errors
+    /// If it is of another store, or if its scope has ended.
+    pub fn ty(&self, store: impl AsContext) -> Result<HeapType> {
+        let home = store.as_context().home();
+        let info = home.rt.object_info(self.slot(home)?);
+        Ok(match info {
+            Some(info) => HeapType::Concrete(info.id),
+            None if self.i31().is_some() => HeapType::I31,
+            None => HeapType::Any,
+        })
     }
 
-    pub(crate) fn from_slot(store: Home<'_>, slot: Slot) -> Option<AnyRef> {
-        (slot != 0).then(|| AnyRef { store: store.id, held: store.rt.hold(slot) })
+    /// The structure, if it is one.
+    ///
+    /// # Errors
+    /// If it is of another store, or if its scope has ended.
+    pub fn as_struct(&self, store: impl AsContext) -> Result<Option<StructRef>> {
+        let is = self.is(store, HeapType::Struct)?;
+        Ok(is.then(|| StructRef::from_rooted(self.rooted)))
+    }
+
+    /// The array, if it is one.
+    ///
+    /// # Errors
+    /// If it is of another store, or if its scope has ended.
+    pub fn as_array(&self, store: impl AsContext) -> Result<Option<ArrayRef>> {
+        let is = self.is(store, HeapType::Array)?;
+        Ok(is.then(|| ArrayRef::from_rooted(self.rooted)))
+    }
+}
+
+impl From<StructRef> for AnyRef {
+    fn from(value: StructRef) -> AnyRef {
+        AnyRef { rooted: value.rooted() }
+    }
+}
+
+impl From<ArrayRef> for AnyRef {
+    fn from(value: ArrayRef) -> AnyRef {
+        AnyRef { rooted: value.rooted() }
+    }
+}
+
+/// An integer of 31 bits that is a reference to the guest: `(ref i31)`.
+///
+/// ```
+/// # use sterna::I31;
+/// assert_eq!(I31::new(-5).map(I31::get_s), Some(-5));
+/// assert_eq!(I31::new(1 << 30), None);
+/// assert_eq!(I31::wrapping(-1).get_u(), 0x7fff_ffff);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct I31(i32);
+
+impl I31 {
+    /// The number; `None` if it needs more bits.
+    pub fn new(value: i32) -> Option<I31> {
+        Some(I31::wrapping(value)).filter(|made| made.0 == value)
+    }
+
+    /// The low 31 bits of a number: `ref.i31`.
+    pub fn wrapping(value: i32) -> I31 {
+        I31(value << 1 >> 1)
+    }
+
+    pub(crate) fn slot(self) -> Slot {
+        Slot::from(self.get_u() << 1 | 1)
+    }
+
+    /// `None` if it is null.
+    pub(crate) fn from_slot(slot: Slot) -> Option<I31> {
+        (slot != 0).then_some(I31(slot as u32 as i32 >> 1))
+    }
+
+    /// The value, sign-extended: `i31.get_s`.
+    pub fn get_s(self) -> i32 {
+        self.0
+    }
+
+    /// The value, zero-extended: `i31.get_u`.
+    pub fn get_u(self) -> u32 {
+        self.0 as u32 & 0x7fff_ffff
     }
 }

@@ -8,7 +8,7 @@ use sterna_runtime as rt;
 
 use crate::engine::Engine;
 use crate::instance::{Extern, Instance};
-use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, in_scope};
 use crate::trap::Backtrace;
 
 /// First parameter of a host function that wants the store or its caller.
@@ -43,6 +43,16 @@ impl<'a, T> Caller<'a, T> {
     /// The engine.
     pub fn engine(&self) -> &Engine {
         self.store.engine()
+    }
+
+    /// See [`Store::scope`](crate::Store::scope). The call of a host function is a scope already.
+    pub fn scope<R>(&mut self, body: impl FnOnce(&mut Self) -> R) -> R {
+        in_scope(self, body)
+    }
+
+    /// See [`Store::gc`](crate::Store::gc).
+    pub fn gc(&mut self) {
+        self.store.gc();
     }
 
     /// The instance that imports this function. `None` if the host itself made the call, or a guest through a `funcref` that the

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use sterna_abi::Slot;
 use sterna_isa::ValType;
 use sterna_runtime as rt;
 
 use crate::error::{Error, Result};
 use crate::handle::foreign;
-use crate::store::{AsContext, AsContextMut, Home, StoreId};
+use crate::rooted::{Rooted, reference};
+use crate::store::{AsContext, AsContextMut};
 use crate::tag::Tag;
 use crate::value::Val;
 
@@ -114,33 +114,24 @@ impl fmt::Debug for Exception {
 
 impl std::error::Error for Exception {}
 
-/// A reference to an exception in a store: an `exnref` that is not null. The exception stays until the store is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A reference to an exception in a store: an `exnref` that is not null.
+///
+/// Good in the scope in which it was made: see [`Reference`](crate::Reference).
+#[derive(Clone, Copy, Debug)]
 pub struct ExnRef {
-    store: StoreId,
-    /// Not zero: that is null. The store holds the exception, and this is its number there.
-    held: Slot,
+    rooted: Rooted,
 }
+
+reference!(ExnRef);
 
 impl ExnRef {
     /// The exception.
     ///
     /// # Errors
-    /// If it lives in another store.
+    /// If it lives in another store, or if the reference's scope has ended.
     pub fn exception(&self, mut store: impl AsContextMut) -> Result<Exception> {
         let mut store = store.as_context_mut();
         let slot = self.slot(store.home())?;
         Ok(Exception { inner: store.rt_mut().exception(slot) })
-    }
-
-    pub(crate) fn slot(self, store: Home<'_>) -> Result<Slot> {
-        match self.store == store.id {
-            true => Ok(store.rt.held(self.held)),
-            false => Err(foreign()),
-        }
-    }
-
-    pub(crate) fn from_slot(store: Home<'_>, slot: Slot) -> Option<ExnRef> {
-        (slot != 0).then(|| ExnRef { store: store.id, held: store.rt.hold(slot) })
     }
 }

@@ -1,52 +1,54 @@
 //! Owns `ExternRef`, a host value that guests pass around without seeing into it.
-//! Does not own the values (the runtime's store does).
+//! Does not own the values (the runtime's heap does).
 
 use std::any::Any;
 
-use sterna_abi::Slot;
-
 use crate::error::{Error, Result};
-use crate::handle::foreign;
-use crate::store::{AsContext, AsContextMut, StoreContext, StoreId};
+use crate::rooted::{Rooted, reference};
+use crate::store::{AsContextMut, StoreContext};
 
-/// A reference to a host value in a store.
+/// A reference of the hierarchy `extern` that is not null: to a value of the host, or to something of the guest in that guise.
 ///
-/// Values stay until the store is dropped: there is no garbage collection of them yet. A host that makes many short-lived
-/// references should keep the values itself and pass numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Good in the scope in which it was made: see [`Reference`](crate::Reference). The value is dropped on the thread that uses the store,
+/// some time after no reference of guest or host leads to it any more: when a host function has returned, the guest's call
+/// has ended, or an object is made. Collections know how many values there are, but not how much memory is behind them; a host that
+/// passes few but large ones may call [`Store::gc`](crate::Store::gc).
+#[derive(Clone, Copy, Debug)]
 pub struct ExternRef {
-    store: StoreId,
-    /// Not zero: that is null.
-    slot: Slot,
+    rooted: Rooted,
 }
+
+reference!(ExternRef);
 
 impl ExternRef {
     /// Moves a value into the store.
-    pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync + 'static) -> ExternRef {
+    ///
+    /// # Errors
+    /// If the store's heap is exhausted (see [`Limits::heap_bytes`](crate::Limits)): then the value is dropped.
+    ///
+    /// # Panics
+    /// When the code does that drops an older value; likewise below for everything that makes objects.
+    pub fn new(
+        mut store: impl AsContextMut,
+        value: impl Any + Send + Sync + 'static,
+    ) -> Result<ExternRef> {
         let mut store = store.as_context_mut();
-        let slot = store.rt_mut().extern_ref(Box::new(value));
-        ExternRef { store: store.id(), slot }
+        let slot = store.rt_mut().extern_ref(Box::new(value)).map_err(Error::new)?;
+        Ok(ExternRef { rooted: Rooted::new(store.home(), slot) })
     }
 
     /// The value.
     ///
     /// # Errors
-    /// If it lives in another store, or is no value of the host: an object of the guest in a view that hides what it is.
+    /// If it lives in another store, if the reference's scope has ended, or if it is no value of the host: an object of the guest in a
+    /// view that hides what it is.
     pub fn data<'a, T: 'a>(
         &self,
         store: impl Into<StoreContext<'a, T>>,
     ) -> Result<&'a (dyn Any + Send + Sync)> {
         let store = store.into();
-        let slot = self.slot(store.as_context().id())?;
+        let slot = self.slot(store.home())?;
         let value = store.rt().extern_value(slot);
         value.ok_or_else(|| Error::msg("the reference is to an object of the guest"))
-    }
-
-    pub(crate) fn slot(self, store: StoreId) -> Result<Slot> {
-        if self.store == store { Ok(self.slot) } else { Err(foreign()) }
-    }
-
-    pub(crate) fn from_slot(store: StoreId, slot: Slot) -> Option<ExternRef> {
-        (slot != 0).then_some(ExternRef { store, slot })
     }
 }

@@ -215,8 +215,7 @@ impl<P: WasmList, R: WasmList> TypedFunc<P, R> {
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let store = store.as_context_mut();
-        let id = store.id();
-        let func = self.func.handle.get(id)?;
+        let func = self.func.handle.get(store.id())?;
         let mut slots = [MaybeUninit::<Slot>::uninit(); MAX_SLOTS];
         let used = const {
             let used = if P::SLOTS > R::SLOTS { P::SLOTS } else { R::SLOTS };
@@ -226,12 +225,12 @@ impl<P: WasmList, R: WasmList> TypedFunc<P, R> {
         slots[..used].fill(MaybeUninit::new(0));
         let at: *mut Slot = slots.as_mut_ptr().cast();
         // SAFETY: there is room for the slots of all parameters.
-        unsafe { params.store(id, at) }?;
+        unsafe { params.store(store.home(), at) }?;
         // SAFETY: these are initialized, and nobody else refers to them.
         let slots = unsafe { std::slice::from_raw_parts_mut(at, used) };
         // SAFETY: the function is of this store and of this type (checked by `Func::typed`), and so are the parameters.
         unsafe { rt::Store::call(store.rt_ptr(), func, slots) }.map_err(Error::from_trap)?;
         // SAFETY: the function has left results of its type.
-        Ok(unsafe { R::load(id, at) })
+        Ok(unsafe { R::load(store.home(), at) })
     }
 }

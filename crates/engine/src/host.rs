@@ -12,7 +12,7 @@ use sterna_runtime::{HostCall, HostClosure};
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::store::{AsContextMut, StoreContextMut, StoreId};
+use crate::store::{AsContextMut, Home, StoreContextMut};
 use crate::typed::{WasmList, WasmTy, for_each_tuple};
 use crate::value::Val;
 
@@ -111,7 +111,7 @@ pub unsafe trait WasmRet {
     /// # Safety
     /// `to` must be valid for writing the slots of `TYPES`.
     #[doc(hidden)]
-    unsafe fn finish(self, store: StoreId, to: *mut Slot) -> Result<()>;
+    unsafe fn finish(self, store: Home<'_>, to: *mut Slot) -> Result<()>;
 }
 
 // SAFETY: a list.
@@ -119,7 +119,7 @@ unsafe impl<R: WasmList> WasmRet for R {
     const TYPES: &'static [ValType] = R::TYPES;
 
     #[inline(always)]
-    unsafe fn finish(self, store: StoreId, to: *mut Slot) -> Result<()> {
+    unsafe fn finish(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
         // SAFETY: passed on from the caller.
         unsafe { self.store(store, to) }
     }
@@ -130,7 +130,7 @@ unsafe impl<R: WasmList> WasmRet for Result<R> {
     const TYPES: &'static [ValType] = R::TYPES;
 
     #[inline(always)]
-    unsafe fn finish(self, store: StoreId, to: *mut Slot) -> Result<()> {
+    unsafe fn finish(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
         // SAFETY: passed on from the caller.
         unsafe { self?.store(store, to) }
     }
@@ -153,13 +153,15 @@ macro_rules! into_func {
             fn into_host(self) -> HostBody {
                 let closure = move |call: HostCall<'_>| {
                     // SAFETY: the store is suspended in this function.
-                    let id = unsafe { call.store.as_ref() }.id();
+                    let home = Home::new(unsafe { call.store.as_ref() });
                     let slots = call.slots.as_mut_ptr();
                     // SAFETY: guest code has put parameters of the function's type in the slots.
-                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(id, slots) };
+                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(home, slots) };
                     let result = self($($name),*);
+                    // SAFETY: as above.
+                    let home = Home::new(unsafe { call.store.as_ref() });
                     // SAFETY: the slots have room for the results of the function's type.
-                    unsafe { result.finish(id, slots) }.map_err(Error::into_host)
+                    unsafe { result.finish(home, slots) }.map_err(Error::into_host)
                 };
                 let ty = FuncType::new([$($name::TYPE),*], R::TYPES);
                 HostBody { ty, closure: Arc::new(closure) }
@@ -175,13 +177,14 @@ macro_rules! into_func {
                 let closure = move |call: HostCall<'_>| {
                     // SAFETY: the runtime calls this in a store of the type that the function was made for.
                     let store = unsafe { StoreContextMut::<T>::from_rt(call.store) };
-                    let id = store.id();
                     let slots = call.slots.as_mut_ptr();
                     // SAFETY: guest code has put parameters of the function's type in the slots.
-                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(id, slots) };
+                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(store.home(), slots) };
                     let result = self(Caller::new(store, call.caller), $($name),*);
+                    // SAFETY: the store is suspended in this function, and the borrow of it has ended.
+                    let home = Home::new(unsafe { call.store.as_ref() });
                     // SAFETY: the slots have room for the results of the function's type.
-                    unsafe { result.finish(id, slots) }.map_err(Error::into_host)
+                    unsafe { result.finish(home, slots) }.map_err(Error::into_host)
                 };
                 let ty = FuncType::new([$($name::TYPE),*], R::TYPES);
                 HostBody { ty, closure: Arc::new(closure) }

@@ -40,6 +40,8 @@
 //! | [`Linker`] | definitions for imports, independent of stores | once per set of host functions |
 //! | [`Store`] | a world of instances with the host's data `T` | as long as its guests: a request, a plugin, a program |
 //! | [`Instance`], [`Func`], [`Memory`], [`Table`], [`Global`] | handles to objects of a store | as long as the store |
+//! | [`AnyRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`] | references to what the guest's collector frees | as long as their scope: see [`Reference`] |
+//! | [`Owned`] | the same, kept | as long as you like, on any thread |
 //!
 //! Handles are small and `Copy`. Whoever uses one passes the store, by anything that is [`AsContext`] or [`AsContextMut`]:
 //! `&mut Store<T>` outside, `&mut Caller<'_, T>` in a host function. A handle of another store is refused with an error,
@@ -88,9 +90,10 @@
 //! # Features of this crate
 //! `wat` (default): [`Module::new`] accepts the text format.
 //!
-//! Not there yet: async host functions, garbage-collected types.
+//! Not there yet: async host functions.
 
 mod anyref;
+mod arrayref;
 mod caller;
 mod config;
 mod engine;
@@ -106,9 +109,11 @@ mod instance_pre;
 mod linker;
 mod memory;
 mod module;
+mod rooted;
 mod shared_memory;
 mod source;
 mod store;
+mod structref;
 mod suggest;
 mod table;
 mod tag;
@@ -119,7 +124,8 @@ mod typed;
 mod types;
 mod value;
 
-pub use anyref::AnyRef;
+pub use anyref::{AnyRef, I31};
+pub use arrayref::{ArrayRef, ArrayType};
 pub use caller::Caller;
 pub use config::{Config, Tier};
 pub use engine::Engine;
@@ -134,12 +140,14 @@ pub use instance_pre::InstancePre;
 pub use linker::{Linker, UnknownImportError};
 pub use memory::{Memory, MemoryAccessError};
 pub use module::Module;
+pub use rooted::{Owned, Reference};
 pub use shared_memory::SharedMemory;
 pub use source::SourceFrame;
 #[doc(hidden)]
 pub use sterna_runtime::Stress as GcStress;
 pub use sterna_runtime::{GcStats, PauseHistogram};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use structref::{StructRef, StructType};
 pub use table::Table;
 pub use tag::Tag;
 pub use text::TextError;

@@ -95,6 +95,29 @@ impl<T> Store<T> {
         self.as_context().into_engine()
     }
 
+    /// Runs `body` in a scope: references to objects that are made in it end with it, unless they are
+    /// [owned](crate::Owned) (see [`Reference`](crate::Reference)). Scopes nest.
+    ///
+    /// ```
+    /// # use sterna::{ExternRef, Store};
+    /// # let mut store = Store::<()>::default();
+    /// let text = store.scope(|store| ExternRef::new(store, "text"))?;
+    /// assert!(text.data(&store).is_err(), "its scope has ended");
+    /// # Ok::<(), sterna::Error>(())
+    /// ```
+    pub fn scope<R>(&mut self, body: impl FnOnce(&mut Self) -> R) -> R {
+        in_scope(self, body)
+    }
+
+    /// Frees all objects, and drops all values of the host, to which neither the guest nor the host refers. Collections happen by
+    /// themselves when there is need; this is for a store that will be idle, or whose values hold what is wanted elsewhere.
+    ///
+    /// # Panics
+    /// When the code does that drops a value.
+    pub fn gc(&mut self) {
+        self.as_context_mut().rt_mut().collect_garbage(rt::Collection::Full);
+    }
+
     /// Limits what guests of this store may hold from now on.
     pub fn limits(&mut self, limits: Limits) {
         *self.as_context_mut().rt_mut().limits_mut() = limits;
@@ -141,6 +164,30 @@ impl<T: fmt::Debug> fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("data", self.data()).finish_non_exhaustive()
     }
+}
+
+/// See [`Store::scope`].
+pub(crate) fn in_scope<C: AsContextMut, R>(context: &mut C, body: impl FnOnce(&mut C) -> R) -> R {
+    struct Scope<'a, C: AsContextMut> {
+        context: &'a mut C,
+        store: StoreId,
+        mark: rt::ScopeMark,
+    }
+
+    impl<C: AsContextMut> Drop for Scope<'_, C> {
+        fn drop(&mut self) {
+            let mut store = self.context.as_context_mut();
+            // The body may have put another store there.
+            if store.id() == self.store {
+                store.rt_mut().end_scope(std::mem::take(&mut self.mark));
+            }
+        }
+    }
+
+    let mut store = context.as_context_mut();
+    let (id, mark) = (store.id(), store.rt_mut().begin_scope());
+    let scope = Scope { context, store: id, mark };
+    body(&mut *scope.context)
 }
 
 /// A shared borrow of a [`Store`].
@@ -213,14 +260,19 @@ impl<'a, T> StoreContext<'a, T> {
 
 /// Where references are at home: what is needed to take them out of slots and put them there.
 #[derive(Clone, Copy)]
-pub(crate) struct Home<'a> {
-    pub id: StoreId,
-    pub rt: &'a rt::Store,
+pub struct Home<'a> {
+    pub(crate) id: StoreId,
+    pub(crate) rt: &'a rt::Store,
 }
 
-impl Home<'_> {
+impl<'a> Home<'a> {
+    #[inline(always)]
+    pub(crate) fn new(rt: &'a rt::Store) -> Home<'a> {
+        Home { id: rt.id(), rt }
+    }
+
     /// The top of the hierarchy of a heap type with type ids for indices.
-    pub fn top(self, ty: HeapType) -> HeapType {
+    pub(crate) fn top(self, ty: HeapType) -> HeapType {
         match ty {
             HeapType::Func | HeapType::NoFunc => HeapType::Func,
             HeapType::Extern | HeapType::NoExtern => HeapType::Extern,
@@ -261,6 +313,16 @@ impl<'a, T> StoreContextMut<'a, T> {
     pub fn into_data_mut(mut self) -> &'a mut T {
         // SAFETY: live, and borrowed exclusively for `'a`.
         &mut unsafe { self.inner.as_mut() }.data
+    }
+
+    /// See [`Store::scope`].
+    pub fn scope<R>(&mut self, body: impl FnOnce(&mut Self) -> R) -> R {
+        in_scope(self, body)
+    }
+
+    /// See [`Store::gc`].
+    pub fn gc(&mut self) {
+        self.rt_mut().collect_garbage(rt::Collection::Full);
     }
 
     /// The engine.

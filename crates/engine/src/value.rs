@@ -7,11 +7,13 @@ use sterna_abi::Slot;
 use sterna_isa::{HeapType, RefType, ValType};
 
 use crate::anyref::AnyRef;
+use crate::arrayref::ArrayRef;
 use crate::error::{Error, Result};
 use crate::exception::ExnRef;
 use crate::externref::ExternRef;
 use crate::func::Func;
 use crate::store::Home;
+use crate::structref::StructRef;
 
 /// A 128-bit vector.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -244,7 +246,7 @@ impl Ref {
                 let slot = func.slot(store.id)?;
                 if store.rt.refers_to(slot, ty.heap) { Ok(slot) } else { Err(mismatch()) }
             }
-            Ref::Extern(Some(value)) if ty.heap == HeapType::Extern => value.slot(store.id),
+            Ref::Extern(Some(value)) if ty.heap == HeapType::Extern => value.slot(store),
             Ref::Exn(Some(value)) if ty.heap == HeapType::Exn => value.slot(store),
             Ref::Any(Some(value)) if top == HeapType::Any => {
                 let slot = value.slot(store)?;
@@ -259,7 +261,7 @@ impl Ref {
     pub(crate) unsafe fn from_slot(ty: RefType, store: Home<'_>, slot: Slot) -> Ref {
         match store.top(ty.heap) {
             HeapType::Func => Ref::Func(Func::from_slot(store.id, slot)),
-            HeapType::Extern => Ref::Extern(ExternRef::from_slot(store.id, slot)),
+            HeapType::Extern => Ref::Extern(ExternRef::from_slot(store, slot)),
             HeapType::Exn => Ref::Exn(ExnRef::from_slot(store, slot)),
             _ => Ref::Any(AnyRef::from_slot(store, slot)),
         }
@@ -302,6 +304,22 @@ conversions! {
     Option<ExternRef>, value => Val::ExternRef(value);
     AnyRef, value => Val::AnyRef(Some(value));
     Option<AnyRef>, value => Val::AnyRef(value);
+    StructRef, value => Val::AnyRef(Some(value.into()));
+    Option<StructRef>, value => Val::AnyRef(value.map(AnyRef::from));
+    ArrayRef, value => Val::AnyRef(Some(value.into()));
+    Option<ArrayRef>, value => Val::AnyRef(value.map(AnyRef::from));
+}
+
+impl From<StructRef> for Ref {
+    fn from(value: StructRef) -> Ref {
+        Ref::Any(Some(value.into()))
+    }
+}
+
+impl From<ArrayRef> for Ref {
+    fn from(value: ArrayRef) -> Ref {
+        Ref::Any(Some(value.into()))
+    }
 }
 
 impl From<AnyRef> for Ref {

@@ -1,5 +1,5 @@
 //! Owns host values and the boxes through which guests refer to them.
-//! Does not own the conversion between `externref` and `anyref`: both are the same reference.
+//! Does not own the conversion between `externref` and `anyref`: there is none, both are the same reference.
 
 use std::any::Any;
 
@@ -21,6 +21,13 @@ struct Entry {
     object: u32,
 }
 
+/// New values after which there is a collection even if eden has room: a box is small, what is in it may not be.
+const MOST_NEW: usize = 1 << 14;
+/// Values up to which no collection is a full one because of them.
+const MIN_FULL: usize = 1 << 16;
+/// Bytes of live objects for which one more value is left to pile up: a full collection has to look at all of them.
+const BYTES_PER_VALUE: u64 = 256;
+
 /// Values by handle. A value lives as long as its box.
 #[derive(Default)]
 pub(crate) struct Externs {
@@ -28,16 +35,27 @@ pub(crate) struct Externs {
     free: Vec<u32>,
     /// Handles whose boxes are young.
     young: Vec<u32>,
+    /// Values made since the last collection.
+    new: usize,
+    /// How many values may pile up before a full collection.
+    full_at: usize,
+    /// Values whose boxes died.
+    dead: Vec<HostValue>,
 }
 
 impl Externs {
-    /// After tracing: notes where boxes went; the values of those that died.
-    pub fn sweep(&mut self, memory: &Memory, full: bool) -> Vec<HostValue> {
-        let mut dead = Vec::new();
-        let handles = match full {
-            true => (0..self.entries.len() as u32).collect(),
-            false => std::mem::take(&mut self.young),
+    /// Whether so many were made that dead ones ought to be looked for among old objects.
+    pub fn crowded(&self) -> bool {
+        self.len() >= self.full_at.max(MIN_FULL)
+    }
+
+    /// After tracing, with `live` bytes of objects after a full collection: notes where boxes went, and which ones died.
+    pub fn sweep(&mut self, memory: &Memory, live: Option<u64>) {
+        let handles = match live {
+            Some(_) => (0..self.entries.len() as u32).collect(),
+            None => std::mem::take(&mut self.young),
         };
+        self.new = 0;
         self.young.clear();
         for handle in handles {
             let entry = &mut self.entries[handle as usize];
@@ -46,7 +64,7 @@ impl Externs {
             }
             let word = memory.load32(entry.object + OFF_WORD);
             if word & FORWARDED == 0 {
-                dead.extend(entry.value.take());
+                self.dead.extend(entry.value.take());
                 self.free.push(handle);
                 continue;
             }
@@ -55,7 +73,9 @@ impl Externs {
                 self.young.push(handle);
             }
         }
-        dead
+        if let Some(live) = live {
+            self.full_at = 2 * self.len() + (live / BYTES_PER_VALUE) as usize;
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -64,7 +84,8 @@ impl Externs {
 }
 
 impl Heap {
-    /// A new box around `value`. The value is dropped after a collection that finds the box unreachable, or with the heap.
+    /// A new box around `value`. After a collection that finds the box unreachable, the value is one of [`Heap::take_dead`].
+    /// Collects also when many values were made since the last time.
     ///
     /// # Errors
     /// When there is no room for the box: then `value` is dropped.
@@ -74,6 +95,9 @@ impl Heap {
         layouts: &impl Layouts,
         roots: &mut impl Roots,
     ) -> Result<Ref, OutOfMemory> {
+        if self.externs.new >= MOST_NEW {
+            self.make_room(0, layouts, roots)?;
+        }
         let object = self.alloc(TYPE_EXTERN_BOX, u64::from(EXTERN_BOX_SIZE), layouts, roots)?;
         let externs = &mut self.externs;
         let handle = match externs.free.pop() {
@@ -85,6 +109,7 @@ impl Heap {
         };
         externs.entries[handle as usize] = Entry { value: Some(value), object: object.bits() };
         externs.young.push(handle);
+        externs.new += 1;
         self.memory.store32(object.bits() + OFF_HANDLE, handle);
         Ok(object)
     }
@@ -101,5 +126,16 @@ impl Heap {
     /// How many host values are held.
     pub fn extern_count(&self) -> usize {
         self.externs.len()
+    }
+
+    /// Values that no reference leads to any more, for the caller to drop when arbitrary code may run. They are dropped with the heap at
+    /// the latest.
+    pub fn take_dead(&mut self) -> Vec<HostValue> {
+        std::mem::take(&mut self.externs.dead)
+    }
+
+    /// Whether [`Heap::take_dead`] has something to take.
+    pub fn has_dead(&self) -> bool {
+        !self.externs.dead.is_empty()
     }
 }

@@ -343,7 +343,7 @@ impl Heap {
     }
 
     /// Collects, and again if that was not enough for the limit with `extra` bytes more.
-    fn make_room(
+    pub(crate) fn make_room(
         &mut self,
         extra: u32,
         layouts: &(impl Layouts + ?Sized),
@@ -371,7 +371,8 @@ impl Heap {
             return if self.full_next { Collection::Full } else { Collection::Minor };
         }
         let used = self.old_bytes + self.large.old_bytes + self.large.young_bytes;
-        if used < self.threshold { Collection::Minor } else { Collection::Full }
+        let full = used >= self.threshold || self.externs.crowded();
+        if full { Collection::Full } else { Collection::Minor }
     }
 
     /// Collects now. A minor collection becomes a full one when address space is short; a full one that has not even the
@@ -391,10 +392,10 @@ impl Heap {
         if full && room < self.old_bytes + young {
             return;
         }
-        let dead = match full {
+        match full {
             true => self.collect_full(layouts, roots),
             false => self.collect_minor(layouts, roots),
-        };
+        }
         let pauses = match full {
             true => &mut self.stats.full_pauses,
             false => &mut self.stats.minor_pauses,
@@ -406,8 +407,6 @@ impl Heap {
             panic!("the heap is damaged after a collection: {problem}");
         }
         self.use_large_pages();
-        // Host code runs here: everything is consistent again.
-        drop(dead);
     }
 
     /// Large pages, once the heap is large enough for them not to be a waste.
@@ -423,7 +422,7 @@ impl Heap {
         &mut self,
         layouts: &(impl Layouts + ?Sized),
         roots: &mut (impl Roots + ?Sized),
-    ) -> Vec<crate::HostValue> {
+    ) {
         let mut host_roots = std::mem::take(&mut self.host_roots);
         let mut tracer = Tracer::<_, false>::new(self, layouts);
         tracer.trace_remembered();
@@ -432,35 +431,33 @@ impl Heap {
         self.stats.minor_collections += 1;
         self.stats.bytes_promoted += traced.promoted;
         self.stats.bytes_copied += traced.promoted + traced.kept_young;
-        let dead = self.externs.sweep(&self.memory, false);
+        self.externs.sweep(&self.memory, None);
         self.large.sweep(&self.memory, &mut self.pages, false);
         self.young.adapt(traced.promoted + traced.kept_young);
         self.empty_eden();
-        dead
     }
 
     fn collect_full(
         &mut self,
         layouts: &(impl Layouts + ?Sized),
         roots: &mut (impl Roots + ?Sized),
-    ) -> Vec<crate::HostValue> {
+    ) {
         let from = self.begin_full();
         let mut host_roots = std::mem::take(&mut self.host_roots);
         let traced = Tracer::<_, true>::new(self, layouts).run(roots, &mut host_roots);
         self.host_roots = host_roots;
-        let dead = self.externs.sweep(&self.memory, true);
         self.large.sweep(&self.memory, &mut self.pages, true);
-        from.iter().for_each(|block| self.pages.release(&block.run));
         self.stats.full_collections += 1;
         self.stats.bytes_copied += traced.promoted;
         let live = traced.promoted + self.large.old_bytes;
+        self.externs.sweep(&self.memory, Some(live));
+        from.iter().for_each(|block| self.pages.release(&block.run));
         self.stats.bytes_live = live;
         let growth = live.max(self.config.min_growth);
         self.threshold = self.old_bytes + self.large.old_bytes + growth;
         // Keep what the growth until the next full collection will use.
         self.pages.trim(&self.memory, growth);
         self.empty_eden();
-        dead
     }
 
     /// Gives memory that is free now back to the system, for a store that will be idle.

@@ -18,8 +18,8 @@ pub const OFF_TAG: u32 = 8;
 /// Size in bytes of an extern box.
 pub const EXTERN_BOX_SIZE: u32 = 16;
 
-/// Type id of boxes around host values. [`crate::Layouts`] is never asked about it.
-pub const TYPE_EXTERN_BOX: u32 = u32::MAX - 1;
+/// Type id of boxes around host values. [`crate::Layouts`] is never asked about it. Other ids are below, but for those of exceptions.
+pub const TYPE_EXTERN_BOX: u32 = 1 << 20;
 /// Set in the type ids of exceptions; the other bits are the id of the tag's function type. [`crate::Layouts`] is asked with
 /// the bit set, and answers with a structure that begins with the tag (`I32`).
 pub const EXCEPTION_BIT: u32 = 1 << 31;

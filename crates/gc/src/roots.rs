@@ -1,7 +1,7 @@
 //! Owns the roots that a host holds: owned handles, freed from any thread, and scoped ones.
 //! Does not own the roots of guest code: their owner implements `Roots`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::heap::Heap;
 use crate::reference::Ref;
@@ -48,87 +48,133 @@ impl Drop for OwnedSlot {
 /// Keeps an object alive until its scope ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Scoped {
+    /// Below [`MAX_SCOPED`], or it keeps nothing alive.
     index: u32,
     serial: u32,
 }
 
-/// Where a scope began.
-#[derive(Debug)]
+/// Most scoped handles of a heap at a time: guests decide how many references they give to a host.
+const MAX_SCOPED: usize = 1 << 24;
+
+impl Scoped {
+    /// Whether too many were held when it was made.
+    pub const fn is_refused(self) -> bool {
+        self.index as usize >= MAX_SCOPED
+    }
+
+    /// An even number that stands for it.
+    pub const fn to_bits(self) -> u64 {
+        (self.serial as u64) << 32 | (self.index as u64) << 1
+    }
+
+    /// The handle that a number stands for.
+    pub const fn from_bits(bits: u64) -> Scoped {
+        Scoped { index: bits as u32 >> 1, serial: (bits >> 32) as u32 }
+    }
+}
+
+/// Where a scope began. The default is one that began before there was a handle.
+#[derive(Debug, Default)]
 #[must_use = "a scope lasts until `Heap::end_scope`"]
 pub struct ScopeMark(usize);
 
 #[derive(Debug, Default)]
 pub(crate) struct HostRoots {
-    slots: Vec<Ref>,
-    free: Vec<u32>,
+    /// Behind a lock, since a host that shares its store with other threads may take references out of tables.
+    tables: Mutex<Tables>,
     dropped: Arc<DropQueue>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    owned: Vec<Ref>,
+    free: Vec<u32>,
     scoped: Vec<(Ref, u32)>,
     serial: u32,
 }
 
 impl HostRoots {
-    fn free_dropped(&mut self) {
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        for index in dropped.drain(..) {
-            self.slots[index as usize] = Ref::NULL;
-            self.free.push(index);
-        }
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tables(&mut self) -> &mut Tables {
+        self.tables.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn visit(&mut self, mut forward: impl FnMut(Ref) -> Ref) {
-        self.free_dropped();
-        self.slots.iter_mut().for_each(|slot| *slot = forward(*slot));
-        self.scoped.iter_mut().for_each(|(slot, _)| *slot = forward(*slot));
+        let tables = self.tables.get_mut().unwrap_or_else(PoisonError::into_inner);
+        tables.free_dropped(&self.dropped);
+        tables.owned.iter_mut().for_each(|slot| *slot = forward(*slot));
+        tables.scoped.iter_mut().for_each(|(slot, _)| *slot = forward(*slot));
+    }
+}
+
+impl Tables {
+    fn free_dropped(&mut self, dropped: &DropQueue) {
+        for index in dropped.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            self.owned[index as usize] = Ref::NULL;
+            self.free.push(index);
+        }
     }
 }
 
 impl Heap {
     /// A handle that keeps `reference` alive; `None` when 2^32 are held.
-    pub fn own(&mut self, reference: Ref) -> Option<Owned> {
-        let roots = &mut self.host_roots;
-        if roots.free.is_empty() {
-            roots.free_dropped();
+    pub fn own(&self, reference: Ref) -> Option<Owned> {
+        let dropped = &self.host_roots.dropped;
+        let mut tables = self.host_roots.lock();
+        if tables.free.is_empty() {
+            tables.free_dropped(dropped);
         }
-        let index = match roots.free.pop() {
+        let index = match tables.free.pop() {
             Some(index) => index,
             None => {
-                let index = u32::try_from(roots.slots.len()).ok()?;
-                roots.slots.push(Ref::NULL);
+                let index = u32::try_from(tables.owned.len()).ok()?;
+                tables.owned.push(Ref::NULL);
                 index
             }
         };
-        roots.slots[index as usize] = reference;
-        Some(Owned(Arc::new(OwnedSlot { index, dropped: roots.dropped.clone() })))
+        tables.owned[index as usize] = reference;
+        Some(Owned(Arc::new(OwnedSlot { index, dropped: dropped.clone() })))
     }
 
     /// What a handle refers to now; `None` if it belongs to another heap.
     pub fn owned(&self, handle: &Owned) -> Option<Ref> {
         let same = Arc::ptr_eq(&handle.0.dropped, &self.host_roots.dropped);
-        same.then(|| self.host_roots.slots[handle.0.index as usize])
+        same.then(|| self.host_roots.lock().owned[handle.0.index as usize])
     }
 
     /// Begins a scope: handles made from now on end with it. Scopes nest.
     pub fn begin_scope(&mut self) -> ScopeMark {
-        ScopeMark(self.host_roots.scoped.len())
+        ScopeMark(self.host_roots.tables().scoped.len())
     }
 
-    /// A handle that keeps `reference` alive until the innermost scope ends; `None` when 2^32 are held.
-    pub fn scope(&mut self, reference: Ref) -> Option<Scoped> {
-        let roots = &mut self.host_roots;
-        let index = u32::try_from(roots.scoped.len()).ok()?;
-        roots.serial = roots.serial.wrapping_add(1);
-        roots.scoped.push((reference, roots.serial));
-        Some(Scoped { index, serial: roots.serial })
+    /// A handle that keeps `reference` alive until the innermost scope ends. When 2^24 are held, one that has ended already.
+    pub fn scope(&self, reference: Ref) -> Scoped {
+        let mut tables = self.host_roots.lock();
+        let index = tables.scoped.len();
+        tables.serial = tables.serial.wrapping_add(1);
+        let serial = tables.serial;
+        if index < MAX_SCOPED {
+            tables.scoped.push((reference, serial));
+        }
+        Scoped { index: index as u32, serial }
     }
 
     /// What a scoped handle refers to now; `None` if its scope has ended.
     pub fn scoped(&self, handle: Scoped) -> Option<Ref> {
-        let &(reference, serial) = self.host_roots.scoped.get(handle.index as usize)?;
+        let &(reference, serial) = self.host_roots.lock().scoped.get(handle.index as usize)?;
         (serial == handle.serial).then_some(reference)
+    }
+
+    /// How many scoped handles there are.
+    pub fn scoped_count(&self) -> usize {
+        self.host_roots.lock().scoped.len()
     }
 
     /// Ends a scope, and all that began inside it.
     pub fn end_scope(&mut self, mark: ScopeMark) {
-        self.host_roots.scoped.truncate(mark.0);
+        self.host_roots.tables().scoped.truncate(mark.0);
     }
 }

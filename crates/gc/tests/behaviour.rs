@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sterna_gc::{
     AllocArea, Collection, Heap, HeapConfig, Layout, Layouts, NULL_GUARD, NoRoots, OutOfMemory,
-    Ref, Storage, Stress, object,
+    Ref, Scoped, Storage, Stress, object,
 };
 
 /// A structure `{i32, ref, ref}`: fields at 8, 12, 16.
@@ -189,6 +189,7 @@ fn host_values_are_dropped_once_with_their_boxes() {
         }
         for kind in [Collection::Minor, Collection::Minor, Collection::Minor, Collection::Full] {
             heap.collect(kind, &types, &mut NoRoots);
+            drop(heap.take_dead());
             assert_eq!((dropped(), heap.extern_count()), (900, 100));
         }
         assert!(kept.iter().all(|owned| {
@@ -196,7 +197,9 @@ fn host_values_are_dropped_once_with_their_boxes() {
         }));
         kept.truncate(40);
         heap.collect(Collection::Full, &types, &mut NoRoots);
-        assert_eq!((dropped(), heap.extern_count()), (960, 40));
+        assert_eq!((dropped(), heap.extern_count()), (900, 40), "only when somebody asks for them");
+        drop(heap.take_dead());
+        assert_eq!(dropped(), 960);
         drop(heap);
         assert_eq!(dropped(), 1000);
         drop(kept);
@@ -204,9 +207,51 @@ fn host_values_are_dropped_once_with_their_boxes() {
 }
 
 #[test]
+fn short_lived_host_values_do_not_pile_up() {
+    let (mut heap, types) = (heap(HeapConfig::default()), types());
+    let drops = Arc::new(AtomicUsize::new(0));
+    let (mut most, mut kept) = (0, Vec::new());
+    for index in 0..400_000 {
+        let value = Box::new(Counted(drops.clone()));
+        let object = heap.alloc_extern(value, &types, &mut NoRoots).unwrap();
+        // Held for long enough to become old, then given up: only a full collection finds these.
+        kept.push(heap.own(object).unwrap());
+        if index % 50_000 == 0 {
+            kept.clear();
+        }
+        drop(heap.take_dead());
+        most = most.max(heap.extern_count());
+    }
+    assert!(most < 250_000, "{most} at a time");
+    for _ in 0..400_000 {
+        heap.alloc_extern(Box::new(Counted(drops.clone())), &types, &mut NoRoots).unwrap();
+        drop(heap.take_dead());
+    }
+    kept.clear();
+    heap.collect(Collection::Full, &types, &mut NoRoots);
+    drop(heap.take_dead());
+    assert_eq!((heap.extern_count(), drops.load(Ordering::Relaxed)), (0, 800_000));
+}
+
+#[test]
+fn a_host_that_never_ends_a_scope_gets_dead_handles() {
+    let mut heap = heap(small());
+    let mark = heap.begin_scope();
+    let first = heap.scope(Ref::from_i31(1));
+    for _ in 1..1 << 24 {
+        heap.scope(Ref::from_i31(2));
+    }
+    let late = heap.scope(Ref::from_i31(3));
+    assert_eq!((heap.scoped(first), heap.scoped(late)), (Some(Ref::from_i31(1)), None));
+    heap.end_scope(mark);
+    let next = heap.scope(Ref::from_i31(4));
+    assert_eq!((heap.scoped(next), heap.scoped(first)), (Some(Ref::from_i31(4)), None));
+}
+
+#[test]
 fn handles_end_where_they_should() {
     let (mut heap, types) = (heap(small()), types());
-    let (mut other, _) = (self::heap(small()), ());
+    let other = self::heap(small());
     let node = heap.alloc_struct(NODE, &types, &mut NoRoots).unwrap();
     let owned = heap.own(node).unwrap();
     assert_eq!(other.owned(&owned), None);
@@ -214,17 +259,18 @@ fn handles_end_where_they_should() {
     assert_eq!(heap.owned(&foreign), None);
 
     let outer = heap.begin_scope();
-    let first = heap.scope(node).unwrap();
+    let first = heap.scope(node);
     let inner = heap.begin_scope();
-    let second = heap.scope(node).unwrap();
+    let second = heap.scope(node);
     heap.collect(Collection::Full, &types, &mut NoRoots);
     let moved = heap.owned(&owned).unwrap();
     assert_ne!(moved, node);
     assert_eq!((heap.scoped(first), heap.scoped(second)), (Some(moved), Some(moved)));
     heap.end_scope(inner);
     assert_eq!((heap.scoped(first), heap.scoped(second)), (Some(moved), None));
-    let third = heap.scope(moved).unwrap();
+    let third = heap.scope(moved);
     assert_eq!((heap.scoped(third), heap.scoped(second)), (Some(moved), None));
+    assert_eq!(Scoped::from_bits(third.to_bits()), third);
     heap.end_scope(outer);
     assert_eq!((heap.scoped(first), heap.scoped(third)), (None, None));
 

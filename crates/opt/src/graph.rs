@@ -45,7 +45,7 @@ pub enum Type {
     V128,
     /// Any reference to a function: an address, 0 = null.
     FuncRef,
-    /// Any reference to an external value: an opaque word, 0 = null.
+    /// Any reference of the hierarchy `extern`: as [`Type::AnyRef`].
     ExternRef,
     /// Any reference of the hierarchy `any`: 32 bits, zero-extended, 0 = null. Calls and allocations can change it: see
     /// [`crate::roots`].
@@ -77,9 +77,9 @@ impl Type {
         }
     }
 
-    /// Whether values can refer to objects of the heap, which move.
+    /// Whether values can refer to objects of the heap, which move: see [`crate::roots`].
     pub fn is_object(self) -> bool {
-        matches!(self, Type::AnyRef | Type::ExnRef)
+        matches!(self, Type::AnyRef | Type::ExternRef | Type::ExnRef)
     }
 
     /// The value type it stands for: of references, the nullable top of their hierarchy.

@@ -2,7 +2,7 @@
 //! Does not own how they are kept there: the backend does.
 //!
 //! A collection moves objects, so it must find and change every reference that is used afterwards. [`Roots::compute`] follows
-//! values of types [`AnyRef`](crate::Type::AnyRef) and [`ExnRef`](crate::Type::ExnRef) backwards through the graph, as for register allocation, and notes those that are live
+//! values with [`Type::is_object`](crate::Type::is_object) backwards through the graph, as for register allocation, and notes those that are live
 //! across each *safepoint*. A recorded state counts as a use at its instruction.
 
 use sterna_base::BitSet;

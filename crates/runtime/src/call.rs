@@ -79,6 +79,8 @@ unsafe fn call_outermost(
     // SAFETY: the closure runs at once; `func` and `slots` as promised by the caller.
     let result = stack.call_on_stack(|| unsafe { call_here(store, func, slots) });
     drop(guard);
+    // SAFETY: live; the guest has returned.
+    unsafe { store.as_mut() }.drop_dead_values();
     result
 }
 

@@ -117,6 +117,6 @@ fn object(
     let below: Vec<*mut Slot> = below.map(|value| &raw mut value.slots[0]).collect();
     // SAFETY: the slots hold the operator's operands (validated).
     unsafe { store.const_operator(instance, op, a, b, &mut slots, &below) }?;
-    let is_object = op != Op::ExternConvertAny && Ref::from_bits(slots[0] as u32).is_object();
+    let is_object = Ref::from_bits(slots[0] as u32).is_object();
     Ok(Value { slots: [slots[0], 0], is_object, is_vector: false })
 }

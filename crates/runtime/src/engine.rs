@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use sterna_abi::{CodeSettings, Compiler, Convention, Interpreter, VALUE_STACK_SLACK};
-use sterna_isa::{FeatureSet, FuncType, ValType};
+use sterna_isa::{CompositeType, FeatureSet, FuncType, ValType};
 use sterna_sys::code::CodeRegion;
 use sterna_sys::stack::{GuestStack, StackPool};
 
 use crate::code::CodeSpace;
 use crate::loaded::LoadedModule;
 use crate::tiering::Tiering;
-use crate::types::{TypeId, TypeInfo, TypeRegistry};
+use crate::types::{TypeId, TypeInfo, TypeRegistry, TypesError};
 
 /// Address space for adapters and stubs of one engine, in bytes. Reserved, not used, until there is code.
 const ADAPTER_REGION: usize = 64 << 20;
@@ -164,6 +164,27 @@ impl Engine {
     /// If there is no type with such an id, if there are too many types already, or without memory for one more.
     pub fn intern(&self, ty: &FuncType) -> Arc<TypeInfo> {
         self.types.intern(self, ty)
+    }
+
+    /// A final structure or array type of its own recursion group, whose indices are type ids.
+    ///
+    /// # Errors
+    /// If there are too many types, or no memory for one more.
+    ///
+    /// # Panics
+    /// If there is no type with an id in it.
+    pub fn intern_object(&self, ty: CompositeType) -> Result<Arc<TypeInfo>, TypesError> {
+        self.types.intern_object(self, ty)
+    }
+
+    /// Whether a type is of this engine.
+    pub fn has_type(&self, info: &Arc<TypeInfo>) -> bool {
+        (info.id as usize) < self.types.len() && Arc::ptr_eq(&self.types.get(info.id), info)
+    }
+
+    /// How many types there are: ids are below.
+    pub fn type_count(&self) -> usize {
+        self.types.len()
     }
 
     /// Whether values of a type are values of another one, both with type ids of this engine for indices (core spec 3.3, "Matching").

@@ -1,16 +1,15 @@
-//! Owns a store's garbage-collected heap: when it comes into being, its roots, and the table of external values.
-//! Does not own the heap itself (`sterna-gc`) nor the operators on objects (`operators`, `exceptions`).
+//! Owns a store's garbage-collected heap: when it comes into being, its roots.
+//! Does not own the heap itself (`sterna-gc`), the operators on objects (`operators`, `exceptions`), nor what hosts do with them (`host`).
 
 mod casts;
 mod exceptions;
 mod fields;
+mod host;
 mod operators;
 
-use std::any::Any;
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError};
 
-use sterna_abi::{GlobalCell, HANDLE_TAG, InterpFrame, Slot};
+use sterna_abi::{GlobalCell, InterpFrame, Slot};
 use sterna_gc::{Collection, Heap, HeapConfig, OutOfMemory, Ref, Roots};
 use sterna_isa::{HeapType, TrapCode, ValType};
 
@@ -19,35 +18,15 @@ use crate::instance::ElemState;
 use crate::store::Store;
 use crate::table::Table;
 
+pub use host::Held;
+
 pub(crate) use operators::gc;
-
-/// What an `externref` stands for.
-enum External {
-    /// A value of the host.
-    Host(Box<dyn Any + Send + Sync>),
-    /// An object of the heap.
-    Object(Ref),
-}
-
-/// Low bits of the numbers of held objects, which guests never see.
-const HELD_TAG: Slot = 6;
-
-/// Most external values of a store: their handles have 29 bits.
-const MAX_EXTERNALS: usize = 1 << 29;
-/// Most of them that are objects of guests in their extern view: a guest makes them as it likes, and they stay.
-const MAX_OBJECT_HANDLES: usize = 1 << 22;
 
 /// A store's heap and what belongs to it.
 #[derive(Default)]
 pub(crate) struct StoreHeap {
     /// Made with the first object.
     pub(crate) heap: Option<Box<Heap>>,
-    /// Objects that the host holds: they stay until the store is dropped. Behind a lock, since a shared store is enough to read a global.
-    held: Mutex<Vec<Ref>>,
-    /// By handle. They stay until the store is dropped.
-    externals: Vec<External>,
-    /// How many of them are objects.
-    object_handles: usize,
     /// Operands of the constant expression that is being evaluated.
     kept: Vec<*mut Slot>,
     /// Globals that can refer to objects.
@@ -56,99 +35,12 @@ pub(crate) struct StoreHeap {
     tables: Vec<NonNull<Table>>,
 }
 
-impl StoreHeap {
-    fn add_external(&mut self, value: External) -> Option<Slot> {
-        let handle = self.externals.len();
-        if handle >= MAX_EXTERNALS {
-            return None;
-        }
-        self.externals.push(value);
-        Some((handle as Slot) << 3 | Slot::from(HANDLE_TAG))
-    }
-
-    fn external(&self, slot: Slot) -> Option<&External> {
-        match slot & 7 == Slot::from(HANDLE_TAG) {
-            true => self.externals.get((slot >> 3) as usize),
-            false => None,
-        }
-    }
-}
-
 /// Whether values of a type can refer to objects that move.
 pub(crate) fn is_object(engine: &Engine, ty: ValType) -> bool {
-    let ValType::Ref(ty) = ty else { return false };
-    let unmoved = [HeapType::Func, HeapType::Extern];
-    !unmoved.iter().any(|top| engine.types.heap_matches(ty.heap, *top))
+    matches!(ty, ValType::Ref(ty) if !engine.types.heap_matches(ty.heap, HeapType::Func))
 }
 
 impl Store {
-    /// Keeps a host value alive and returns the `externref` to it. Values stay until the store is dropped.
-    ///
-    /// # Panics
-    /// When 2^29 are held.
-    pub fn extern_ref(&mut self, value: Box<dyn Any + Send + Sync>) -> Slot {
-        let handle = self.gc.add_external(External::Host(value));
-        handle.expect("a host makes fewer than 2^29 external values")
-    }
-
-    /// The host value of an `externref`; `None` if it refers to something else.
-    pub fn extern_value(&self, reference: Slot) -> Option<&(dyn Any + Send + Sync)> {
-        match self.gc.external(reference)? {
-            External::Host(value) => Some(&**value),
-            External::Object(_) => None,
-        }
-    }
-
-    /// Keeps the object of a reference alive and returns an `externref` to it, by `extern.convert_any`.
-    ///
-    /// # Errors
-    /// When 2^22 objects are kept in this way.
-    pub fn externalize(&mut self, any: Slot) -> Result<Slot, TrapCode> {
-        match Ref::from_bits(any as u32) {
-            object if object.is_object() => {
-                if self.gc.object_handles >= MAX_OBJECT_HANDLES {
-                    return Err(TrapCode::HeapExhausted);
-                }
-                self.gc.object_handles += 1;
-                self.gc.add_external(External::Object(object)).ok_or(TrapCode::HeapExhausted)
-            }
-            _ => Ok(any),
-        }
-    }
-
-    /// Keeps what a reference of the hierarchy `any` refers to alive until the store is dropped. Returns a number for [`Store::held`],
-    /// which does not change when the object moves.
-    ///
-    /// # Panics
-    /// When 2^29 are held.
-    pub fn hold(&self, any: Slot) -> Slot {
-        let object = Ref::from_bits(any as u32);
-        if !object.is_object() {
-            return any;
-        }
-        let mut held = self.gc.held.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(held.len() < MAX_EXTERNALS, "a host holds fewer than 2^29 objects");
-        held.push(object);
-        (held.len() as Slot - 1) << 3 | HELD_TAG
-    }
-
-    /// The reference that was held.
-    pub fn held(&self, number: Slot) -> Slot {
-        if number & 7 != HELD_TAG {
-            return number;
-        }
-        let held = self.gc.held.lock().unwrap_or_else(PoisonError::into_inner);
-        Slot::from(held[(number >> 3) as usize].bits())
-    }
-
-    /// The value inside an `externref`, by `any.convert_extern`.
-    pub fn internalize(&self, external: Slot) -> Slot {
-        match self.gc.external(external) {
-            Some(External::Object(object)) => Slot::from(object.bits()),
-            _ => external,
-        }
-    }
-
     /// What was counted about the heap; `None` before the first object.
     pub fn gc_stats(&self) -> Option<&sterna_gc::Stats> {
         Some(self.gc.heap.as_ref()?.stats())
@@ -156,11 +48,14 @@ impl Store {
 
     /// Collects now.
     pub fn collect_garbage(&mut self, kind: Collection) {
-        // No operator is running, so there are no operands.
-        let _ = self.with_roots(&[], |heap, engine, roots| {
-            heap.collect(kind, &engine.types.layouts(), roots);
-            Ok(())
-        });
+        if self.gc.heap.is_some() {
+            // No operator is running, so there are no operands.
+            let _ = self.with_roots(&[], |heap, engine, roots| {
+                heap.collect(kind, &engine.types.layouts(), roots);
+                Ok(())
+            });
+        }
+        self.drop_dead_values();
     }
 
     /// The heap; made now if need be.
@@ -235,16 +130,6 @@ impl Roots for StoreRoots<'_> {
         for table in &mut gc.tables {
             // SAFETY: tables live as long as the store, and guest code is suspended.
             unsafe { table.as_mut() }.for_each_slot(&mut visit);
-        }
-        let objects = gc.externals.iter_mut().filter_map(|external| match external {
-            External::Object(object) => Some(object),
-            External::Host(_) => None,
-        });
-        let held = gc.held.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for object in objects.chain(held) {
-            let mut slot = Slot::from(object.bits());
-            visit(&raw mut slot);
-            *object = Ref::from_bits(slot as u32);
         }
         for instance in &mut self.store.instances {
             for &segment in &instance.object_elems {

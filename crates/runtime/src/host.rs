@@ -134,6 +134,7 @@ unsafe extern "C" fn host_body(ctx: *mut HostCtx, fp: *mut Slot) {
     let saved = store.ctx().value_sp;
     let end = slots.as_mut_ptr_range().end;
     store.ctx().value_sp = saved.max(end);
+    let scope = store.begin_scope();
     let call = HostCall { store: NonNull::from(&mut *store), caller: binding.caller, slots };
     let result = catch_unwind(AssertUnwindSafe(|| (host.closure)(call)));
     // SAFETY: as above; the closure's use of the store has ended.
@@ -143,5 +144,12 @@ unsafe extern "C" fn host_body(ctx: *mut HostCtx, fp: *mut Slot) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => store.set_trap(TrapCode::Host, Some(error)),
         Err(payload) => store.set_panic(payload),
+    }
+    // After the above: an exception's payload may be kept by nothing else.
+    store.end_scope(scope);
+    if store.has_dead_values()
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| store.drop_dead_values()))
+    {
+        store.set_panic(payload);
     }
 }

@@ -55,6 +55,10 @@ pub use tag::Tag;
 pub use trap::{FrameInfo, HostError, Trap};
 pub use types::{TypeId, TypeInfo, TypesError};
 
-pub use sterna_gc::{Collection, PauseHistogram, Stats as GcStats, Stress};
+pub use gc::Held;
+pub use sterna_gc::{
+    Collection, HostValue, Owned as OwnedObject, PauseHistogram, ScopeMark, Stats as GcStats,
+    Stress,
+};
 
 pub use sterna_abi::{CapturedFrame, CapturedValue, FuncRef, Slot};

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use sterna_abi::gc::object::TYPE_EXTERN_BOX;
 use sterna_abi::{NO_MORE, NULL_TYPE, ROW_DISPLAY, ROW_MORE, TypeKind, TypeRow};
 use sterna_sys::vm::Reservation;
 
@@ -14,6 +15,9 @@ use crate::store::Pinned;
 const CHUNK: usize = 64 << 10;
 
 /// The rows of types `0..len`, in one reservation that never moves. Nothing is reserved before the first type.
+///
+/// One row more, behind those of all types, is that of boxes around host values, which are of no type: guest code may ask for it when it
+/// tests a reference of type `any`.
 ///
 /// Writers are serialized by the registry; a row does not change once `len` covers it.
 #[derive(Default)]
@@ -33,13 +37,13 @@ impl TypeTable {
         let rows = match self.rows.get() {
             Some(rows) => rows,
             None => {
-                let made = Reservation::new(Self::CAPACITY << TypeRow::LOG2_SIZE)?;
+                let made = reserve_rows()?;
                 self.rows.get_or_init(|| made)
             }
         };
         let committed = |len: usize| (len << TypeRow::LOG2_SIZE).next_multiple_of(CHUNK);
         let (old, new) = (committed(self.len.load(Ordering::Relaxed)), committed(len));
-        if new > old { rows.commit(old..new.min(rows.len())) } else { Ok(()) }
+        if new > old { rows.commit(old..new.min(BOXES)) } else { Ok(()) }
     }
 
     /// Writes the row of the next type, for which [`TypeTable::reserve`] has made room.
@@ -86,6 +90,25 @@ impl TypeTable {
     }
 }
 
+/// Byte offset of the row of boxes.
+const BOXES: usize = TypeTable::CAPACITY << TypeRow::LOG2_SIZE;
+
+const _: () = assert!(TypeTable::CAPACITY == TYPE_EXTERN_BOX as usize);
+
+fn reserve_rows() -> io::Result<Reservation> {
+    let rows = Reservation::new(BOXES + CHUNK)?;
+    rows.commit(BOXES..BOXES + CHUNK)?;
+    let row = TypeRow {
+        kind: TypeKind::Struct,
+        depth: 0,
+        display: [NULL_TYPE; ROW_DISPLAY],
+        more: &raw const NO_MORE,
+    };
+    // SAFETY: committed just now, and known to nobody else.
+    unsafe { rows.base().cast::<TypeRow>().wrapping_add(TypeTable::CAPACITY).write(row) };
+    Ok(rows)
+}
+
 // SAFETY: rows are written once, before others know of them, and point to constant arrays that the table owns.
 unsafe impl Send for TypeTable {}
 // SAFETY: as above.
@@ -108,6 +131,9 @@ mod tests {
             }
         }
         table.add(128, TypeKind::Array, None);
+        // SAFETY: both are in the table.
+        let box_is = |of| unsafe { TypeRow::is_subtype(table.rows(), TYPE_EXTERN_BOX, of) };
+        assert!(!(0..129).any(box_is));
         for id in 0..129 {
             for of in 0..129 {
                 let expected = id == of || id / 64 == of / 64 && of < id;

@@ -118,6 +118,22 @@ impl TypeRegistry {
         types.remove(0)
     }
 
+    /// See [`Engine::intern_object`].
+    pub(crate) fn intern_object(
+        &self,
+        engine: &Engine,
+        ty: CompositeType,
+    ) -> Result<Arc<TypeInfo>, TypesError> {
+        let group = [SubType::final_(ty)];
+        let mut types = Vec::with_capacity(1);
+        self.intern_group(engine, Cow::Borrowed(&group), MODULE_TYPES, &mut types)?;
+        Ok(types.remove(0))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.read().types.len()
+    }
+
     /// Appends the types of a group to `types`.
     fn intern_group(
         &self,

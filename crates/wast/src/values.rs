@@ -19,13 +19,16 @@ pub(crate) fn argument(argument: &WastArg<'_>, store: &mut Store<()>) -> Result<
         WastArgCore::F64(value) => Val::F64(value.bits),
         WastArgCore::V128(value) => Val::from(u128::from_le_bytes(value.to_le_bytes())),
         WastArgCore::RefNull(heap) => null(heap)?,
-        WastArgCore::RefExtern(number) => Val::ExternRef(Some(ExternRef::new(store, *number))),
+        WastArgCore::RefExtern(number) => Val::from(host_number(*number, store)?),
         WastArgCore::RefHost(number) => {
-            let value = ExternRef::new(&mut *store, *number);
-            let value = AnyRef::from_extern(store, value);
-            Val::AnyRef(Some(value.map_err(Problem::unsupported)?))
+            let value = host_number(*number, store)?;
+            Val::from(AnyRef::from_extern(store, value).map_err(Problem::unsupported)?)
         }
     })
+}
+
+fn host_number(number: u32, store: &mut Store<()>) -> Result<ExternRef, Problem> {
+    ExternRef::new(store, number).map_err(Problem::unsupported)
 }
 
 fn null(heap: &HeapType<'_>) -> Result<Val, Problem> {
@@ -69,7 +72,7 @@ fn host_value(reference: &ExternRef, store: &Store<()>) -> Option<u32> {
 fn any(reference: &AnyRef, store: &mut Store<()>) -> Value {
     let is = |ty| reference.is(&*store, ty).is_ok_and(|is| is);
     if let Some(value) = reference.i31() {
-        return Value::I31(value);
+        return Value::I31(value.get_s());
     }
     if is(sterna::HeapType::Struct) {
         return Value::Struct;
@@ -77,6 +80,6 @@ fn any(reference: &AnyRef, store: &mut Store<()>) -> Value {
     if is(sterna::HeapType::Array) {
         return Value::Array;
     }
-    let outside = reference.to_extern(&mut *store).ok().flatten();
+    let outside = reference.to_extern(&*store).ok();
     Value::Host(outside.and_then(|reference| host_value(&reference, store)))
 }

@@ -3,6 +3,7 @@
 
 mod invoke;
 mod outcome;
+mod reference;
 mod statistics;
 mod threads;
 mod timer;

@@ -47,7 +47,7 @@ fn typed_values_of_every_type() {
         type Extern = Option<ExternRef>;
         let same = instance.get_typed_func::<Extern, Extern>(&mut store, "extern").unwrap();
         assert!(same.call(&mut store, None).unwrap().is_none());
-        let text = ExternRef::new(&mut store, String::from("host"));
+        let text = ExternRef::new(&mut store, String::from("host")).unwrap();
         let back = same.call(&mut store, Some(text)).unwrap().unwrap();
         assert_eq!(back.data(&store).unwrap().downcast_ref::<String>().unwrap(), "host");
     });
@@ -156,7 +156,7 @@ fn objects_of_another_store_are_refused() {
         let error = foreign.call(&mut ours, &nulls, &mut []).unwrap_err();
         assert_eq!(error.to_string(), refused);
         assert!(foreign.typed::<(), ()>(&ours).is_err());
-        let value = Val::ExternRef(Some(ExternRef::new(&mut theirs, 1u8)));
+        let value = Val::ExternRef(Some(ExternRef::new(&mut theirs, 1u8).unwrap()));
         let f = here.get_func(&mut ours, "f").unwrap();
         assert!(f.call(&mut ours, &[foreign.into(), Val::NULL_EXTERN], &mut []).is_err());
         assert!(f.call(&mut ours, &[Val::NULL_FUNC, value], &mut []).is_err());

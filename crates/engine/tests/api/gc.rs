@@ -1,7 +1,7 @@
 //! Owns tests of the garbage-collected heap as a host sees it: references, values of the host, the limit.
 //! Does not own tests of the operators (the official suite) nor of the collector (its own crate).
 
-use sterna::{AnyRef, ExternRef, GcStress, HeapType, Limits, Trap, TrapCode, Val};
+use sterna::{AnyRef, ExternRef, GcStress, HeapType, I31, Limits, Trap, TrapCode, Val};
 
 use crate::{each_config, each_tier, instance};
 
@@ -70,7 +70,7 @@ fn references_are_checked_on_their_way_in() {
         let (mut store, lists) = instance(engine, LISTS);
         let value = lists.get_func(&mut store, "value").unwrap();
         let mut results = [Val::I32(0)];
-        let i31 = Val::from(AnyRef::from_i31(&store, 5));
+        let i31 = Val::from(AnyRef::from_i31(&store, I31::wrapping(5)));
         for wrong in [i31, Val::NULL_ANY, Val::NULL_FUNC, Val::NULL_EXTERN, Val::I32(1)] {
             let error = value.call(&mut store, &[wrong], &mut results).unwrap_err();
             assert!(error.to_string().contains("type mismatch"), "{error}");
@@ -88,24 +88,24 @@ fn values_change_views_and_stay_themselves() {
     each_tier(|engine| {
         let (mut store, lists) = instance(engine, LISTS);
         let any = lists.get_func(&mut store, "any").unwrap();
-        let outside = ExternRef::new(&mut store, "text".to_owned());
+        let outside = ExternRef::new(&mut store, "text".to_owned()).unwrap();
         let inside = AnyRef::from_extern(&mut store, outside).unwrap();
         let mut results = [Val::NULL_ANY];
         any.call(&mut store, &[inside.into()], &mut results).unwrap();
         let back = results[0].unwrap_any_ref().unwrap();
         assert!(back.is(&store, HeapType::Any).unwrap() && !back.is(&store, HeapType::Eq).unwrap());
-        let back = back.to_extern(&mut store).unwrap().unwrap();
-        assert_eq!(back, outside);
+        let back = back.to_extern(&store).unwrap();
+        assert!(back.ref_eq(&store, &outside).unwrap());
         assert_eq!(back.data(&store).unwrap().downcast_ref::<String>().unwrap(), "text");
 
-        let number = AnyRef::from_i31(&store, -7i32 as u32);
+        let number = AnyRef::from_i31(&store, I31::wrapping(-7));
         any.call(&mut store, &[number.into()], &mut results).unwrap();
-        assert_eq!(results[0].unwrap_any_ref().unwrap().i31(), Some(-7));
+        assert_eq!(results[0].unwrap_any_ref().unwrap().i31(), I31::new(-7));
 
         let push = lists.get_func(&mut store, "push").unwrap();
         push.call(&mut store, &[Val::I32(1), Val::NULL_ANY], &mut results).unwrap();
         let node = results[0].unwrap_any_ref().unwrap();
-        let outside = node.to_extern(&mut store).unwrap().unwrap();
+        let outside = node.to_extern(&store).unwrap();
         assert!(outside.data(&store).is_err(), "no value of the host");
         let inside = AnyRef::from_extern(&mut store, outside).unwrap();
         assert!(inside.is(&store, HeapType::Struct).unwrap());

@@ -149,7 +149,7 @@ fn untyped_host_functions_are_checked() {
             let [a, b] = params else { panic!("two parameters") };
             results[0] = *b;
             if a.unwrap_i32() == 1 {
-                results[1] = ExternRef::new(&mut caller, a.unwrap_i32()).into();
+                results[1] = ExternRef::new(&mut caller, a.unwrap_i32())?.into();
             }
             if a.unwrap_i32() == 2 {
                 results[1] = *a;

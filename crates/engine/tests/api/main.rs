@@ -11,6 +11,8 @@ mod limits;
 mod linker;
 mod modules;
 mod objects;
+mod references;
+mod structures;
 mod threads;
 mod types;
 

@@ -25,6 +25,8 @@ impl Translator<'_> {
                 return Ok(());
             }
             (Op::RefEq, _) => return self.plain(Op::I64Eq),
+            (Op::AnyConvertExtern, _) => return self.retype(RefType::nullable(HeapType::Any)),
+            (Op::ExternConvertAny, _) => return self.retype(RefType::nullable(HeapType::Extern)),
             _ => {}
         }
         let (a, b) = match (op, imm) {
@@ -80,8 +82,6 @@ impl Translator<'_> {
             Op::RefCastNonNull => (1, cast(false)),
             Op::RefCastNullable => (1, cast(true)),
             Op::RefI31 => (1, Some(ValType::Ref(RefType::non_null(HeapType::I31)))),
-            Op::AnyConvertExtern => (1, Some(ValType::Ref(RefType::nullable(HeapType::Any)))),
-            Op::ExternConvertAny => (1, Some(ValType::EXTERNREF)),
             _ => return Err(TrapCode::Unsupported),
         })
     }
@@ -103,6 +103,12 @@ impl Translator<'_> {
         self.asm.u32(pos, 20, b);
         self.forget_accs();
         self.wrote(base, top - base);
+    }
+
+    /// An operator that changes nothing but the type of its operand.
+    fn retype(&mut self, ty: RefType) -> Result<(), TrapCode> {
+        self.stack.last_mut().expect("validated: there is an operand").ty = ValType::Ref(ty);
+        Ok(())
     }
 
     /// `br_on_cast` and `br_on_cast_fail`: a test of a copy of the operand, then `br_if`.
@@ -137,12 +143,6 @@ impl Translator<'_> {
 
     /// Whether values of a type can refer to objects of the heap.
     fn is_object(&self, ty: ValType) -> bool {
-        match ty {
-            ValType::Ref(ty) => {
-                !self.source.module.is_func_heap(ty.heap)
-                    && !matches!(ty.heap, HeapType::Extern | HeapType::NoExtern)
-            }
-            _ => false,
-        }
+        matches!(ty, ValType::Ref(ty) if !self.source.module.is_func_heap(ty.heap))
     }
 }

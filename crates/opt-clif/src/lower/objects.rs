@@ -85,6 +85,10 @@ impl Lower<'_> {
                 self.set(inst, reference);
             }
             Op::I31GetS | Op::I31GetU => self.i31_get(op, inst),
+            Op::AnyConvertExtern | Op::ExternConvertAny => {
+                let reference = self.arg(inst, 0);
+                self.set(inst, reference);
+            }
             Op::StructGet | Op::StructGetS | Op::StructGetU => match self.field(inst) {
                 Some(place) => self.load_place(place, op == Op::StructGetS, inst),
                 None => self.builtin_gc(op, inst),

@@ -1,11 +1,10 @@
 //! Owns whether a reference is of a type: `ref.test` and its relatives.
 //! Does not own subtyping of defined types (`types`).
 
-use sterna_abi::{CAST_NULLABLE, FuncRef, HANDLE_TAG, Slot, TypeKind, heap_type_of_code};
-use sterna_gc::Ref;
+use sterna_abi::{CAST_NULLABLE, FuncRef, Slot, TypeKind, heap_type_of_code};
+use sterna_gc::{Ref, object};
 use sterna_isa::HeapType;
 
-use super::External;
 use crate::instance::Instance;
 use crate::store::Store;
 
@@ -27,7 +26,7 @@ impl Store {
             HeapType::Func | HeapType::Extern | HeapType::Any | HeapType::Exn => true,
             HeapType::None | HeapType::NoFunc | HeapType::NoExtern | HeapType::NoExn => false,
             HeapType::I31 => reference.is_i31(),
-            HeapType::Eq => reference.is_i31() || reference.is_object(),
+            HeapType::Eq => reference.is_i31() || self.object_type(reference).is_some(),
             HeapType::Struct => self.kind_of(reference) == Some(TypeKind::Struct),
             HeapType::Array => self.kind_of(reference) == Some(TypeKind::Array),
             HeapType::Concrete(of) if types.row_kind(of) == TypeKind::Func => {
@@ -41,18 +40,13 @@ impl Store {
         }
     }
 
-    /// The type id of an object; `None` for everything else.
-    fn object_type(&self, reference: Ref) -> Option<u32> {
-        self.gc.heap.as_ref()?.type_of(reference)
+    /// The type id of a structure or array; `None` for everything else.
+    pub(super) fn object_type(&self, reference: Ref) -> Option<u32> {
+        let id = self.gc.heap.as_ref()?.type_of(reference)?;
+        (id != object::TYPE_EXTERN_BOX).then_some(id)
     }
 
     fn kind_of(&self, reference: Ref) -> Option<TypeKind> {
         Some(self.engine.types.row_kind(self.object_type(reference)?))
-    }
-
-    /// Whether a reference of the hierarchy `any` is a value of the host.
-    pub fn is_host_value(&self, value: Slot) -> bool {
-        value & 7 == Slot::from(HANDLE_TAG)
-            && matches!(self.gc.external(value), Some(External::Host(_)))
     }
 }

@@ -84,16 +84,22 @@ impl Operands {
 }
 
 /// An array's element type, and its elements that an operator names.
-struct Elements {
+pub(super) struct Elements {
     array: Ref,
-    storage: Storage,
+    pub(super) storage: Storage,
     /// Byte offset of the first one.
     start: u32,
     len: u32,
 }
 
 impl Elements {
-    fn offset(&self, index: u32) -> u32 {
+    /// The first `len` elements.
+    pub(super) fn all(array: Ref, ty: &TypeInfo, len: u32) -> Elements {
+        let object = object_of(ty);
+        Elements { array, storage: object.storage[0], start: object.layout.elements(), len }
+    }
+
+    pub(super) fn offset(&self, index: u32) -> u32 {
         self.start + index * self.storage.size()
     }
 
@@ -154,8 +160,8 @@ impl Store {
                 let is = self.is_of_type(instance, operands.get(0), a, b);
                 if is { Ok(()) } else { Err(TrapCode::CastFailure) }
             }
-            Op::AnyConvertExtern => operands.set(self.internalize(operands.get(0))),
-            Op::ExternConvertAny => operands.set(self.externalize(operands.get(0))?),
+            // Both hierarchies refer to the same objects in the same way.
+            Op::AnyConvertExtern | Op::ExternConvertAny => Ok(()),
             Op::RefI31 => operands.set(Ref::from_i31(operands.int(0)).bits().into()),
             Op::I31GetS => {
                 let value = not_null(operands.reference(0), TrapCode::NullI31Reference)?;
@@ -418,7 +424,7 @@ fn type_of(instance: &Instance, index: u32) -> &Arc<TypeInfo> {
     &instance.module().types()[index as usize]
 }
 
-fn object_of(ty: &TypeInfo) -> &ObjectLayout {
+pub(super) fn object_of(ty: &TypeInfo) -> &ObjectLayout {
     ty.object.as_ref().expect("validated: a structure or array type")
 }
 
@@ -447,7 +453,7 @@ fn data_range(
 }
 
 /// Sets elements to a value.
-fn fill(heap: &mut Heap, elements: &Elements, value: [Slot; 2]) -> Done {
+pub(super) fn fill(heap: &mut Heap, elements: &Elements, value: [Slot; 2]) -> Done {
     let Elements { array, storage, start, len } = *elements;
     if storage == Storage::I8 {
         heap.fill_bytes(array, start, value[0] as u8, len);

@@ -1,14 +1,14 @@
 //! Owns `--invoke`: words to typed arguments, the call, results to lines.
-//! Does not know the syntax of values (`literal`).
+//! Does not know the syntax of values (`literal`) nor how references are shown (`reference`).
 
-use super::outcome;
+use super::{outcome, reference};
 use crate::failure::Failure;
 use crate::files;
 use crate::literal::{Literal, parse_literal};
 use crate::suggest::did_you_mean;
 use std::ffi::OsString;
 use std::path::Path;
-use sterna::{ExternType, FuncType, Instance, Module, Store, Val, ValType};
+use sterna::{AnyRef, ExternRef, ExternType, FuncType, I31, Instance, Module, Store, Val, ValType};
 
 /// Calls an exported function and prints its results, one a line.
 pub fn call<T>(
@@ -19,7 +19,7 @@ pub fn call<T>(
     words: &[OsString],
 ) -> Result<u8, Failure> {
     let ty = function_type(module, name)?;
-    let arguments = arguments(name, &ty, words)?;
+    let arguments = arguments(store, name, &ty, words)?;
     let Some(function) = instance.get_func(&mut *store, name) else {
         return Err(Failure::new(format_args!("the export `{name}` disappeared")));
     };
@@ -27,7 +27,7 @@ pub fn call<T>(
     if let Err(error) = function.call(&mut *store, &arguments, &mut results) {
         return outcome::of_error(&error);
     }
-    let lines: String = results.iter().map(|value| show(value) + "\n").collect();
+    let lines: String = results.iter().map(|value| reference::show(value, store) + "\n").collect();
     files::print(lines.as_bytes())?;
     Ok(0)
 }
@@ -87,7 +87,12 @@ fn signature(ty: &FuncType) -> String {
     }
 }
 
-fn arguments(name: &str, ty: &FuncType, words: &[OsString]) -> Result<Vec<Val>, Failure> {
+fn arguments<T>(
+    store: &mut Store<T>,
+    name: &str,
+    ty: &FuncType,
+    words: &[OsString],
+) -> Result<Vec<Val>, Failure> {
     let expected = ty.params.len();
     if expected != words.len() {
         let plural = if expected == 1 { "" } else { "s" };
@@ -97,16 +102,16 @@ fn arguments(name: &str, ty: &FuncType, words: &[OsString]) -> Result<Vec<Val>, 
         ))
         .hint(format_args!("its type is {name}{}", signature(ty))));
     }
-    let argument = |(at, (ty, word)): (usize, (&ValType, &OsString))| {
+    let mut argument = |(at, (ty, word)): (usize, (&ValType, &OsString))| {
         let literal = parse_literal(&word.to_string_lossy(), *ty);
-        literal.and_then(|literal| value(literal, *ty)).map_err(|reason| {
+        literal.and_then(|literal| value(store, literal, *ty)).map_err(|reason| {
             Failure::usage(format_args!("argument {} of `{name}`: {reason}", at + 1))
         })
     };
-    ty.params.iter().zip(words).enumerate().map(argument).collect()
+    ty.params.iter().zip(words).enumerate().map(&mut argument).collect()
 }
 
-fn value(literal: Literal, ty: ValType) -> Result<Val, String> {
+fn value<T>(store: &mut Store<T>, literal: Literal, ty: ValType) -> Result<Val, String> {
     Ok(match literal {
         Literal::I32(value) => Val::I32(value),
         Literal::I64(value) => Val::I64(value),
@@ -114,26 +119,9 @@ fn value(literal: Literal, ty: ValType) -> Result<Val, String> {
         Literal::F64(bits) => Val::F64(bits),
         Literal::V128(bytes) => Val::from(u128::from_le_bytes(bytes)),
         Literal::Null => Val::default_for(ty).ok_or_else(|| format!("null is not a {ty}"))?,
+        Literal::I31(value) => AnyRef::from_i31(&*store, I31::wrapping(value)).into(),
+        Literal::Extern(number) => {
+            ExternRef::new(store, number).map_err(|error| error.to_string())?.into()
+        }
     })
-}
-
-fn show(value: &Val) -> String {
-    let literal = match value {
-        Val::I32(value) => Literal::I32(*value),
-        Val::I64(value) => Literal::I64(*value),
-        Val::F32(bits) => Literal::F32(*bits),
-        Val::F64(bits) => Literal::F64(*bits),
-        Val::V128(value) => Literal::V128(value.as_u128().to_le_bytes()),
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
-            Literal::Null
-        }
-        Val::FuncRef(Some(_)) => return "ref.func".to_owned(),
-        Val::ExnRef(Some(_)) => return "ref.exn".to_owned(),
-        Val::ExternRef(Some(_)) => return "ref.extern".to_owned(),
-        Val::AnyRef(Some(value)) => {
-            let i31 = value.i31().map(|value| format!("ref.i31 {value}"));
-            return i31.unwrap_or_else(|| "ref.any".to_owned());
-        }
-    };
-    literal.to_string()
 }
