@@ -57,6 +57,10 @@ pub trait Compiler: Send + Sync {
     /// `call_stack_tail`), loads the results. Lazy stubs jump here.
     fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode;
 
+    /// `tail → reg`: calls the [`FuncEntry::reg`] of function [`crate::VmCtx::callee_index`] of this vmctx. Lazy stubs of functions that
+    /// are compiled in the **reg** convention jump here.
+    fn tail_to_reg(&self, ty: &FuncType) -> FunctionCode;
+
     /// `from → to` for one function of a module: an entry in convention `from` that calls `func` compiled in the other one.
     fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode;
 }

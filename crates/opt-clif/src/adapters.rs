@@ -181,6 +181,25 @@ pub(crate) fn reg_to_stack(
     adapter.compile(isa)
 }
 
+/// Calls function `VmCtx::callee_index` in the other convention.
+pub(crate) fn tail_to_reg(isa: &dyn TargetIsa, ty: &FuncType) -> FunctionCode {
+    let mut adapter = Adapter::new(signature(&ty.params, &ty.results, Convention::Tail));
+    // Both conventions take and return the same values; a result area is passed through.
+    let args = adapter.params.clone();
+    let vmctx = args[0];
+    let callee = adapter.load(types::I32, vmctx, VmCtx::OFF_CALLEE_INDEX);
+    let callee = adapter.ins().ins().uextend(types::I64, callee);
+    let offset = adapter.ins().ins().imul_imm_u(callee, i64::from(FuncEntry::SIZE));
+    let entries = adapter.load(types::I64, vmctx, VmCtx::OFF_ENTRIES);
+    let entry = adapter.ins().ins().iadd(entries, offset);
+    let code = adapter.load(types::I64, entry, FuncEntry::OFF_REG);
+    let callee = adapter.func.import_signature(signature(&ty.params, &ty.results, Convention::Reg));
+    let call = adapter.ins().ins().call_indirect(callee, code, &args);
+    let results = adapter.func.dfg.inst_results(call).to_vec();
+    adapter.ins().ins().return_(&results);
+    adapter.compile(isa)
+}
+
 /// An entry in convention `from` that calls `func`, which is compiled in the other one.
 pub(crate) fn bridge(
     isa: &dyn TargetIsa,

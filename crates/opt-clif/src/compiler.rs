@@ -158,6 +158,10 @@ impl Compiler for ClifCompiler {
         adapters::reg_to_stack(&*self.target.unwind, ty, convention)
     }
 
+    fn tail_to_reg(&self, ty: &FuncType) -> FunctionCode {
+        adapters::tail_to_reg(&*self.target.unwind, ty)
+    }
+
     fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode {
         adapters::bridge(&*self.target.unwind, module.func_type(func), func, from)
     }

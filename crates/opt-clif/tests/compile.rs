@@ -240,6 +240,7 @@ fn adapters_compile_for_any_signature() {
     ];
     for ty in &types {
         assert!(!compiler.stack_to_reg(ty).bytes.is_empty());
+        assert!(!compiler.tail_to_reg(ty).bytes.is_empty());
         for convention in [Convention::Reg, Convention::Tail] {
             let code = compiler.reg_to_stack(ty, convention);
             assert_eq!((code.relocs.len(), code.sites.calls.len()), (0, 1));

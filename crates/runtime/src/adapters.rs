@@ -22,16 +22,33 @@ pub(crate) enum AdapterKind {
     RegToStack,
     /// As above, from code of the **tail** convention.
     TailToStack,
+    /// Reaches a function of a module of the **reg** convention from code of the **tail** convention.
+    TailToReg,
 }
 
 impl AdapterKind {
-    pub(crate) const ALL: [AdapterKind; 3] =
-        [AdapterKind::StackToReg, AdapterKind::RegToStack, AdapterKind::TailToStack];
+    pub(crate) const ALL: [AdapterKind; 4] = [
+        AdapterKind::StackToReg,
+        AdapterKind::RegToStack,
+        AdapterKind::TailToStack,
+        AdapterKind::TailToReg,
+    ];
 
-    fn to_stack(convention: Convention) -> AdapterKind {
-        match convention {
-            Convention::Reg => AdapterKind::RegToStack,
-            Convention::Tail => AdapterKind::TailToStack,
+    /// Where a lazy stub leads that is called in convention `from`, for a function of a module of convention `to`.
+    pub(crate) fn of_stub(from: Convention, to: Convention) -> AdapterKind {
+        match (from, to) {
+            (Convention::Reg, _) => AdapterKind::RegToStack,
+            (Convention::Tail, Convention::Tail) => AdapterKind::TailToStack,
+            // It makes no tail calls that could replace the adapter's frame, and its other entry is there before this one.
+            (Convention::Tail, Convention::Reg) => AdapterKind::TailToReg,
+        }
+    }
+
+    /// The convention in which it is called by compiled code.
+    fn convention(self) -> Convention {
+        match self {
+            AdapterKind::StackToReg | AdapterKind::RegToStack => Convention::Reg,
+            AdapterKind::TailToStack | AdapterKind::TailToReg => Convention::Tail,
         }
     }
 
@@ -41,6 +58,7 @@ impl AdapterKind {
             AdapterKind::StackToReg => compiler.stack_to_reg(ty),
             AdapterKind::RegToStack => compiler.reg_to_stack(ty, Convention::Reg),
             AdapterKind::TailToStack => compiler.reg_to_stack(ty, Convention::Tail),
+            AdapterKind::TailToReg => compiler.tail_to_reg(ty),
         }
     }
 }
@@ -106,18 +124,18 @@ pub(crate) fn stub_convention(convention: Convention) -> StubConvention {
     }
 }
 
-/// Writes a lazy stub: it notes `callee` in the vmctx, then jumps to the signature's adapter. `at` is where it will run.
+/// Writes a lazy stub: it notes `callee` in the vmctx, then jumps to an adapter of the signature. `at` is where it will run.
 pub(crate) fn write_stub(
     engine: &Engine,
     info: &TypeInfo,
-    convention: Convention,
+    kind: AdapterKind,
     callee: u32,
     (bytes, at): (&mut [u8], usize),
 ) -> io::Result<()> {
-    let target = address(engine, info, AdapterKind::to_stack(convention))?;
+    let target = address(engine, info, kind)?;
     write_lazy_stub(
         bytes,
-        stub_convention(convention),
+        stub_convention(kind.convention()),
         callee,
         VmCtx::OFF_CALLEE_INDEX,
         target as usize,
@@ -138,7 +156,8 @@ pub(crate) fn set_host_stub(
     }
     let mut slot = engine.region()?.reserve(STUB_SIZE)?;
     let at = slot.address() as usize;
-    write_stub(engine, info, convention, HOST_CALLEE, (slot.bytes(), at))?;
+    let kind = AdapterKind::of_stub(convention, Convention::Tail);
+    write_stub(engine, info, kind, HOST_CALLEE, (slot.bytes(), at))?;
     cell.store(slot.commit()?.cast_mut(), Ordering::Release);
     Ok(())
 }

@@ -69,6 +69,11 @@ impl Compiler for FakeCompiler {
         code(0xb0 + convention as u8, Vec::new())
     }
 
+    fn tail_to_reg(&self, _: &FuncType) -> FunctionCode {
+        self.0.lock().unwrap().push("tail_to_reg");
+        code(0xb2, Vec::new())
+    }
+
     fn bridge(&self, _: &Module, func: FuncIndex, _: Convention) -> FunctionCode {
         self.0.lock().unwrap().push("bridge");
         let kind = RelocKind::PcRel32;
@@ -246,7 +251,8 @@ fn loading_compiles_nothing_and_links_everything() {
         // Saving what was loaded makes its adapters again, but no code.
         assert_eq!(load_file(&engine, &artifact).serialize().unwrap(), artifact);
         let notes = notes.lock().unwrap();
-        assert!(notes.iter().all(|what| ["stack_to_reg", "reg_to_stack"].contains(what)));
+        let adapters = ["stack_to_reg", "reg_to_stack", "tail_to_reg"];
+        assert!(notes.iter().all(|what| adapters.contains(what)));
     }
 }
 

@@ -13,7 +13,7 @@ use sterna_base::FuncIndex;
 use sterna_sys::activation::{STUB_SIZE, write_entry_stub};
 use sterna_sys::code::{CODE_ALIGN, CodeRegion};
 
-use crate::adapters::{self, entry_cell};
+use crate::adapters::{self, AdapterKind, entry_cell};
 use crate::code::CodeImage;
 use crate::engine::Engine;
 use crate::loaded::LoadedModule;
@@ -74,7 +74,8 @@ pub(crate) fn region(loaded: &LoadedModule, room: usize) -> io::Result<&CodeRegi
     loaded.code().region(capacity, signals)
 }
 
-/// Gives functions of a module entries of a convention that reach them through the interpreter, where they have none yet.
+/// Gives functions of a module entries of a convention that reach them through the interpreter or their other entry, where they have
+/// none yet.
 pub(crate) fn ensure_stubs(
     loaded: &LoadedModule,
     engine: &Engine,
@@ -89,10 +90,11 @@ pub(crate) fn ensure_stubs(
     }
     let mut slot = region(loaded, 0)?.reserve(funcs.len() * STUB_SIZE)?;
     let start = slot.address() as usize;
+    let kind = AdapterKind::of_stub(convention, loaded.convention());
     for (place, &func) in funcs.iter().enumerate().map(|(at, func)| (at * STUB_SIZE, func)) {
         let bytes = &mut slot.bytes()[place..place + STUB_SIZE];
         let place = (bytes, start + place);
-        adapters::write_stub(engine, loaded.func_type(func), convention, func.as_u32(), place)?;
+        adapters::write_stub(engine, loaded.func_type(func), kind, func.as_u32(), place)?;
     }
     let stubs = slot.commit()?;
     for (at, &func) in funcs.iter().enumerate() {

@@ -72,12 +72,13 @@ pub(crate) enum PieceKind {
 }
 
 impl PieceKind {
-    const ALL: [PieceKind; 5] = [
+    const ALL: [PieceKind; 6] = [
         PieceKind::Body,
         PieceKind::Bridge,
         PieceKind::Adapter(AdapterKind::StackToReg),
         PieceKind::Adapter(AdapterKind::RegToStack),
         PieceKind::Adapter(AdapterKind::TailToStack),
+        PieceKind::Adapter(AdapterKind::TailToReg),
     ];
 
     fn word(self) -> u32 {
