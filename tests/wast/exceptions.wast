@@ -208,3 +208,19 @@
 (assert_return (invoke "put" (i32.const 77)))
 (assert_return (invoke "churn" (i32.const 50000)))
 (assert_return (invoke "get") (i32.const 77))
+
+;; Ten thousand handlers in a row that begin with a throw: nothing nests.
+(module
+  (tag $t (param i32))
+  (func $rethrow (param i32)
+    (block $h (result exnref)
+      (try_table (catch_all_ref $h)
+        (if (i32.eqz (local.get 0)) (then (throw $t (i32.const 5))))
+        (call $rethrow (i32.sub (local.get 0) (i32.const 1))))
+      return)
+    throw_ref)
+  (func (export "deep") (param i32) (result i32)
+    (block $h (result i32)
+      (try_table (catch $t $h) (call $rethrow (local.get 0)))
+      unreachable)))
+(assert_return (invoke "deep" (i32.const 9000)) (i32.const 5))

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use sterna_abi::{BuiltinBodies, FuncEntry, MemorySlot, Slot, StoreCtx, VmCtx};
 
 use crate::code::ModuleCode;
-use crate::machine::{self, Done, Handler, Regs, handlers, tail};
+use crate::machine::{self, Done, Handler, Regs, dispatch, handlers, tail};
 
 /// Slots between locals and operand stack: return address, vmctx.
 pub(crate) const RECORD_SLOTS: usize = 2;
@@ -273,11 +273,9 @@ handlers! {
         tail!(resume, r)
     }
 
-    /// Executes the instruction at `ip`.
+    /// Executes the instruction at `ip`. Where dispatch is a loop, the loop does: instructions that throw would nest here without end.
     fn resume(r) {
-        // SAFETY: an instruction starts with the address of its handler.
-        let next = unsafe { r.ip.cast::<Handler>().read() };
-        tail!(next, r)
+        dispatch!(r)
     }
 }
 

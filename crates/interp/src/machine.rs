@@ -276,4 +276,4 @@ pub(crate) unsafe fn run(mut r: Regs) {
     }
 }
 
-pub(crate) use {handlers, tail};
+pub(crate) use {dispatch, handlers, tail};
