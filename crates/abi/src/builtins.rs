@@ -50,6 +50,13 @@ macro_rules! for_each_builtin {
             /// Operator `op` on structures, arrays, `i31` and casts: operands in slots at `operands`, its result at the same place;
             /// `a` and `b` are its immediates, see [`crate::gc`].
             gc(op: u32, a: u32, b: u32, operands: u64) -> u64, trap;
+            /// As `gc`, off the likely path: compiled code calls its thunk with `CallConv::PreserveAll`.
+            gc_slow(op: u32, a: u32, b: u32, operands: u64) -> u64, trap;
+            /// The write barrier: a reference is about to be stored into `object` at byte `offset` from it. Compiled code calls its thunk
+            /// with `CallConv::PreserveAll`.
+            barrier(object: u64, offset: u64) -> u64, total;
+            /// What stands for a function reference, which is not null, in fields of objects; also noted in [`crate::FuncRef::heap_index`].
+            intern_func(func: u64) -> u64, trap;
             /// A new exception of tag `tag` of this instance, its payload in slots at `payload`.
             exn_new(tag: u32, payload: u64) -> u64, trap;
             /// Copies the payload of an exception into slots at `to`.

@@ -127,8 +127,8 @@ pub struct FuncRef {
     pub this: *const FuncRef,
     /// Engine-wide canonical type; [`NULL_TYPE`] in a null element, so that a type check also catches null.
     pub type_id: u32,
-    /// Unused; zero.
-    pub reserved: u32,
+    /// What stands for it in fields of objects, as far as one has referred to it; else 0. Only the one at its canonical address counts.
+    pub heap_index: u32,
 }
 
 /// Type id that no function has.
@@ -141,12 +141,14 @@ impl FuncRef {
         instance: core::ptr::null_mut(),
         this: core::ptr::null(),
         type_id: NULL_TYPE,
-        reserved: 0,
+        heap_index: 0,
     };
     /// Byte offset of [`FuncRef::entry`].
     pub const OFF_ENTRY: u32 = offset_of!(FuncRef, entry) as u32;
     /// Byte offset of [`FuncRef::instance`].
     pub const OFF_INSTANCE: u32 = offset_of!(FuncRef, instance) as u32;
+    /// Byte offset of [`FuncRef::heap_index`].
+    pub const OFF_HEAP_INDEX: u32 = offset_of!(FuncRef, heap_index) as u32;
     /// Byte offset of [`FuncRef::this`].
     pub const OFF_THIS: u32 = offset_of!(FuncRef, this) as u32;
     /// Byte offset of [`FuncRef::type_id`].

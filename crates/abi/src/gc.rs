@@ -7,7 +7,10 @@
 
 use sterna_isa::{CompositeType, HeapType, StorageType, SubType, ValType};
 
-pub use sterna_gc::{AllocArea, Layout, MAX_CONST_OFFSET, MAX_INLINE_SIZE, Storage, object};
+pub use sterna_gc::{
+    AllocArea, FUNC_MASK, FUNCS_AT, Layout, MAX_CONST_OFFSET, MAX_INLINE_SIZE, NULL_GUARD, Storage,
+    object,
+};
 
 /// Set in the code of an abstract heap type; the rest is its position in [`HeapType::ABSTRACT`].
 const ABSTRACT: u32 = 1 << 31;

@@ -8,7 +8,8 @@
 //! # Sandbox
 //! Compiled code reaches fields at `base + zero_extend(reference + element offset) + constant`, the sum in parentheses
 //! wrapping at 32 bits and the constant at most [`MAX_CONST_OFFSET`]. That never leaves the heap's reservation of
-//! `4 GiB + `[`GUARD`] bytes, whatever the reference is. The lowest [`NULL_GUARD`] bytes are never accessible.
+//! `4 GiB + `[`GUARD`] bytes, whatever the reference is. The lowest [`NULL_GUARD`] bytes are never accessible, so an access to a field
+//! of null faults. Fields of function type hold indices of a table at [`FUNCS_AT`], masked by [`FUNC_MASK`] when they are used.
 //!
 //! # Allocation
 //! [`AllocArea`] says how compiled code allocates: add the size to `next`, compare with `limit`, write the header, which is
@@ -46,7 +47,9 @@ mod young;
 pub use externs::HostValue;
 pub use heap::{AllocArea, Heap, HeapConfig, OutOfMemory, Stress};
 pub use layout::{Kind, Layout, Layouts, Storage, StructLayout};
-pub use memory::{GUARD, MAX_CONST_OFFSET, NULL_GUARD, RESERVED_FOR_REFERENCES};
+pub use memory::{
+    FUNC_MASK, FUNCS_AT, GUARD, MAX_CONST_OFFSET, NULL_GUARD, RESERVED_FOR_REFERENCES,
+};
 pub use object::MAX_INLINE_SIZE;
 pub use reference::Ref;
 pub use roots::{NoRoots, Owned, Roots, ScopeMark, Scoped};

@@ -24,7 +24,15 @@ const CARDS: usize = (RESERVED_FOR_REFERENCES >> LOG2_CARD) as usize;
 /// Behind the last reference, for accesses that begin below and end above it.
 const TAIL: usize = 64 * 1024;
 
-/// One reservation: references, guard, card table. Everything from [`NULL_GUARD`] to the end of what references address is
+/// Most functions that fields may refer to.
+pub(crate) const MAX_FUNCS: usize = 1 << 24;
+/// What an index of a function is masked with before it is used, so that no number leads out of the table.
+pub const FUNC_MASK: u32 = MAX_FUNCS as u32 - 1;
+const FUNCS: usize = 8 * MAX_FUNCS;
+/// Where the table of functions is from the heap's base: 8 bytes per index, 0 where there is no function.
+pub const FUNCS_AT: i32 = -(FUNCS as i32);
+
+/// One reservation: table of functions, references (from the base on), guard, card table. Everything from [`NULL_GUARD`] to the end of what references address is
 /// readable and writable from the start; the system provides pages when they are touched.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -38,12 +46,14 @@ unsafe impl Send for Memory {}
 
 impl Memory {
     pub fn new() -> io::Result<Memory> {
-        let reservation = Reservation::new(CARDS_AT + CARDS)?;
-        reservation.commit(
+        let reservation = Reservation::new(FUNCS + CARDS_AT + CARDS)?;
+        let from_base = |range: Range<usize>| FUNCS + range.start..FUNCS + range.end;
+        reservation.commit(0..FUNCS)?;
+        reservation.commit(from_base(
             NULL_GUARD as usize..RESERVED_FOR_REFERENCES as usize + TAIL.min(GUARD as usize),
-        )?;
-        reservation.commit(CARDS_AT..CARDS_AT + CARDS)?;
-        let base = reservation.base();
+        ))?;
+        reservation.commit(from_base(CARDS_AT..CARDS_AT + CARDS))?;
+        let base = reservation.base().wrapping_add(FUNCS);
         Ok(Memory { reservation, base })
     }
 
@@ -57,13 +67,30 @@ impl Memory {
         let inner = range.start.next_multiple_of(page)..range.end & !(page - 1);
         if inner.start < inner.end {
             // Without the call the memory merely stays resident.
-            let _ = self.reservation.discard(inner);
+            let _ = self.reservation.discard(FUNCS + inner.start..FUNCS + inner.end);
         }
     }
 
     /// Expects dense use of the range from now on.
     pub fn prefer_large_pages(&self, range: Range<usize>) {
-        self.reservation.prefer_large_pages(range);
+        self.reservation.prefer_large_pages(FUNCS + range.start..FUNCS + range.end);
+    }
+
+    /// The function of an index; other bits than those of [`FUNC_MASK`] are ignored.
+    #[inline(always)]
+    pub fn func(&self, index: u32) -> u64 {
+        // SAFETY: masked, so an entry of the committed table.
+        unsafe { self.func_entry(index).read() }
+    }
+
+    /// Sets the function of an index; other bits than those of [`FUNC_MASK`] are ignored.
+    pub fn set_func(&self, index: u32, pointer: u64) {
+        // SAFETY: as `func`.
+        unsafe { self.func_entry(index).write(pointer) }
+    }
+
+    fn func_entry(&self, index: u32) -> *mut u64 {
+        self.reservation.base().cast::<u64>().wrapping_add((index & FUNC_MASK) as usize)
     }
 
     /// Expects an access soon; any number will do.

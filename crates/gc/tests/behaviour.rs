@@ -289,8 +289,8 @@ fn function_references_are_indices() {
     let first = heap.intern_func(0x7fff_0000_1000).unwrap();
     assert_eq!(heap.intern_func(0x7fff_0000_2000), Some(first + 1));
     assert_eq!(heap.intern_func(0x7fff_0000_1000), Some(first));
-    assert_eq!(heap.func(first), Some(0x7fff_0000_1000));
-    assert_eq!((heap.intern_func(0), heap.func(0), heap.func(77)), (Some(0), Some(0), None));
+    assert_eq!(heap.func(first), 0x7fff_0000_1000);
+    assert_eq!((heap.intern_func(0), heap.func(0), heap.func(77)), (Some(0), 0, 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! and holds loads of constant parts of the vmctx (memory bases, the store, …); Cranelift moves each of them to where it is
 //! used. Constants, and comparison results used as integers, are materialized once per block that uses them.
 
+mod allocation;
 mod atomic;
 mod bulk;
 mod calls;
@@ -354,9 +355,12 @@ impl<'a> Lower<'a> {
     fn constant(&mut self, ty: Type, bits: u128) -> ir::Value {
         match ty {
             Type::I32 => self.pos.ins().iconst(types::I32, i64::from(bits as u32)),
-            Type::I64 | Type::FuncRef | Type::ExternRef | Type::AnyRef | Type::ExnRef => {
-                self.pos.ins().iconst(types::I64, bits as u64 as i64)
-            }
+            Type::I64
+            | Type::FuncRef
+            | Type::ExternRef
+            | Type::AnyRef
+            | Type::ObjectRef
+            | Type::ExnRef => self.pos.ins().iconst(types::I64, bits as u64 as i64),
             Type::F32 => self.pos.ins().f32const(ir::immediates::Ieee32::with_bits(bits as u32)),
             Type::F64 => self.pos.ins().f64const(ir::immediates::Ieee64::with_bits(bits as u64)),
             Type::V128 => self.vector_constant(types::I8X16, bits),

@@ -50,6 +50,8 @@ pub enum Type {
     /// Any reference of the hierarchy `any`: 32 bits, zero-extended, 0 = null. Calls and allocations can change it: see
     /// [`crate::roots`].
     AnyRef,
+    /// As `AnyRef`, but never an `i31` or a value of the host: an object or null.
+    ObjectRef,
     /// Any reference to an exception, likewise.
     ExnRef,
 }
@@ -73,13 +75,19 @@ impl Type {
             HeapType::Extern | HeapType::NoExtern => Some(Type::ExternRef),
             HeapType::Exn | HeapType::NoExn => Some(Type::ExnRef),
             _ if module.is_func_heap(ty) => Some(Type::FuncRef),
-            _ => Some(Type::AnyRef),
+            HeapType::Any | HeapType::Eq | HeapType::I31 => Some(Type::AnyRef),
+            _ => Some(Type::ObjectRef),
         }
     }
 
     /// Whether values can refer to objects of the heap, which move: see [`crate::roots`].
     pub fn is_object(self) -> bool {
-        matches!(self, Type::AnyRef | Type::ExternRef | Type::ExnRef)
+        self.is_any() || matches!(self, Type::ExternRef | Type::ExnRef)
+    }
+
+    /// Whether values are of the hierarchy `any`.
+    pub fn is_any(self) -> bool {
+        matches!(self, Type::AnyRef | Type::ObjectRef)
     }
 
     /// The value type it stands for: of references, the nullable top of their hierarchy.
@@ -92,7 +100,7 @@ impl Type {
             Type::V128 => ValType::V128,
             Type::FuncRef => ValType::FUNCREF,
             Type::ExternRef => ValType::EXTERNREF,
-            Type::AnyRef => ValType::Ref(RefType::nullable(HeapType::Any)),
+            Type::AnyRef | Type::ObjectRef => ValType::Ref(RefType::nullable(HeapType::Any)),
             Type::ExnRef => ValType::EXNREF,
         }
     }

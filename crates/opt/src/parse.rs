@@ -135,6 +135,7 @@ fn type_named(name: &str) -> Option<Type> {
         "funcref" => Type::FuncRef,
         "externref" => Type::ExternRef,
         "anyref" => Type::AnyRef,
+        "objectref" => Type::ObjectRef,
         "exnref" => Type::ExnRef,
         _ => return None,
     })

@@ -13,7 +13,7 @@ use sterna_module::ElemItems;
 use sterna_sys::activation::{Activation, CompiledFrames, exit_thunk, preserve_all_thunk};
 
 use crate::atomics::{self, Place};
-use crate::gc::gc;
+use crate::gc::{barrier, gc, gc_slow, intern_func};
 use crate::instance::{ElemState, Instance};
 use crate::limits;
 use crate::memory::Memory;
@@ -497,6 +497,12 @@ macro_rules! bodies {
 macro_rules! thunk {
     (poll) => {
         preserve_all_thunk!(pub(super) fn poll => super::poll);
+    };
+    (gc_slow) => {
+        preserve_all_thunk!(pub(super) fn gc_slow => super::gc_slow);
+    };
+    (barrier) => {
+        preserve_all_thunk!(pub(super) fn barrier => super::barrier);
     };
     ($name:ident) => {
         exit_thunk!(pub(super) fn $name => super::$name);

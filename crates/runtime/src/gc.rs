@@ -20,7 +20,7 @@ use crate::table::Table;
 
 pub use host::Held;
 
-pub(crate) use operators::gc;
+pub(crate) use operators::{barrier, gc, gc as gc_slow, intern_func};
 
 /// A store's heap and what belongs to it.
 #[derive(Default)]

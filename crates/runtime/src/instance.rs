@@ -194,7 +194,7 @@ impl Instance {
                 instance: self.vmctx(),
                 this: at,
                 type_id: module.func_type(func).id,
-                reserved: 0,
+                heap_index: 0,
             };
             // SAFETY: the layout has room for every escaping function.
             unsafe { at.write(func_ref) };

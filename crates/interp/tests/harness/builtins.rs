@@ -358,6 +358,17 @@ unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
     0
 }
 
+/// The harness has no heap.
+unsafe extern "C" fn barrier(_: *mut VmCtx, _: u64, _: u64) -> u64 {
+    0
+}
+
+/// As above.
+unsafe extern "C" fn intern_func(vmctx: *mut VmCtx, _: u64) -> u64 {
+    // SAFETY: builtins get live vmctxs.
+    unsafe { trap(vmctx, TrapCode::Unsupported) }
+}
+
 /// The harness has no tags: exceptions are tested with the runtime.
 unsafe extern "C" fn exn_new(vmctx: *mut VmCtx, _: u32, _: u64) -> u64 {
     // SAFETY: builtins get live vmctxs.
@@ -391,6 +402,9 @@ pub fn bodies() -> BuiltinBodies {
         poll,
         raise,
         gc,
+        gc_slow: gc,
+        barrier,
+        intern_func,
         call_stack,
         call_stack_tail,
         exn_new,

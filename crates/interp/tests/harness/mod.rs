@@ -240,7 +240,7 @@ impl World {
             instance: (&raw mut host.0).cast(),
             this: (&raw const host.1).cast(),
             type_id,
-            reserved: 0,
+            heap_index: 0,
         }
     }
 
@@ -326,7 +326,7 @@ impl Instance {
             instance: self.vm.as_ptr().cast_mut().cast(),
             this: entry.cast(),
             type_id: self.type_ids[self.module.func_type_index(func).index()],
-            reserved: 0,
+            heap_index: 0,
         }
     }
 

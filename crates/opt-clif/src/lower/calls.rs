@@ -14,7 +14,7 @@ use sterna_module::Module;
 use sterna_opt::{Inst, LandingData, StateData};
 
 use super::{Lower, OFF_INTERRUPT};
-use crate::artifact::{PendingPlace, PendingState};
+use crate::artifact::{PendingPlace, PendingState, clif_trap};
 use crate::signature::{ResultPlace, clif_type, result_places, signature};
 
 /// What a function already refers to, indexed by function, type or builtin. Entries of earlier functions are told apart by their
@@ -140,9 +140,16 @@ impl Lower<'_> {
     fn ref_call(&mut self, inst: Inst, args: usize) -> Call {
         let ty = TypeIndex::from_u32(self.input.graph.inst(inst).index());
         let callee = self.arg(inst, args);
-        self.trap_if_null(callee, TrapCode::NullFunctionReference);
+        let null = TrapCode::NullFunctionReference;
         let flags = self.flags.tables;
-        let entry = self.pos.ins().load(types::I64, flags, callee, FuncRef::OFF_ENTRY as i32);
+        let mut first = flags;
+        if self.input.settings.explicit_checks {
+            self.trap_if_null(callee, null);
+        } else {
+            // Nothing is mapped at address 0.
+            first = flags.with_trap_code(Some(clif_trap(null)));
+        }
+        let entry = self.pos.ins().load(types::I64, first, callee, FuncRef::OFF_ENTRY as i32);
         let instance = self.pos.ins().load(types::I64, flags, callee, FuncRef::OFF_INSTANCE as i32);
         let callee = self.entry_callee(entry, ty, self.input.convention);
         Call { callee, instance, ty }
@@ -346,6 +353,22 @@ impl Lower<'_> {
         self.pos.func.dfg.inst_results(call)[0]
     }
 
+    /// Calls a builtin whose thunk preserves every register and returns nothing; perhaps the safepoint of an instruction.
+    pub(super) fn call_preserving(
+        &mut self,
+        builtin: Builtin,
+        args: &[ir::Value],
+        safepoint: Option<Inst>,
+    ) {
+        self.lowering.calls = true;
+        let signature = self.builtin_sig(builtin);
+        let code = self.thunk(builtin);
+        let mut all = vec![self.vmctx];
+        all.extend_from_slice(args);
+        let call = self.pos.ins().call_indirect(signature, code, &all);
+        safepoint.inspect(|&inst| self.safepoint(inst, call));
+    }
+
     /// The address of a builtin's thunk. Loaded where it is called: hoisted out of a loop it would take a register from the likely path.
     fn thunk(&mut self, builtin: Builtin) -> ir::Value {
         let thunks = self.pos.ins().load(
@@ -432,14 +455,14 @@ impl Lower<'_> {
 
 /// The machine signature of a builtin's thunk.
 pub(crate) fn builtin_signature(builtin: Builtin) -> ir::Signature {
-    let poll = builtin == Builtin::poll;
+    let preserves = matches!(builtin, Builtin::poll | Builtin::gc_slow | Builtin::barrier);
     let mut signature =
-        ir::Signature::new(if poll { CallConv::PreserveAll } else { CallConv::SystemV });
+        ir::Signature::new(if preserves { CallConv::PreserveAll } else { CallConv::SystemV });
     signature.params.push(AbiParam::new(types::I64));
     for &size in builtin.param_sizes() {
         signature.params.push(AbiParam::new(if size == 8 { types::I64 } else { types::I32 }));
     }
-    if !poll {
+    if !preserves {
         signature.returns.push(AbiParam::new(types::I64));
     }
     signature

@@ -23,8 +23,11 @@ impl Lower<'_> {
     pub(super) fn cast_or_test(&mut self, op: Op, inst: Inst) {
         let (code, flags) = self.input.graph.inst(inst).index2();
         let operand = self.input.graph.args(inst)[0];
-        let is_any = self.input.graph.ty(operand) == Type::AnyRef;
+        let is_any = self.input.graph.ty(operand).is_any();
         let is = match heap_type_of_code(code) {
+            HeapType::Concrete(ty) if op == Op::RefCastNonNull && self.is_object_operand(inst) => {
+                return self.cast_object(inst, ty);
+            }
             HeapType::Concrete(ty) if is_any => {
                 self.is_object_of(inst, ty, flags & CAST_NULLABLE != 0)
             }
@@ -36,6 +39,37 @@ impl Lower<'_> {
         }
         let failed = self.pos.ins().icmp_imm_u(IntCC::Equal, is, 0);
         self.trap_if(failed, TrapCode::CastFailure);
+        let value = self.arg(inst, 0);
+        self.set(inst, value);
+    }
+
+    /// Whether the operand cannot be an `i31` or a value of the host.
+    fn is_object_operand(&self, inst: Inst) -> bool {
+        self.input.graph.ty(self.input.graph.args(inst)[0]) == Type::ObjectRef
+    }
+
+    /// `ref.cast` of an object or null to a defined type, where null does not pass.
+    fn cast_object(&mut self, inst: Inst, ty: u32) {
+        let failure = TrapCode::CastFailure;
+        let (address, flags) = self.object_address(inst, 0, object::OFF_TYPE, failure);
+        let actual = self.pos.ins().load(types::I32, flags, address, object::OFF_TYPE as i32);
+        let wanted = self.type_id(ty);
+        let module = self.input.module;
+        if module.types()[ty as usize].is_final {
+            let differs = self.pos.ins().icmp(IntCC::NotEqual, actual, wanted);
+            self.trap_if(differs, failure);
+        } else {
+            let (other, next) = (self.new_block(), self.new_block());
+            let same = self.pos.ins().icmp(IntCC::Equal, actual, wanted);
+            self.pos.ins().brif(same, next, &[], other, &[]);
+            self.open(other);
+            let depth = module.type_depth(sterna_base::TypeIndex::from_u32(ty));
+            let found = self.supertype_at(actual, depth);
+            let differs = self.pos.ins().icmp(IntCC::NotEqual, found, wanted);
+            self.trap_if(differs, failure);
+            self.pos.ins().jump(next, &[]);
+            self.open(next);
+        }
         let value = self.arg(inst, 0);
         self.set(inst, value);
     }
@@ -61,10 +95,12 @@ impl Lower<'_> {
         let not_null = self.new_block();
         self.pos.ins().brif(reference, not_null, &[], done, &if_null);
         self.open(not_null);
-        let tag = self.pos.ins().band_imm_u(reference, TAG_BITS);
-        let is_object = self.new_block();
-        self.pos.ins().brif(tag, done, &[BlockArg::Value(no)], is_object, &[]);
-        self.open(is_object);
+        if !self.is_object_operand(inst) {
+            let tag = self.pos.ins().band_imm_u(reference, TAG_BITS);
+            let is_object = self.new_block();
+            self.pos.ins().brif(tag, done, &[BlockArg::Value(no)], is_object, &[]);
+            self.open(is_object);
+        }
         let base = self.heap_base();
         let address = self.pos.ins().iadd(base, reference);
         let flags = self.flags.objects;

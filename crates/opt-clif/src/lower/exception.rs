@@ -4,7 +4,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, ExceptionTableItem, InstBuilder, types};
 use sterna_abi::Builtin;
-use sterna_abi::gc::{MAX_CONST_OFFSET, MAX_INLINE_SIZE, ObjectLayout, Storage, object};
+use sterna_abi::gc::{MAX_CONST_OFFSET, MAX_INLINE_SIZE, ObjectLayout, object};
 use sterna_base::TagIndex;
 use sterna_isa::TrapCode;
 use sterna_opt::{Inst, LandingData, Opcode};
@@ -32,8 +32,7 @@ impl Lower<'_> {
         let params = &module.tag_type(tag).params;
         let layout = ObjectLayout::of_exception(params, |ty| module.is_func_heap(ty));
         let far = layout.offsets.last().is_some_and(|&offset| offset > MAX_CONST_OFFSET);
-        let inline = !far && !layout.storage.contains(&Storage::Func);
-        (tag, inline.then_some(layout))
+        (tag, (!far).then_some(layout))
     }
 
     /// The number of a tag.
@@ -50,6 +49,9 @@ impl Lower<'_> {
             self.end_safepoint(inst);
             return self.set(inst, exn);
         };
+        let fields = layout.storage.iter().enumerate();
+        let values: Vec<_> =
+            fields.map(|(at, &storage)| self.field_operand(inst, at, storage)).collect();
         let done = self.new_block();
         let result = self.pos.func.dfg.append_block_param(done, types::I64);
         let ty = self.input.module.tags()[tag.index()];
@@ -58,9 +60,11 @@ impl Lower<'_> {
         let (exn, address, cold) = self.bump(layout.layout.size(), id);
         let number = self.tag_number(tag);
         self.pos.ins().store(self.flags.objects, number, address, object::OFF_TAG as i32);
-        for (at, (&storage, &offset)) in layout.storage.iter().zip(&layout.offsets).enumerate() {
-            let value = self.arg(inst, at);
-            self.store_value(Place { address, offset, storage }, value);
+        let flags = self.flags.objects;
+        for (value, (&storage, &offset)) in
+            values.into_iter().zip(layout.storage.iter().zip(&layout.offsets))
+        {
+            self.store_value(Place { address, offset, storage, flags }, value);
         }
         self.pos.ins().jump(done, &[BlockArg::Value(exn)]);
         self.open(cold);
@@ -98,9 +102,10 @@ impl Lower<'_> {
         let (_, layout) = self.tag(inst);
         if let Some(layout) = layout {
             let address = self.exn_address(inst);
+            let flags = self.flags.objects;
             let fields = layout.storage.iter().zip(&layout.offsets);
             for (result, (&storage, &offset)) in graph.results(inst).zip(fields) {
-                let value = self.load_value(Place { address, offset, storage }, false);
+                let value = self.load_value(Place { address, offset, storage, flags }, false);
                 self.define(result, value);
             }
             return;

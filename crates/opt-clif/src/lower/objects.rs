@@ -1,20 +1,26 @@
-//! Owns the operators on structures, arrays and `i31`, and what keeps references to objects where the collector finds them.
-//! Does not own tests of types (`casts`) nor which references are live at a safepoint (`sterna_opt::roots`).
+//! Owns access to structures, arrays and `i31`, and what keeps references to objects where the collector finds them.
+//! Does not own allocation (`allocation`), tests of types (`casts`), nor which references are live at a safepoint (`sterna_opt::roots`).
 //!
 //! A reference that is live across some safepoint has a *home*: a stack slot that it is stored to where it is defined and loaded
 //! from in every block that uses it. At a safepoint the homes of the live ones are in the call's stack map, and the collector
 //! changes them there. A loaded value is never used beyond a safepoint, since a block ends there.
+//!
+//! The first access to an object finds out whether the reference is null: it faults then, unless checks are to be explicit.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, BlockArg, InstBuilder, StackSlotData, StackSlotKind, UserStackMapEntry, types,
+    self, BlockArg, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, UserStackMapEntry,
+    types,
 };
-use sterna_abi::gc::{AllocArea, MAX_CONST_OFFSET, MAX_INLINE_SIZE, ObjectLayout, Storage, object};
-use sterna_abi::{Builtin, StoreCtx};
+use sterna_abi::gc::{
+    AllocArea, FUNC_MASK, FUNCS_AT, MAX_CONST_OFFSET, NULL_GUARD, ObjectLayout, Storage, object,
+};
+use sterna_abi::{Builtin, FuncRef, StoreCtx};
 use sterna_isa::{Op, TrapCode};
-use sterna_opt::{Inst, Type, Value};
+use sterna_opt::{Inst, Value};
 
 use super::{Lower, clif_type};
+use crate::artifact::clif_trap;
 
 /// The object of an operator, and how one of its fields or elements is stored.
 #[derive(Clone, Copy)]
@@ -23,6 +29,8 @@ pub(super) struct Place {
     pub address: ir::Value,
     pub offset: u32,
     pub storage: Storage,
+    /// Of an access to it.
+    pub flags: MemFlagsData,
 }
 
 impl Lower<'_> {
@@ -94,23 +102,24 @@ impl Lower<'_> {
                 None => self.builtin_gc(op, inst),
             },
             Op::StructSet => match self.field(inst) {
-                Some(place) => self.store_place(op, place, inst, 1),
+                Some(place) => self.store_place(place, inst, 1),
                 None => self.builtin_gc(op, inst),
             },
             Op::ArrayLen => {
-                let array = self.object_address(inst, TrapCode::NullArrayReference);
-                let len = self.load_len(array);
+                let (_, len) = self.array(inst, 0);
                 self.set(inst, len);
             }
-            Op::ArrayGet | Op::ArrayGetS | Op::ArrayGetU => match self.element(inst) {
-                Some(place) => self.load_place(place, op == Op::ArrayGetS, inst),
-                None => self.builtin_gc(op, inst),
-            },
-            Op::ArraySet => match self.element(inst) {
-                Some(place) => self.store_place(op, place, inst, 2),
-                None => self.builtin_gc(op, inst),
-            },
+            Op::ArrayGet | Op::ArrayGetS | Op::ArrayGetU => {
+                let place = self.element(inst);
+                self.load_place(place, op == Op::ArrayGetS, inst);
+            }
+            Op::ArraySet => {
+                let place = self.element(inst);
+                self.store_place(place, inst, 2);
+            }
             Op::StructNew | Op::StructNewDefault | Op::ArrayNewFixed => self.new_inline(op, inst),
+            Op::ArrayNew | Op::ArrayNewDefault => self.new_array(op, inst),
+            Op::ArrayCopy => self.copy_array(inst),
             Op::RefTestNonNull | Op::RefTestNullable | Op::RefCastNonNull | Op::RefCastNullable => {
                 self.cast_or_test(op, inst);
             }
@@ -130,7 +139,7 @@ impl Lower<'_> {
     }
 
     /// The layout of the type in an instruction's first immediate.
-    fn layout_of(&self, inst: Inst) -> ObjectLayout {
+    pub(super) fn layout_of(&self, inst: Inst) -> ObjectLayout {
         let (ty, _) = self.input.graph.inst(inst).index2();
         let module = self.input.module;
         let layout = ObjectLayout::of(&module.types()[ty as usize], |ty| module.is_func_heap(ty));
@@ -144,16 +153,32 @@ impl Lower<'_> {
         self.pos.ins().load(types::I64, self.flags.context, store, offset as i32)
     }
 
-    /// Checks the first operand for null; the address of the object.
-    fn object_address(&mut self, inst: Inst, null: TrapCode) -> ir::Value {
-        let reference = self.arg(inst, 0);
-        self.trap_if_null(reference, null);
+    /// The address of the object that an operand refers to, and flags for the first access to it, which is at `offset` and traps if the
+    /// reference is null.
+    pub(super) fn object_address(
+        &mut self,
+        inst: Inst,
+        operand: usize,
+        offset: u32,
+        null: TrapCode,
+    ) -> (ir::Value, MemFlagsData) {
+        let reference = self.arg(inst, operand);
+        let mut flags = self.flags.objects;
+        // Below the guard it lies wholly in the guard.
+        if self.input.settings.explicit_checks || offset >= NULL_GUARD - 16 {
+            self.trap_if_null(reference, null);
+        } else {
+            flags = flags.with_trap_code(Some(clif_trap(null)));
+        }
         let base = self.heap_base();
-        self.pos.ins().iadd(base, reference)
+        (self.pos.ins().iadd(base, reference), flags)
     }
 
-    fn load_len(&mut self, array: ir::Value) -> ir::Value {
-        self.pos.ins().load(types::I32, self.flags.objects, array, object::OFF_LEN as i32)
+    /// The address of the array that an operand refers to, and its length.
+    pub(super) fn array(&mut self, inst: Inst, operand: usize) -> (ir::Value, ir::Value) {
+        let null = TrapCode::NullArrayReference;
+        let (array, flags) = self.object_address(inst, operand, object::OFF_LEN, null);
+        (array, self.pos.ins().load(types::I32, flags, array, object::OFF_LEN as i32))
     }
 
     /// The field of `struct.get` and `struct.set`; `None` if the runtime must see to it.
@@ -161,34 +186,42 @@ impl Lower<'_> {
         let (_, field) = self.input.graph.inst(inst).index2();
         let layout = self.layout_of(inst);
         let (storage, offset) = (layout.storage[field as usize], layout.offsets[field as usize]);
-        if storage == Storage::Func || offset > MAX_CONST_OFFSET {
+        if offset > MAX_CONST_OFFSET {
             return None;
         }
-        let address = self.object_address(inst, TrapCode::NullStructureReference);
-        Some(Place { address, offset, storage })
+        let null = TrapCode::NullStructureReference;
+        let (address, flags) = self.object_address(inst, 0, offset, null);
+        Some(Place { address, offset, storage, flags })
     }
 
     /// The element of `array.get` and `array.set`, whose index is checked.
-    fn element(&mut self, inst: Inst) -> Option<Place> {
+    fn element(&mut self, inst: Inst) -> Place {
         let layout = self.layout_of(inst);
         let storage = layout.storage[0];
-        if storage == Storage::Func {
-            return None;
-        }
-        let reference = self.arg(inst, 0);
-        let array = self.object_address(inst, TrapCode::NullArrayReference);
+        let (_, len) = self.array(inst, 0);
         let index = self.arg(inst, 1);
-        let len = self.load_len(array);
         let out = self.pos.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.trap_if(out, TrapCode::ArrayOutOfBounds);
+        let address = self.element_address(inst, 0, index, storage);
+        Place { address, offset: layout.layout.elements(), storage, flags: self.flags.objects }
+    }
+
+    /// The address to which the offset of the first element is added for the element at an index.
+    pub(super) fn element_address(
+        &mut self,
+        inst: Inst,
+        operand: usize,
+        index: ir::Value,
+        storage: Storage,
+    ) -> ir::Value {
+        let reference = self.arg(inst, operand);
         // Wraps at 32 bits, so that it stays in the heap whatever the length was.
         let scaled = self.pos.ins().imul_imm_u(index, i64::from(storage.size()));
         let low = self.pos.ins().ireduce(types::I32, reference);
         let offset = self.pos.ins().iadd(low, scaled);
         let offset = self.pos.ins().uextend(types::I64, offset);
         let base = self.heap_base();
-        let address = self.pos.ins().iadd(base, offset);
-        Some(Place { address, offset: layout.layout.elements(), storage })
+        self.pos.ins().iadd(base, offset)
     }
 
     // ------------------------------------------------------------------------------------------ loads and stores
@@ -199,8 +232,8 @@ impl Lower<'_> {
     }
 
     pub(super) fn load_value(&mut self, place: Place, signed: bool) -> ir::Value {
-        let Place { address, offset, storage } = place;
-        let (flags, offset) = (self.flags.objects, offset as i32);
+        let Place { address, offset, storage, flags } = place;
+        let offset = offset as i32;
         let ins = self.pos.ins();
         match storage {
             Storage::I8 if signed => ins.sload8(types::I32, flags, address, offset),
@@ -213,148 +246,118 @@ impl Lower<'_> {
             Storage::F64 => ins.load(types::F64, flags, address, offset),
             Storage::V128 => ins.load(types::I8X16, flags, address, offset),
             Storage::Ref => ins.uload32(flags, address, offset),
-            Storage::Func => unreachable!("the runtime loads those"),
+            Storage::Func => {
+                let index = ins.uload32(flags, address, offset);
+                self.func_at(index)
+            }
         }
+    }
+
+    /// The function reference that an index in a field stands for.
+    fn func_at(&mut self, index: ir::Value) -> ir::Value {
+        let index = self.pos.ins().band_imm_u(index, i64::from(FUNC_MASK));
+        let offset = self.pos.ins().ishl_imm_u(index, 3);
+        let base = self.heap_base();
+        let entry = self.pos.ins().iadd(base, offset);
+        self.pos.ins().load(types::I64, self.flags.context, entry, FUNCS_AT)
+    }
+
+    /// What stands for a function reference in fields, as a number of 64 bits.
+    fn func_index(&mut self, func: ir::Value) -> ir::Value {
+        let (some, new, done) = (self.new_block(), self.new_cold_block(), self.new_block());
+        let index = self.pos.func.dfg.append_block_param(done, types::I64);
+        self.pos.ins().brif(func, some, &[], done, &[BlockArg::Value(func)]);
+        self.open(some);
+        let flags = self.flags.tables;
+        let known = self.pos.ins().uload32(flags, func, FuncRef::OFF_HEAP_INDEX as i32);
+        self.pos.ins().brif(known, done, &[BlockArg::Value(known)], new, &[]);
+        self.open(new);
+        let made = self.call_builtin(Builtin::intern_func, &[func]);
+        self.pos.ins().jump(done, &[BlockArg::Value(made)]);
+        self.open(done);
+        index
     }
 
     /// Stores the operand at position `operand`; references with the write barrier.
-    fn store_place(&mut self, op: Op, place: Place, inst: Inst, operand: usize) {
+    fn store_place(&mut self, place: Place, inst: Inst, operand: usize) {
         if place.storage != Storage::Ref {
-            let value = self.arg(inst, operand);
+            let value = self.field_operand(inst, operand, place.storage);
             return self.store_value(place, value);
         }
-        let reference = self.arg(inst, 0);
-        let base = self.heap_base();
-        let header = self.pos.ins().iadd(base, reference);
-        let flags = self.flags.objects;
-        let word = self.pos.ins().load(types::I32, flags, header, object::OFF_WORD as i32);
-        let loggable = self.pos.ins().band_imm_u(word, i64::from(object::LOGGABLE));
-        let (cold, hot, next) = (self.new_cold_block(), self.new_block(), self.new_block());
+        let loggable = self.is_loggable(inst, 0, place.flags);
+        let (cold, hot) = (self.new_cold_block(), self.new_block());
         self.pos.ins().brif(loggable, cold, &[], hot, &[]);
         self.open(cold);
-        self.builtin_gc(op, inst);
-        self.pos.ins().jump(next, &[]);
+        let object = self.arg(inst, 0);
+        let base = self.heap_base();
+        let start = self.pos.ins().iadd(base, object);
+        let distance = self.pos.ins().isub(place.address, start);
+        let offset = self.pos.ins().iadd_imm_u(distance, i64::from(place.offset));
+        self.call_preserving(Builtin::barrier, &[object, offset], None);
+        self.pos.ins().jump(hot, &[]);
         self.open(hot);
         let value = self.arg(inst, operand);
-        self.store_value(place, value);
-        self.pos.ins().jump(next, &[]);
-        self.open(next);
+        self.store_value(Place { flags: self.flags.objects, ..place }, value);
+    }
+
+    /// Whether a store of a reference into the object of an operand needs the write barrier: not zero.
+    pub(super) fn is_loggable(
+        &mut self,
+        inst: Inst,
+        operand: usize,
+        flags: MemFlagsData,
+    ) -> ir::Value {
+        let reference = self.arg(inst, operand);
+        let base = self.heap_base();
+        let header = self.pos.ins().iadd(base, reference);
+        let word = self.pos.ins().load(types::I32, flags, header, object::OFF_WORD as i32);
+        self.pos.ins().band_imm_u(word, i64::from(object::LOGGABLE))
+    }
+
+    /// An operand as a field holds it.
+    pub(super) fn field_operand(&mut self, inst: Inst, at: usize, storage: Storage) -> ir::Value {
+        let value = self.arg(inst, at);
+        if storage == Storage::Func { self.func_index(value) } else { value }
     }
 
     pub(super) fn store_value(&mut self, place: Place, value: ir::Value) {
-        let Place { address, offset, storage } = place;
+        let Place { address, offset, storage, flags } = place;
         let value = self.canonical(value);
-        let (flags, offset) = (self.flags.objects, offset as i32);
+        let offset = offset as i32;
         let ins = self.pos.ins();
         match storage {
             Storage::I8 => ins.istore8(flags, value, address, offset),
             Storage::I16 => ins.istore16(flags, value, address, offset),
-            Storage::Ref => ins.istore32(flags, value, address, offset),
+            Storage::Ref | Storage::Func => ins.istore32(flags, value, address, offset),
             _ => ins.store(flags, value, address, offset),
         };
-    }
-
-    // ------------------------------------------------------------------------------------------ allocation
-
-    /// Allocates `size` bytes from the free part of the nursery, and goes on where there is room. Returns the reference, the object's
-    /// address, its header being written, and the block for when there is no room.
-    pub(super) fn bump(&mut self, size: u32, id: ir::Value) -> (ir::Value, ir::Value, ir::Block) {
-        let (hot, cold) = (self.new_block(), self.new_cold_block());
-        let store = self.store_ctx();
-        let flags = self.flags.context;
-        let at_next = (StoreCtx::OFF_HEAP + AllocArea::OFF_NEXT) as i32;
-        let at_limit = (StoreCtx::OFF_HEAP + AllocArea::OFF_LIMIT) as i32;
-        let new = self.pos.ins().load(types::I32, flags, store, at_next);
-        let limit = self.pos.ins().load(types::I32, flags, store, at_limit);
-        // No overflow: the nursery ends far below 4 GiB.
-        let end = self.pos.ins().iadd_imm_u(new, i64::from(size));
-        let full = self.pos.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
-        self.pos.ins().brif(full, cold, &[], hot, &[]);
-        self.open(hot);
-        self.pos.ins().store(flags, end, store, at_next);
-        let new = self.pos.ins().uextend(types::I64, new);
-        let base = self.heap_base();
-        let address = self.pos.ins().iadd(base, new);
-        let header = self.pos.ins().uextend(types::I64, id);
-        let flags = self.flags.objects;
-        self.pos.ins().store(flags, header, address, object::OFF_TYPE as i32);
-        (new, address, cold)
-    }
-
-    /// Allocates from the free part of the nursery and fills in the fields; if there is none, the runtime does it all.
-    fn new_inline(&mut self, op: Op, inst: Inst) {
-        let layout = self.layout_of(inst);
-        let (ty, len) = self.input.graph.inst(inst).index2();
-        let array = op == Op::ArrayNewFixed;
-        let size = match array {
-            true => object::array_size(layout.layout.size(), len),
-            false => u64::from(layout.layout.size()),
-        };
-        if layout.storage.contains(&Storage::Func) || size > u64::from(MAX_INLINE_SIZE) {
-            return self.builtin_gc(op, inst);
-        }
-        let done = self.new_block();
-        let result = self.pos.func.dfg.append_block_param(done, types::I64);
-        let id = self.type_id(ty);
-        let (new, address, cold) = self.bump(size as u32, id);
-        if array {
-            let len_value = self.pos.ins().iconst(types::I32, i64::from(len));
-            let flags = self.flags.objects;
-            self.pos.ins().store(flags, len_value, address, object::OFF_LEN as i32);
-        }
-        let count = if array { len as usize } else { layout.storage.len() };
-        for at in 0..count {
-            let (storage, offset) = match array {
-                true => {
-                    let storage = layout.storage[0];
-                    (storage, layout.layout.elements() + at as u32 * storage.size())
-                }
-                false => (layout.storage[at], layout.offsets[at]),
-            };
-            let value = match op {
-                Op::StructNewDefault => self.zero(storage),
-                _ => self.arg(inst, at),
-            };
-            self.store_value(Place { address, offset, storage }, value);
-        }
-        self.pos.ins().jump(done, &[BlockArg::Value(new)]);
-        self.open(cold);
-        let made = self.call_gc(op, inst).expect("allocations have a result");
-        self.pos.ins().jump(done, &[BlockArg::Value(made)]);
-        self.open(done);
-        self.set(inst, result);
-    }
-
-    fn zero(&mut self, storage: Storage) -> ir::Value {
-        let ty = match storage {
-            Storage::I8 | Storage::I16 | Storage::I32 => Type::I32,
-            Storage::F32 => Type::F32,
-            Storage::F64 => Type::F64,
-            Storage::V128 => Type::V128,
-            Storage::I64 | Storage::Ref | Storage::Func => Type::I64,
-        };
-        self.constant(ty, 0)
     }
 
     // ------------------------------------------------------------------------------------------ by the runtime
 
     /// Has the runtime carry out an instruction.
     pub(super) fn builtin_gc(&mut self, op: Op, inst: Inst) {
-        if let Some(result) = self.call_gc(op, inst) {
+        if let Some(result) = self.call_gc(Builtin::gc, op, inst) {
             self.end_safepoint(inst);
             self.set(inst, result);
         }
     }
 
-    /// Puts the operands into slots and calls builtin `gc`; the result, if there is one.
-    fn call_gc(&mut self, op: Op, inst: Inst) -> Option<ir::Value> {
+    /// Puts the operands into slots and calls builtin `gc` or `gc_slow`; the result, if there is one.
+    pub(super) fn call_gc(&mut self, builtin: Builtin, op: Op, inst: Inst) -> Option<ir::Value> {
         let graph = self.input.graph;
         let area = self.operands_in_slots(inst);
         let (a, b) = graph.inst(inst).index2();
         let [number, a, b] =
             [op as u32, a, b].map(|imm| self.pos.ins().iconst(types::I32, i64::from(imm)));
         let operands = self.pos.ins().stack_addr(types::I64, area, 0);
-        self.call_builtin_at(Builtin::gc, &[number, a, b, operands], Some(inst));
+        let args = [number, a, b, operands];
+        match builtin {
+            Builtin::gc => {
+                self.call_builtin_at(builtin, &args, Some(inst));
+            }
+            _ => self.call_preserving(builtin, &args, Some(inst)),
+        }
         let result = graph.results(inst).next()?;
         let ty = clif_type(graph.ty(result));
         Some(self.pos.ins().stack_load(types::I64, ty, area, 0))

@@ -1,7 +1,7 @@
 //! Owns the translation of the operators on structures, arrays, `i31` and casts.
 //! Does not know how objects lie in the heap.
 
-use sterna_abi::{CAST_NULLABLE, heap_type_code};
+use sterna_abi::{CAST_NULLABLE, heap_type_code, heap_type_of_code};
 use sterna_isa::{Op, RefType, ValType};
 use sterna_module::Imm;
 
@@ -43,17 +43,19 @@ impl Build<'_> {
         let fields = || types[a as usize].as_struct().expect("validated: a structure type");
         let operand = || *self.cx.stack.last().expect("validated: operands are on the stack");
         let (operands, result): (usize, Option<ValType>) = match op {
-            Op::StructNew => return Ok((fields().len(), Some(Type::AnyRef))),
-            Op::StructNewDefault => return Ok((0, Some(Type::AnyRef))),
+            Op::StructNew => return Ok((fields().len(), Some(Type::ObjectRef))),
+            Op::StructNewDefault => return Ok((0, Some(Type::ObjectRef))),
             Op::ArrayNew | Op::ArrayNewData | Op::ArrayNewElem => {
-                return Ok((2, Some(Type::AnyRef)));
+                return Ok((2, Some(Type::ObjectRef)));
             }
-            Op::ArrayNewDefault | Op::RefI31 | Op::AnyConvertExtern => {
-                return Ok((1, Some(Type::AnyRef)));
-            }
-            Op::ArrayNewFixed => return Ok((b as usize, Some(Type::AnyRef))),
+            Op::ArrayNewDefault => return Ok((1, Some(Type::ObjectRef))),
+            Op::RefI31 | Op::AnyConvertExtern => return Ok((1, Some(Type::AnyRef))),
+            Op::ArrayNewFixed => return Ok((b as usize, Some(Type::ObjectRef))),
             Op::RefCastNonNull | Op::RefCastNullable => {
-                return Ok((1, Some(self.graph.ty(operand()))));
+                let same = self.graph.ty(operand());
+                let heap = heap_type_of_code(a);
+                let to = Type::of_heap(self.module, heap).filter(|to| *to == Type::ObjectRef);
+                return Ok((1, Some(to.unwrap_or(same))));
             }
             Op::StructGet | Op::StructGetS | Op::StructGetU => {
                 (1, Some(fields()[b as usize].storage.unpacked()))

@@ -87,7 +87,9 @@ fn to_eval(ty: Type, bits: u128) -> Option<eval::Value> {
         Type::F32 => eval::Value::F32(bits as u32),
         Type::F64 => eval::Value::F64(bits as u64),
         Type::V128 => eval::Value::V128(vector(bits)),
-        Type::FuncRef | Type::ExternRef | Type::AnyRef | Type::ExnRef => return None,
+        Type::FuncRef | Type::ExternRef | Type::AnyRef | Type::ObjectRef | Type::ExnRef => {
+            return None;
+        }
     })
 }
 

@@ -25,9 +25,7 @@ pub(super) fn load(
         Storage::I16 => Slot::from(heap.load_u16(object, offset)),
         Storage::I32 | Storage::F32 | Storage::Ref => Slot::from(heap.load_u32(object, offset)),
         Storage::I64 | Storage::F64 => heap.load_u64(object, offset),
-        Storage::Func => {
-            heap.func(heap.load_u32(object, offset)).expect("fields hold indices given out before")
-        }
+        Storage::Func => heap.func(heap.load_u32(object, offset)),
         Storage::V128 => {
             let bits = heap.load_u128(object, offset);
             return [bits as u64, (bits >> 64) as u64];

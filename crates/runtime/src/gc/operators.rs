@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sterna_abi::gc::ObjectLayout;
-use sterna_abi::{Slot, VmCtx};
+use sterna_abi::{FuncRef, Slot, VmCtx};
 use sterna_gc::{Heap, Ref, Storage, object};
 use sterna_isa::{Op, TrapCode};
 
@@ -38,6 +38,41 @@ pub(crate) unsafe extern "C" fn gc(vmctx: *mut VmCtx, op: u32, a: u32, b: u32, a
         store.set_trap(code, None);
     }
     0
+}
+
+/// Builtin `barrier`.
+///
+/// # Safety
+/// Guest code must call it with its vmctx and a reference to an object.
+pub(crate) unsafe extern "C" fn barrier(vmctx: *mut VmCtx, object: u64, offset: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, _) = unsafe { builtins::context(vmctx) };
+    if let Some(heap) = &mut store.gc.heap {
+        heap.barrier(Ref::from_bits(object as u32), offset as u32);
+    }
+    0
+}
+
+/// Builtin `intern_func`.
+///
+/// # Safety
+/// Guest code must call it with its vmctx and a reference to a function of its store.
+pub(crate) unsafe extern "C" fn intern_func(vmctx: *mut VmCtx, func: u64) -> u64 {
+    // SAFETY: called by guest code with its vmctx.
+    let (store, _) = unsafe { builtins::context(vmctx) };
+    let index = store.heap().and_then(|heap| heap.intern_func(func).ok_or(TrapCode::HeapExhausted));
+    match index {
+        Ok(index) => {
+            let at = (func as *mut FuncRef).wrapping_byte_add(FuncRef::OFF_HEAP_INDEX as usize);
+            // SAFETY: a function reference is the address of a live `FuncRef`, which guest code and the runtime reach through raw pointers.
+            unsafe { at.cast::<u32>().write(index) };
+            u64::from(index)
+        }
+        Err(code) => {
+            store.set_trap(code, None);
+            0
+        }
+    }
 }
 
 /// The operands of an operator, and where its result goes: live slots that nobody else uses meanwhile.

@@ -389,7 +389,7 @@ macro_rules! exit_thunk {
 }
 
 /// `preserve_all_thunk!(vis fn name => body)`: as [`exit_thunk!`], for callers that expect *every* register to be preserved:
-/// slow paths in hot loops. The only argument is the vmctx, nothing is returned: `body` is an `extern "C" fn(vmctx)`.
+/// slow paths in hot loops. Nothing is returned.
 #[macro_export]
 macro_rules! preserve_all_thunk {
     ($(#[$meta:meta])* $vis:vis fn $name:ident => $body:path) => {
