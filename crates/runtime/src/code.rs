@@ -15,7 +15,7 @@ use sterna_sys::code::CodeRegion;
 use sterna_sys::signal::{self, CodeHandle, TrapInfo};
 
 use crate::linking::Linked;
-use crate::sites::{Piece, PieceKind, Tables};
+use crate::sites::{Landings, Piece, PieceKind, Tables};
 
 /// Code that was published at once: one stretch of addresses with its site tables.
 pub(crate) struct CodeImage {
@@ -85,6 +85,27 @@ impl CodeObject<'_> {
     }
 }
 
+/// The landing pads of an image.
+#[derive(Clone, Copy)]
+pub(crate) struct Pads<'a> {
+    image: &'a CodeImage,
+    landings: Landings<'a>,
+}
+
+impl Pads<'_> {
+    /// Whether the image contains an address.
+    pub(crate) fn covers(&self, pc: usize) -> bool {
+        pc.wrapping_sub(self.image.start) < self.image.len
+    }
+
+    /// The landing pad of the call that returns to an address in the image: its own address, and how far the stack pointer is below
+    /// the frame pointer.
+    pub(crate) fn of_call(&self, pc: usize) -> Option<(usize, u32)> {
+        let (landing, below) = self.landings.of_call((pc - self.image.start) as u32)?;
+        Some((self.image.start + landing as usize, below))
+    }
+}
+
 /// Published machine code. Grows only; freed with its owner, which every frame's store keeps alive.
 #[derive(Default)]
 pub(crate) struct CodeSpace {
@@ -146,12 +167,10 @@ impl CodeSpace {
         Some(CodeObject { image, piece })
     }
 
-    /// The landing pad of the call that returns to an address: its own address, and how far the stack pointer is below the frame
-    /// pointer.
-    pub(crate) fn landing(&self, pc: usize) -> Option<(usize, u32)> {
+    /// The landing pads of the code around an address.
+    pub(crate) fn pads(&self, pc: usize) -> Option<Pads<'_>> {
         let image = self.placed.get()?.images.find(pc)?;
-        let (landing, below) = image.tables.landing((pc - image.start) as u32)?;
-        Some((image.start + landing as usize, below))
+        Some(Pads { image, landings: image.tables.landings() })
     }
 
     fn placed(&self) -> &Placed {

@@ -99,6 +99,19 @@ pub(crate) struct Piece {
     saved: (u32, u32),
 }
 
+/// Landing pads of one contiguous stretch of code.
+#[derive(Clone, Copy)]
+pub(crate) struct Landings<'a>(&'a [u8]);
+
+impl Landings<'_> {
+    /// The landing pad of the call that returns to an offset, and how far its stack pointer is below its frame pointer.
+    pub(crate) fn of_call(self, offset: u32) -> Option<(u32, u32)> {
+        let at = partition(self.0, LANDING_WORDS, |code| code < offset) * LANDING_WORDS;
+        let found = word(self.0, at)? == offset;
+        if found { Some((word(self.0, at + 1)?, word(self.0, at + 2)?)) } else { None }
+    }
+}
+
 /// Site tables of one contiguous stretch of code.
 #[derive(Clone)]
 pub(crate) struct Tables {
@@ -186,12 +199,9 @@ impl Tables {
         (first..first + count).map_while(place).map(|offset| offset as i32)
     }
 
-    /// The landing pad of the call that returns to an offset, and how far its stack pointer is below its frame pointer.
-    pub(crate) fn landing(&self, offset: u32) -> Option<(u32, u32)> {
-        let array = self.array(Array::Landings);
-        let at = partition(array, LANDING_WORDS, |code| code < offset) * LANDING_WORDS;
-        let found = word(array, at)? == offset;
-        if found { Some((word(array, at + 1)?, word(array, at + 2)?)) } else { None }
+    /// The landing pads.
+    pub(crate) fn landings(&self) -> Landings<'_> {
+        Landings(self.array(Array::Landings))
     }
 
     /// The state with an index. Allocates.

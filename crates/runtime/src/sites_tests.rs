@@ -79,7 +79,7 @@ fn what_goes_in_comes_out() {
             assert_eq!(found, state);
             let landing = expected.landings.iter().find(|landing| landing.code == offset);
             let landing = landing.map(|landing| (start + landing.pad, landing.below));
-            assert_eq!(tables.landing(start + offset), landing);
+            assert_eq!(tables.landings().of_call(start + offset), landing);
         }
     }
     assert_eq!(tables.pieces().count(), 3);

@@ -324,3 +324,54 @@ fn an_exception_of_another_store_is_an_error() {
         assert!(error.to_string().contains("another store"), "{error}");
     });
 }
+
+#[test]
+fn exceptions_that_the_host_drops_are_freed() {
+    each_tier(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(type $bytes (array (mut i8)))
+               (tag $t (param (ref $bytes)))
+               (func (export "throw") (throw $t (array.new_default $bytes (i32.const 4000))))"#,
+        );
+        store.limits(Limits { heap_bytes: Some(1 << 20), ..Limits::default() });
+        let throw = instance.get_typed_func::<(), ()>(&mut store, "throw").unwrap();
+        let kept = throw.call(&mut store, ()).unwrap_err();
+        for _ in 0..5000 {
+            let error = throw.call(&mut store, ()).unwrap_err();
+            assert!(error.is::<Exception>(), "{error}");
+        }
+        let exception = kept.downcast_ref::<Exception>().unwrap();
+        let payload = exception.payload(&store).unwrap();
+        assert!(payload[0].unwrap_any_ref().unwrap().is(&store, HeapType::Array).unwrap());
+    });
+}
+
+#[test]
+fn an_owned_reference_to_an_exception_outlives_its_scope() {
+    let configure = |config: &mut sterna::Config| _ = config.gc_stress(GcStress::Alternate);
+    each_config(configure, |engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(tag $t (param i32))
+               (func (export "make") (param i32) (result exnref)
+                 (block $h (result exnref)
+                   (try_table (catch_all_ref $h) (throw $t (local.get 0)))
+                   (unreachable)))
+               (func (export "again") (param exnref) (throw_ref (local.get 0)))"#,
+        );
+        let make = instance.get_func(&mut store, "make").unwrap();
+        let again = instance.get_func(&mut store, "again").unwrap();
+        let (scoped, owned) = store.scope(|store| {
+            let mut result = [Val::NULL_EXN];
+            make.call(&mut *store, &[Val::I32(5)], &mut result).unwrap();
+            let scoped = result[0].unwrap_exn_ref().unwrap();
+            (scoped, scoped.to_owned(store).unwrap())
+        });
+        assert!(scoped.exception(&mut store).is_err());
+        let exn = owned.to_scoped(&store).unwrap();
+        let error = again.call(&mut store, &[Val::ExnRef(Some(exn))], &mut []).unwrap_err();
+        let exception = error.downcast_ref::<Exception>().unwrap();
+        assert_eq!(exception.payload(&store).unwrap()[0].unwrap_i32(), 5);
+    });
+}
