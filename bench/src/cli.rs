@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::{self, Engines, Places};
+use crate::hosts;
 use crate::program;
 use crate::real;
 use crate::report;
@@ -29,6 +30,17 @@ struct Arguments {
 enum Command {
     /// Run real programs and compare what they print with what is recorded
     Programs(Programs),
+    /// Run one program that needs a host of its own; `programs` does that in a process for each
+    Host {
+        /// The tier: interp, opt or auto
+        #[arg(long, value_name = "TIER")]
+        tier: String,
+        /// The host
+        #[arg(value_enum)]
+        host: hosts::Host,
+        /// The program
+        wasm: PathBuf,
+    },
     /// Write RESULTS.md and the diagrams again from the saved data
     Render {
         /// The folder with `results/`
@@ -120,6 +132,9 @@ pub fn run() -> Result<ExitCode, String> {
             let baseline = engine::load(&places_only(), &[])?.baseline;
             report::write(&out, &baseline)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Host { tier, host, wasm }) => {
+            hosts::run(host, &tier, &wasm).map(ExitCode::from)
         }
         Some(Command::Programs(options)) => {
             let places = options.binaries.places();

@@ -41,6 +41,9 @@ pub struct Engine {
     dir: String,
     #[serde(default)]
     env: String,
+    /// Commands for programs that import more than WASI.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, String>,
     /// The binary that was found.
     #[serde(skip)]
     bin: String,
@@ -129,7 +132,10 @@ impl Engine {
 
     fn expand(&self, word: &str, places: &Places, subject: &Subject) -> String {
         let text = |path: &Path| path.to_string_lossy().into_owned();
+        let own = std::env::current_exe().unwrap_or_default();
         word.replace("{bin}", &self.bin)
+            .replace("{self}", &text(&own))
+            .replace("{folder}", &text(subject.wasm.parent().unwrap_or(Path::new("."))))
             .replace("{root}", &text(&places.root()))
             .replace("{source}", &text(&subject.wasm.with_extension("c")))
             .replace("{wasm}", &text(&subject.wasm))

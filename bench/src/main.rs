@@ -3,6 +3,7 @@
 
 mod cli;
 mod engine;
+mod hosts;
 mod process;
 mod program;
 mod real;

@@ -36,6 +36,8 @@ struct Program {
     writes: Vec<String>,
     #[serde(default)]
     exit: i32,
+    /// Who runs it, if it imports more than WASI: a name in an engine's `hosts`.
+    host: Option<String>,
     /// What this engine lacks to run it; peers run it all the same.
     lacks: Option<String>,
     /// Seconds until the program is killed.
@@ -131,7 +133,9 @@ fn outcome(
     }
     let actual = match run(places, engine, folder, dir, program) {
         Ok(Some(actual)) => actual,
-        Ok(None) => return Outcome::Skipped("the engine takes no folders or variables".to_owned()),
+        Ok(None) => {
+            return Outcome::Skipped("the engine takes no folders, variables or hosts".to_owned());
+        }
         Err(reason) => return Outcome::Failed(reason),
     };
     let expected_path = folder.join("expected").join(format!("{}.txt", program.name));
@@ -176,8 +180,13 @@ fn run(
         dirs: program.dirs.iter().map(pair).collect::<Result<_, _>>()?,
         env: program.env.clone().into_iter().collect(),
     };
-    let template =
-        engine.cold.as_ref().ok_or_else(|| format!("{} has no `cold` command", engine.name))?;
+    let template = match &program.host {
+        None => engine.cold.as_ref().ok_or_else(|| format!("{} has no `cold`", engine.name))?,
+        Some(host) => match engine.hosts.get(host) {
+            Some(template) => template,
+            None => return Ok(None),
+        },
+    };
     if !engine.accepts(&subject) {
         return Ok(None);
     }
