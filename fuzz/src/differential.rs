@@ -2,8 +2,9 @@
 //! Does not judge what is right: the configurations only have to agree, the official suite says on what.
 
 use sterna::{
-    AnyRef, Config, Engine, Error, Exception, Extern, FeatureSet, Func, GcStress, HeapType, I31,
-    Instance, Limits, Module, RefType, Store, Tier, Trap, TrapCode, Val, ValType,
+    AnyRef, Config, Engine, Error, Exception, Extern, ExternRef, FeatureSet, Func, GcStress,
+    HeapType, I31, Instance, Limits, Module, Owned, RefType, Store, Tier, Trap, TrapCode, Val,
+    ValType,
 };
 
 use crate::generate::Generated;
@@ -36,7 +37,7 @@ struct Run {
     instance: Instance,
     funcs: Vec<(String, Func)>,
     /// The last objects that functions have returned, to be passed to others.
-    objects: Vec<AnyRef>,
+    objects: Vec<Owned<AnyRef>>,
 }
 
 impl Differential {
@@ -190,62 +191,38 @@ impl Run {
         let ty = func.ty(&self.store);
         let mut inputs = inputs.iter().copied().cycle();
         let mut input = || inputs.next().unwrap_or(0);
-        let params: Option<Vec<Val>> =
-            ty.params.iter().map(|ty| self.value(*ty, &mut input)).collect();
-        let Some(params) = params else { return Outcome::NoArguments };
-        let mut results = vec![Val::I32(0); ty.results.len()];
-        match func.call(&mut self.store, &params, &mut results) {
-            Ok(()) => {
-                self.objects.extend(results.iter().filter_map(|result| result.any_ref()?));
-                let old = self.objects.len().saturating_sub(8);
-                self.objects.drain(..old);
-                Outcome::Results(results.iter().map(text).collect())
+        let Run { store, funcs, objects, .. } = self;
+        store.scope(|store| {
+            // Made before anything depends on it: whether there is room depends on collections.
+            let Ok(outside) = ExternRef::new(&mut *store, input()) else {
+                return Outcome::Exhausted;
+            };
+            let Ok(inside) = AnyRef::from_extern(&*store, outside) else {
+                return Outcome::Exhausted;
+            };
+            let scoped = objects.iter().filter_map(|object| object.to_scoped(&*store).ok());
+            let supply = Supply { funcs, objects: scoped.chain([inside]).collect() };
+            let params: Option<Vec<Val>> =
+                ty.params.iter().map(|ty| supply.value(store, *ty, &mut input)).collect();
+            let Some(params) = params else { return Outcome::NoArguments };
+            let mut results = vec![Val::I32(0); ty.results.len()];
+            match func.call(&mut *store, &params, &mut results) {
+                Ok(()) => {
+                    let made = results.iter().filter_map(|result| result.any_ref()?);
+                    objects.extend(made.filter_map(|made| made.to_owned(&mut *store).ok()));
+                    let old = objects.len().saturating_sub(8);
+                    objects.drain(..old);
+                    Outcome::Results(results.iter().map(|value| text(value, store, 0)).collect())
+                }
+                Err(error) => match error.downcast_ref::<Trap>().map(Trap::code) {
+                    Some(TrapCode::StackOverflow | TrapCode::HeapExhausted) => Outcome::Exhausted,
+                    Some(TrapCode::UncaughtException) => Outcome::Exception(payload(store, &error)),
+                    Some(code) => Outcome::Trap(code),
+                    // The message may name types by their numbers, which every engine gives out for itself.
+                    None => Outcome::Results(vec!["refused by the API".to_owned()]),
+                },
             }
-            Err(error) => match error.downcast_ref::<Trap>().map(Trap::code) {
-                Some(TrapCode::StackOverflow | TrapCode::HeapExhausted) => Outcome::Exhausted,
-                Some(TrapCode::UncaughtException) => Outcome::Exception(self.payload(&error)),
-                Some(code) => Outcome::Trap(code),
-                // The message may name types by their numbers, which every engine gives out for itself.
-                None => Outcome::Results(vec!["refused by the API".to_owned()]),
-            },
-        }
-    }
-
-    fn payload(&self, error: &Error) -> Vec<String> {
-        let exception: &Exception = error.downcast_ref().expect("what was not caught is known");
-        let payload = exception.payload(&self.store).expect("the exception is of this store");
-        payload.iter().map(text).collect()
-    }
-
-    /// A value of a type, if there is one: of a function type mostly one of the exported functions.
-    fn value(&self, ty: ValType, input: &mut impl FnMut() -> u64) -> Option<Val> {
-        let ValType::Ref(reference) = ty else { return value(ty, input) };
-        let engine = self.store.engine();
-        let matches = |heap| {
-            let ty = ValType::Ref(RefType::non_null(heap));
-            engine.matches(ty, ValType::Ref(reference))
-        };
-        match self.objects.get(input() as usize % (self.objects.len() + 2)) {
-            // Refused, by every configuration, if it is of another type.
-            Some(object) if matches(HeapType::None) => return Some(Val::from(*object)),
-            _ if matches(HeapType::I31) && input().is_multiple_of(2) => {
-                return Some(Val::from(AnyRef::from_i31(
-                    &self.store,
-                    I31::wrapping(input() as i32),
-                )));
-            }
-            _ => {}
-        }
-        let fits = |func: &Func| {
-            let func = RefType::non_null(func.heap_type(&self.store));
-            engine.matches(ValType::Ref(func), ValType::Ref(reference))
-        };
-        let funcs: Vec<Func> = self.funcs.iter().map(|(_, func)| *func).filter(fits).collect();
-        let choice = input() as usize % (funcs.len() + 1);
-        funcs
-            .get(choice)
-            .or(funcs.first().filter(|_| !reference.nullable))
-            .map_or_else(|| Val::default_for(ty), |func| Some(Val::from(*func)))
+        })
     }
 
     /// Hashes of exported memories, sizes of tables, values of globals.
@@ -265,13 +242,68 @@ impl Run {
                 Some(format!("{name}: {} bytes, {:016x}", data.len(), hash(&data)))
             }
             Extern::Global(global) => {
-                Some(format!("{name}: {}", text(&global.get(&mut self.store))))
+                let shown = self.store.scope(|store| {
+                    let value = global.get(&mut *store);
+                    text(&value, store, 0)
+                });
+                Some(format!("{name}: {shown}"))
             }
             Extern::Table(table) => Some(format!("{name}: {} elements", table.size(&self.store))),
             Extern::Func(_) | Extern::Tag(_) => None,
         };
         names.into_iter().filter_map(describe).collect()
     }
+}
+
+/// What arguments are chosen from.
+struct Supply<'a> {
+    funcs: &'a [(String, Func)],
+    objects: Vec<AnyRef>,
+}
+
+impl Supply<'_> {
+    /// A value of a type, if there is one: of a function type mostly one of the exported functions.
+    fn value(
+        &self,
+        store: &Store<()>,
+        ty: ValType,
+        input: &mut impl FnMut() -> u64,
+    ) -> Option<Val> {
+        let ValType::Ref(reference) = ty else { return value(ty, input) };
+        let engine = store.engine();
+        let matches = |heap| {
+            let ty = ValType::Ref(RefType::non_null(heap));
+            engine.matches(ty, ValType::Ref(reference))
+        };
+        match self.objects.get(input() as usize % (self.objects.len() + 2)) {
+            Some(object) if matches(HeapType::Extern) => {
+                return object.to_extern(store).ok().map(Val::from);
+            }
+            // Refused, by every configuration, if it is of another type.
+            Some(object) if matches(HeapType::None) => return Some(Val::from(*object)),
+            _ if matches(HeapType::I31) && input().is_multiple_of(2) => {
+                let number = I31::wrapping(input() as i32);
+                return Some(Val::from(AnyRef::from_i31(store, number)));
+            }
+            _ => {}
+        }
+        let fits = |func: &Func| {
+            let func = RefType::non_null(func.heap_type(store));
+            engine.matches(ValType::Ref(func), ValType::Ref(reference))
+        };
+        let funcs: Vec<Func> = self.funcs.iter().map(|(_, func)| *func).filter(fits).collect();
+        let choice = input() as usize % (funcs.len() + 1);
+        funcs
+            .get(choice)
+            .or(funcs.first().filter(|_| !reference.nullable))
+            .map_or_else(|| Val::default_for(ty), |func| Some(Val::from(*func)))
+    }
+}
+
+fn payload(store: &Store<()>, error: &Error) -> Vec<String> {
+    let exception: &Exception = error.downcast_ref().expect("what was not caught is known");
+    let payload = exception.payload(store).expect("the exception is of this store");
+    payload.iter().map(|value| text(value, store, 0)).collect()
 }
 
 /// FNV-1a over 8-byte words.
@@ -297,8 +329,8 @@ fn value(ty: ValType, input: &mut impl FnMut() -> u64) -> Option<Val> {
     })
 }
 
-/// Bits of numbers, nullness of references: what must not depend on the configuration.
-fn text(value: &Val) -> String {
+/// Bits of numbers, contents of objects, nullness of functions and exceptions: what must not depend on the configuration.
+fn text(value: &Val, store: &Store<()>, depth: u32) -> String {
     match value {
         Val::I32(value) => format!("i32:{value:x}"),
         Val::I64(value) => format!("i64:{value:x}"),
@@ -306,11 +338,45 @@ fn text(value: &Val) -> String {
         Val::F64(bits) => format!("f64:{bits:x}"),
         Val::V128(value) => format!("v128:{:x}", u128::from(*value)),
         Val::FuncRef(func) => format!("funcref:{}", func.is_some()),
-        Val::ExternRef(value) => format!("externref:{}", value.is_some()),
-        Val::AnyRef(value) => match value.and_then(|value| value.i31()) {
-            Some(value) => format!("i31:{}", value.get_s()),
-            None => format!("anyref:{}", value.is_some()),
+        Val::ExternRef(value) => match value {
+            Some(value) => match AnyRef::from_extern(store, *value) {
+                Ok(value) => format!("externref:{}", any(&value, store, depth)),
+                Err(error) => error.to_string(),
+            },
+            None => "externref:null".to_owned(),
+        },
+        Val::AnyRef(value) => match value {
+            Some(value) => any(value, store, depth),
+            None => "anyref:null".to_owned(),
         },
         Val::ExnRef(value) => format!("exnref:{}", value.is_some()),
+    }
+}
+
+/// A host value by its number; an object with what is in it, three deep.
+fn any(value: &AnyRef, store: &Store<()>, depth: u32) -> String {
+    if let Some(value) = value.i31() {
+        return format!("i31:{}", value.get_s());
+    }
+    let shown = |values: Vec<Val>| {
+        let values = values.iter().take(if depth < 3 { 8 } else { 0 });
+        values.map(|value| text(value, store, depth + 1)).collect::<Vec<_>>().join(" ")
+    };
+    match (value.as_struct(store), value.as_array(store)) {
+        (Ok(Some(object)), _) => match object.fields(store) {
+            Ok(fields) => format!("struct({} of {})", shown(fields.clone()), fields.len()),
+            Err(error) => error.to_string(),
+        },
+        (_, Ok(Some(array))) => {
+            let len = array.len(store).unwrap_or_default();
+            let first = (0..len.min(8)).filter_map(|index| array.get(store, index).ok());
+            format!("array({} of {len})", shown(first.collect()))
+        }
+        _ => {
+            let outside = value
+                .to_extern(store)
+                .and_then(|value| Ok(value.data(store)?.downcast_ref::<u64>().copied()));
+            format!("host:{outside:?}")
+        }
     }
 }

@@ -11,8 +11,8 @@ use crate::store::{AsContextMut, StoreContext};
 ///
 /// Good in the scope in which it was made: see [`Reference`](crate::Reference). The value is dropped on the thread that uses the store,
 /// some time after no reference of guest or host leads to it any more: when a host function has returned, the guest's call
-/// has ended, or an object is made. Collections know how many values there are, but not how much memory is behind them; a host that
-/// passes few but large ones may call [`Store::gc`](crate::Store::gc).
+/// has ended, or an object is made. Values count toward the limit of the heap and cause collections, but only with their own size, not with
+/// what they point to: a host that passes few values that own much may call [`Store::gc`](crate::Store::gc).
 #[derive(Clone, Copy, Debug)]
 pub struct ExternRef {
     rooted: Rooted,

@@ -21,12 +21,18 @@ struct Entry {
     object: u32,
 }
 
-/// New values after which there is a collection even if eden has room: a box is small, what is in it may not be.
-const MOST_NEW: usize = 1 << 14;
-/// Values up to which no collection is a full one because of them.
-const MIN_FULL: usize = 1 << 16;
-/// Bytes of live objects for which one more value is left to pile up: a full collection has to look at all of them.
-const BYTES_PER_VALUE: u64 = 256;
+/// Bytes of new values after which there is a collection even if eden has room: boxes are small, what is in them is not.
+const MOST_NEW: u64 = 1 << 20;
+/// Bytes of values up to which no collection is a full one because of them.
+const MIN_FULL: u64 = 4 << 20;
+/// A full collection has to look at all objects: for so many bytes of them, one more byte of values is left to pile up.
+const PATIENCE: u64 = 4;
+
+/// Bytes that a value is charged with, beside its box: its own size (not what it refers to), its entry, what an allocation costs.
+fn cost(value: &HostValue) -> u64 {
+    const OVERHEAD: usize = size_of::<Entry>() + 16;
+    (size_of_val::<dyn Any + Send + Sync>(&**value) + OVERHEAD) as u64
+}
 
 /// Values by handle. A value lives as long as its box.
 #[derive(Default)]
@@ -35,10 +41,12 @@ pub(crate) struct Externs {
     free: Vec<u32>,
     /// Handles whose boxes are young.
     young: Vec<u32>,
-    /// Values made since the last collection.
-    new: usize,
-    /// How many values may pile up before a full collection.
-    full_at: usize,
+    /// Bytes of all values; likewise below.
+    bytes: u64,
+    /// Of those made since the last collection.
+    new: u64,
+    /// How many may pile up before a full collection.
+    full_at: u64,
     /// Values whose boxes died.
     dead: Vec<HostValue>,
 }
@@ -46,7 +54,12 @@ pub(crate) struct Externs {
 impl Externs {
     /// Whether so many were made that dead ones ought to be looked for among old objects.
     pub fn crowded(&self) -> bool {
-        self.len() >= self.full_at.max(MIN_FULL)
+        self.bytes >= self.full_at.max(MIN_FULL)
+    }
+
+    /// Bytes that all values are charged with.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// After tracing, with `live` bytes of objects after a full collection: notes where boxes went, and which ones died.
@@ -59,11 +72,10 @@ impl Externs {
         self.young.clear();
         for handle in handles {
             let entry = &mut self.entries[handle as usize];
-            if entry.value.is_none() {
-                continue;
-            }
+            let Some(value) = &entry.value else { continue };
             let word = memory.load32(entry.object + OFF_WORD);
             if word & FORWARDED == 0 {
+                self.bytes -= cost(value);
                 self.dead.extend(entry.value.take());
                 self.free.push(handle);
                 continue;
@@ -74,7 +86,7 @@ impl Externs {
             }
         }
         if let Some(live) = live {
-            self.full_at = 2 * self.len() + (live / BYTES_PER_VALUE) as usize;
+            self.full_at = 2 * self.bytes + live / PATIENCE;
         }
     }
 
@@ -85,7 +97,7 @@ impl Externs {
 
 impl Heap {
     /// A new box around `value`. After a collection that finds the box unreachable, the value is one of [`Heap::take_dead`].
-    /// Collects also when many values were made since the last time.
+    /// Collects also when values of many bytes were made since the last time.
     ///
     /// # Errors
     /// When there is no room for the box: then `value` is dropped.
@@ -95,8 +107,10 @@ impl Heap {
         layouts: &impl Layouts,
         roots: &mut impl Roots,
     ) -> Result<Ref, OutOfMemory> {
-        if self.externs.new >= MOST_NEW {
-            self.make_room(0, layouts, roots)?;
+        let cost = cost(&value);
+        let extra = u32::try_from(cost).map_err(|_| OutOfMemory)?;
+        if self.externs.new + cost > MOST_NEW || !self.fits(extra) {
+            self.make_room(extra, layouts, roots)?;
         }
         let object = self.alloc(TYPE_EXTERN_BOX, u64::from(EXTERN_BOX_SIZE), layouts, roots)?;
         let externs = &mut self.externs;
@@ -109,7 +123,8 @@ impl Heap {
         };
         externs.entries[handle as usize] = Entry { value: Some(value), object: object.bits() };
         externs.young.push(handle);
-        externs.new += 1;
+        externs.new += cost;
+        externs.bytes += cost;
         self.memory.store32(object.bits() + OFF_HANDLE, handle);
         Ok(object)
     }

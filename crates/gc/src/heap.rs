@@ -177,12 +177,13 @@ impl Heap {
         &self.stats
     }
 
-    /// Bytes in use: eden and survivors at their full size, pages of old and large objects.
+    /// Bytes in use: eden and survivors at their full size, pages of old and large objects, values of the host.
     pub fn footprint(&self) -> u64 {
         u64::from(self.young.capacity())
             + self.old_bytes
             + self.large.old_bytes
             + self.large.young_bytes
+            + self.externs.bytes()
     }
 
     fn area(&mut self) -> &mut AllocArea {
@@ -332,7 +333,7 @@ impl Heap {
         Some((run, zero))
     }
 
-    fn fits(&self, extra: u32) -> bool {
+    pub(crate) fn fits(&self, extra: u32) -> bool {
         self.footprint() + u64::from(extra) <= self.config.limit
     }
 

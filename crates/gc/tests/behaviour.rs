@@ -234,6 +234,30 @@ fn short_lived_host_values_do_not_pile_up() {
 }
 
 #[test]
+fn the_limit_counts_host_values_by_their_size() {
+    let (limit, types) = (8 << 20, types());
+    let mut heap = heap(HeapConfig { limit, ..HeapConfig::default() });
+    let value = || Box::new([0u8; 100_000]);
+    // Ten times what fits, but not at a time.
+    for _ in 0..800 {
+        heap.alloc_extern(value(), &types, &mut NoRoots).unwrap();
+        drop(heap.take_dead());
+        assert!(
+            heap.extern_count() <= 22,
+            "a mebibyte of new ones, and those that were found last time"
+        );
+    }
+    let mut kept = Vec::new();
+    while let Ok(object) = heap.alloc_extern(value(), &types, &mut NoRoots) {
+        kept.push(heap.own(object).unwrap());
+    }
+    assert!((50..80).contains(&kept.len()), "{} of 100 KB in 8 MiB", kept.len());
+    kept.truncate(10);
+    assert!(heap.alloc_extern(value(), &types, &mut NoRoots).is_ok());
+    assert_eq!(heap.extern_count(), 11);
+}
+
+#[test]
 fn a_host_that_never_ends_a_scope_gets_dead_handles() {
     let mut heap = heap(small());
     let mark = heap.begin_scope();

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sterna::{
-    AnyRef, Caller, Config, Engine, ExternRef, Func, GcStress, I31, Instance, Limits, Linker,
-    Module, Owned, Store, Tier, Trap, TrapCode, Val,
+    AnyRef, Caller, Config, Engine, ExternRef, Func, FuncType, GcStress, Global, GlobalType,
+    HeapType, I31, Instance, Limits, Linker, Module, Mutability, Owned, RefType, Store, Tier, Trap,
+    TrapCode, Val, ValType,
 };
 
 use crate::{each_config, each_tier, instance};
@@ -384,5 +385,82 @@ fn an_exception_keeps_its_payload_out_of_its_scope() {
         let exception = error.downcast_ref::<sterna::Exception>().unwrap();
         let payload = exception.payload(&store).unwrap()[0].unwrap_extern_ref().unwrap();
         assert_eq!(payload.data(&store).unwrap().downcast_ref(), Some(&77));
+    });
+}
+
+#[test]
+fn objects_pass_a_host_function_in_a_small_heap() {
+    for (tier, times) in [(Tier::Opt, 3_000_000), (Tier::Interp, 300_000)] {
+        let engine = Engine::new(Config::new().tier(tier)).unwrap();
+        let module = Module::new(
+            &engine,
+            r#"(type $node (struct (field i32)))
+            (import "" "typed" (func $typed (param anyref) (result anyref)))
+            (import "" "untyped" (func $untyped (param anyref) (result anyref)))
+            (func (export "run") (param $times i32)
+                (loop $more
+                    (struct.new $node (local.get $times))
+                    (call $untyped (call $typed))
+                    (if (i32.ne (struct.get $node 0 (ref.cast (ref $node))) (local.get $times))
+                        (then (unreachable)))
+                    (br_if $more (local.tee $times (i32.sub (local.get $times) (i32.const 1))))))"#,
+        )
+        .unwrap();
+        let mut linker = Linker::<()>::new(&engine);
+        linker.func_wrap("", "typed", |value: Option<AnyRef>| value).unwrap();
+        let any = ValType::Ref(RefType::nullable(HeapType::Any));
+        let ty = FuncType::new([any], [any]);
+        linker
+            .func_new("", "untyped", ty, |_, params, results| {
+                results.copy_from_slice(params);
+                Ok(())
+            })
+            .unwrap();
+        let mut store = Store::new(&engine, ());
+        store.limits(Limits { heap_bytes: Some(1 << 20), ..Limits::default() });
+        let guest = linker.instantiate(&mut store, &module).unwrap();
+        let run = guest.get_typed_func::<i32, ()>(&mut store, "run").unwrap();
+        run.call(&mut store, times).unwrap();
+    }
+}
+
+#[test]
+fn segments_keep_values_of_the_host() {
+    each_config(stress, |engine| {
+        let module = Module::new(
+            engine,
+            r#"(import "" "value" (global $value externref))
+            (import "" "gc" (func $gc))
+            (type $array (array externref))
+            (elem $segment externref (global.get $value) (ref.null extern) (global.get $value))
+            (global $view anyref (any.convert_extern (global.get $value)))
+            (func (export "segment") (param externref) (result externref)
+                (call $gc)
+                (array.get $array
+                    (array.new_elem $array $segment (i32.const 0) (i32.const 3))
+                    (i32.const 2)))
+            (func (export "view") (param externref) (result externref)
+                (call $gc)
+                (extern.convert_any (global.get $view)))"#,
+        )
+        .unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let mut store = Store::new(engine, ());
+        let guest = store.scope(|store| {
+            let value = ExternRef::new(&mut *store, Counted::new(&count)).unwrap();
+            let ty = GlobalType::new(ValType::EXTERNREF, Mutability::Const);
+            let global = Global::new(&mut *store, ty, value.into()).unwrap();
+            let gc = Func::wrap(&mut *store, |mut caller: Caller<'_, ()>| caller.gc());
+            Instance::new(store, &module, &[global.into(), gc.into()]).unwrap()
+        });
+        for name in ["segment", "view", "segment", "view"] {
+            store.scope(|store| {
+                let mut results = [Val::NULL_EXTERN];
+                call(store, &guest, name, Val::NULL_EXTERN, &mut results);
+                let value = results[0].unwrap_extern_ref().unwrap();
+                assert!(value.data(&*store).unwrap().is::<Counted>(), "{name}");
+            });
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     });
 }
