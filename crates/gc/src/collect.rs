@@ -18,6 +18,16 @@ use crate::young::{Bump, YOUNG_END};
 /// Elements of an array between the one being forwarded and the one whose object is being fetched.
 const AHEAD: u32 = 8;
 
+/// Slots that wait while what they refer to is being fetched.
+const WAITING: usize = 8;
+
+/// A slot that is not forwarded yet, and the old object to be remembered if it then refers to a young one (0: none).
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    slot: u32,
+    holder: u32,
+}
+
 /// What a collection copied.
 pub(crate) struct Traced {
     /// Bytes that are in the old space now.
@@ -45,6 +55,9 @@ pub(crate) struct Tracer<'a, L: ?Sized, const FULL: bool> {
     aged: Bump,
     marked: Vec<u32>,
     promoted: u64,
+    /// A ring: an object's header is asked for when a slot is put in, and read when the slot is taken out.
+    waiting: [Waiting; WAITING],
+    next_waiting: usize,
 }
 
 impl Heap {
@@ -83,6 +96,8 @@ impl<'a, L: Layouts + ?Sized, const FULL: bool> Tracer<'a, L, FULL> {
             aged,
             marked: Vec::new(),
             promoted: 0,
+            waiting: [Waiting::default(); WAITING],
+            next_waiting: 0,
         }
     }
 
@@ -115,7 +130,7 @@ impl<'a, L: Layouts + ?Sized, const FULL: bool> Tracer<'a, L, FULL> {
         loop {
             if self.survivor_scan < self.survivors.next {
                 let at = self.survivor_scan;
-                self.survivor_scan = at + self.scan(at).0;
+                self.survivor_scan = at + self.scan(at, 0);
             } else if self.old_scan < self.old.next {
                 let at = self.old_scan;
                 // Before the scan, which may go on to another run and leave the rest of this one in `filled`.
@@ -125,8 +140,50 @@ impl<'a, L: Layouts + ?Sized, const FULL: bool> Tracer<'a, L, FULL> {
                 self.scan_range(range);
             } else if let Some(at) = self.marked.pop() {
                 self.scan_large(at);
-            } else {
+            } else if !self.forward_waiting() {
                 return;
+            }
+        }
+    }
+
+    /// Forwards all slots that wait; whether there were any.
+    fn forward_waiting(&mut self) -> bool {
+        let mut any = false;
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.slot != 0 {
+                self.forward_slot(waiting);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Lets a slot wait, and forwards the one that has waited longest.
+    #[inline(always)]
+    fn wait(&mut self, slot: u32, holder: u32) {
+        let target = self.memory.load32(slot);
+        if target & 7 != 0 || target < NULL_GUARD {
+            return;
+        }
+        if !FULL && target >= YOUNG_END && self.large.young_bytes == 0 {
+            return;
+        }
+        self.memory.prefetch(target);
+        let at = self.next_waiting;
+        self.next_waiting = (at + 1) % WAITING;
+        let first = std::mem::replace(&mut self.waiting[at], Waiting { slot, holder });
+        if first.slot != 0 {
+            self.forward_slot(first);
+        }
+    }
+
+    #[inline(always)]
+    fn forward_slot(&mut self, Waiting { slot, holder }: Waiting) {
+        if self.scan_slot(slot) && holder != 0 {
+            let word = self.memory.load32(holder + OFF_WORD);
+            if word & LOGGABLE != 0 {
+                self.memory.store32(holder + OFF_WORD, word & !LOGGABLE);
+                self.remembered.push(holder);
             }
         }
     }
@@ -270,45 +327,38 @@ impl<'a, L: Layouts + ?Sized, const FULL: bool> Tracer<'a, L, FULL> {
         !FULL && is_young(new)
     }
 
-    /// Scans a small object: its size, and whether it refers to young objects now.
+    /// Scans an object; its size. `holder` is it, if it is old, or 0.
     #[inline(always)]
-    fn scan(&mut self, at: u32) -> (u32, bool) {
+    fn scan(&mut self, at: u32, holder: u32) -> u32 {
         let layout = self.layout(at);
-        let mut young = false;
         match layout.kind() {
             Kind::Struct => {
                 let mut bits = layout.near_references();
                 while bits != 0 {
-                    young |= self.scan_slot(at + object::HEADER + 4 * bits.trailing_zeros());
+                    self.wait(at + object::HEADER + 4 * bits.trailing_zeros(), holder);
                     bits &= bits - 1;
                 }
                 for offset in layout.far_references() {
-                    young |= self.scan_slot(at + offset);
+                    self.wait(at + offset, holder);
                 }
-                (layout.size(), young)
+                layout.size()
             }
             Kind::Array => {
                 let len = self.memory.load32(at + OFF_LEN);
                 if layout.has_references() {
                     for index in 0..len {
-                        young |= self.scan_slot(at + layout.elements() + 4 * index);
+                        self.wait(at + layout.elements() + 4 * index, holder);
                     }
                 }
-                (array_size(layout.size(), len) as u32, young)
+                array_size(layout.size(), len) as u32
             }
         }
     }
 
-    /// Scans an object that is old now, and remembers it if it refers to young ones; its size.
+    /// Scans an object that is old now; its size. It will be remembered if it refers to young ones.
     #[inline(always)]
     fn scan_old(&mut self, at: u32) -> u32 {
-        let (size, young) = self.scan(at);
-        if young {
-            let word = self.memory.load32(at + OFF_WORD);
-            self.memory.store32(at + OFF_WORD, word & !LOGGABLE);
-            self.remembered.push(at);
-        }
-        size
+        self.scan(at, at)
     }
 
     fn scan_large(&mut self, at: u32) {

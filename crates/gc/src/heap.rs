@@ -456,8 +456,9 @@ impl Heap {
         self.stats.bytes_live = live;
         let growth = live.max(self.config.min_growth);
         self.threshold = self.old_bytes + self.large.old_bytes + growth;
-        // Keep what the growth until the next full collection will use.
-        self.pages.trim(&self.memory, growth);
+        // Keep what the growth until the next full collection will use, and what that will copy to: memory that the system has to
+        // provide anew costs more time than the copying.
+        self.pages.trim(&self.memory, growth + live);
         self.empty_eden();
     }
 

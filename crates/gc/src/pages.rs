@@ -118,21 +118,28 @@ impl Pages {
     pub fn trim(&mut self, memory: &Memory, keep: u64) {
         let keep = u32::try_from(keep >> LOG2_PAGE).unwrap_or(u32::MAX);
         for (&start, &len) in self.free.iter().rev() {
-            if self.dirty <= keep {
-                return;
-            }
+            let excess = self.dirty.saturating_sub(keep);
             let uses = &mut self.uses[start as usize..(start + len) as usize];
-            let dirty = uses.iter().filter(|value| **value == Use::Dirty as u8).count();
+            // From the end of the run, hardly more than needed: what is written to again is at its beginning.
+            let (mut first, mut dirty) = (uses.len(), 0);
+            for part in uses.rchunks(BLOCK_PAGES[0] as usize) {
+                if dirty >= excess {
+                    break;
+                }
+                first -= part.len();
+                dirty += part.iter().filter(|value| **value == Use::Dirty as u8).count() as u32;
+            }
             if dirty == 0 {
                 continue;
             }
             // Whole system pages only: where those are larger than ours, the rest stays resident and is not counted.
-            memory.discard((start as usize) << LOG2_PAGE..((start + len) as usize) << LOG2_PAGE);
+            let from = start as usize + first;
+            memory.discard(from << LOG2_PAGE..((start + len) as usize) << LOG2_PAGE);
             let exact = sterna_sys::vm::page_size() <= PAGE as usize;
             if exact {
-                uses.fill(Use::Clean as u8);
+                uses[first..].fill(Use::Clean as u8);
             }
-            self.dirty = self.dirty.saturating_sub(dirty as u32);
+            self.dirty -= dirty;
         }
     }
 
@@ -184,7 +191,7 @@ fn room_of(len: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK_PAGES, PAGE, Pages, Use};
+    use super::{BLOCK_PAGES, Memory, PAGE, Pages, Use};
 
     #[test]
     fn runs_merge_when_released() {
@@ -201,6 +208,19 @@ mod tests {
         assert_eq!((pages.free.len(), pages.by_len.len(), pages.room()), (1, 1, room));
         let dirty = (1..40).sum::<u32>() + 10 * BLOCK_PAGES[0];
         assert_eq!(pages.dirty, dirty);
+    }
+
+    #[test]
+    fn trimming_keeps_the_lowest_pages() {
+        let (mut pages, memory) = (Pages::new(), Memory::new().unwrap());
+        let runs: Vec<_> = (0..4).filter_map(|_| pages.alloc_block()).collect();
+        runs.iter().for_each(|run| pages.release(run));
+        let block = BLOCK_PAGES[0];
+        pages.trim(&memory, u64::from(3 * block / 2 * PAGE));
+        assert!((block / 2..=3 * block / 2).contains(&pages.dirty));
+        assert_eq!([0, 3].map(|at| pages.of(runs[at].start)), [Use::Dirty, Use::Clean]);
+        pages.trim(&memory, 0);
+        assert_eq!((pages.dirty, pages.of(runs[0].start)), (0, Use::Clean));
     }
 
     #[test]
