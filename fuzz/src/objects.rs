@@ -26,6 +26,8 @@ enum Ty {
     Exn,
     Struct(usize),
     Array(usize),
+    /// Of the type of a function of the program.
+    Func(usize),
 }
 
 impl fmt::Display for Ty {
@@ -40,6 +42,7 @@ impl fmt::Display for Ty {
             Ty::Exn => f.write_str("exnref"),
             Ty::Struct(index) => write!(f, "(ref null $s{index})"),
             Ty::Array(index) => write!(f, "(ref null $a{index})"),
+            Ty::Func(index) => write!(f, "(ref null $t_f{index})"),
         }
     }
 }
@@ -130,7 +133,8 @@ impl Plan {
     fn new(random: &mut Random) -> Plan {
         let mut plan = Plan { legacy: random.one_in(3), ..Plan::default() };
         let (structs, arrays) = (2 + random.below(5) as usize, 2 + random.below(4) as usize);
-        let ty = |random: &mut Random| any_type(random, structs, arrays);
+        let funcs = 3 + random.below(5) as usize;
+        let ty = |random: &mut Random| any_type(random, structs, arrays, funcs);
         for index in 0..structs {
             let parent =
                 (index > 0 && !random.one_in(3)).then(|| random.below(index as u64) as usize);
@@ -149,7 +153,7 @@ impl Plan {
         };
         plan.tags = (0..1 + random.below(4)).map(|_| types(random, 3)).collect();
         plan.globals = (0..2 + random.below(6)).map(|_| ty(random)).collect();
-        plan.funcs = (0..3 + random.below(5))
+        plan.funcs = (0..funcs)
             .map(|_| Signature { params: types(random, 3), results: types(random, 2) })
             .collect();
         plan
@@ -165,6 +169,10 @@ impl Plan {
         }
         for (index, field) in self.arrays.iter().enumerate() {
             *text += &format!("    (type $a{index} (array {field}))\n");
+        }
+        for (index, Signature { params, results }) in self.funcs.iter().enumerate() {
+            let (params, results) = (list(params), list(results));
+            *text += &format!("    (type $t_f{index} (func (param{params}) (result{results})))\n");
         }
         *text += "  )\n";
     }
@@ -185,8 +193,8 @@ impl Plan {
 }
 
 /// Any type, references more often than numbers.
-fn any_type(random: &mut Random, structs: usize, arrays: usize) -> Ty {
-    match random.below(14) {
+fn any_type(random: &mut Random, structs: usize, arrays: usize, funcs: usize) -> Ty {
+    match random.below(15) {
         0..3 => Ty::I32,
         3 => Ty::I64,
         4 => Ty::F64,
@@ -194,7 +202,8 @@ fn any_type(random: &mut Random, structs: usize, arrays: usize) -> Ty {
         6 | 7 => Ty::Any,
         8 => Ty::Extern,
         9 => Ty::Exn,
-        10..12 => Ty::Array(random.below(arrays as u64) as usize),
+        10 => Ty::Func(random.below(funcs as u64) as usize),
+        11 | 12 => Ty::Array(random.below(arrays as u64) as usize),
         _ => Ty::Struct(random.below(structs as u64) as usize),
     }
 }
@@ -212,6 +221,7 @@ fn heap_type(ty: Ty) -> String {
     match ty {
         Ty::Struct(index) => format!("$s{index}"),
         Ty::Array(index) => format!("$a{index}"),
+        Ty::Func(index) => format!("$t_f{index}"),
         other => other.to_string().trim_end_matches("ref").to_owned(),
     }
 }

@@ -85,6 +85,11 @@ impl Type {
         self.is_any() || matches!(self, Type::ExternRef | Type::ExnRef)
     }
 
+    /// The type of where this value and others meet: another one of the same wasm type need not be an object.
+    pub(crate) fn joined(self) -> Type {
+        if self == Type::ObjectRef { Type::AnyRef } else { self }
+    }
+
     /// Whether values are of the hierarchy `any`.
     pub fn is_any(self) -> bool {
         matches!(self, Type::AnyRef | Type::ObjectRef)

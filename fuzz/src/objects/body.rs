@@ -28,7 +28,12 @@ impl<'a> Body<'a> {
     pub fn new(plan: &'a Plan, index: usize, random: &'a mut Random) -> Body<'a> {
         let mut locals = plan.funcs[index].params.clone();
         for _ in 0..2 + random.below(8) {
-            locals.push(super::any_type(random, plan.structs.len(), plan.arrays.len()));
+            locals.push(super::any_type(
+                random,
+                plan.structs.len(),
+                plan.arrays.len(),
+                plan.funcs.len(),
+            ));
         }
         let budget = 30 + random.below(250) as u32;
         Body {
@@ -57,7 +62,7 @@ impl<'a> Body<'a> {
             .collect();
         let index = self.index;
         format!(
-            "  (func $f{index} (export \"f{index}\") (param{}) (result{}) (local{locals})\n    {}\n{statements}{results}  )\n",
+            "  (func $f{index} (export \"f{index}\") (type $t_f{index}) (param{}) (result{}) (local{locals})\n    {}\n{statements}{results}  )\n",
             list(&signature.params),
             list(&signature.results),
             burn(),
@@ -75,7 +80,8 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn any_type(&mut self) -> Ty {
-        super::any_type(self.random, self.plan.structs.len(), self.plan.arrays.len())
+        let Plan { structs, arrays, funcs, .. } = self.plan;
+        super::any_type(self.random, structs.len(), arrays.len(), funcs.len())
     }
 
     /// An expression of a type.
@@ -127,6 +133,7 @@ impl<'a> Body<'a> {
             Ty::I31 | Ty::Any => format!("(ref.i31 (i32.const {}))", self.random.edgy() as i32),
             Ty::Struct(index) => self.fresh_struct(index, 0),
             Ty::Array(index) => self.fresh_array(index, 0),
+            Ty::Func(index) => format!("(ref.func $f{index})"),
             Ty::Extern | Ty::Exn => format!("(ref.null {})", heap_type(ty)),
         }
     }
@@ -147,6 +154,7 @@ impl<'a> Body<'a> {
                 self.expr(if self.plan.matches(sub, Ty::Any) { sub } else { Ty::I31 }, depth)
             }
             Ty::Exn => self.caught(depth),
+            Ty::Func(_) => self.leaf(ty),
             Ty::Struct(_) | Ty::Array(_) if self.random.one_in(3) => self.cast(ty, depth),
             Ty::Struct(index) => {
                 let subs: Vec<usize> = (0..self.plan.structs.len())
@@ -228,6 +236,7 @@ impl<'a> Body<'a> {
         let fresh = match ty {
             Ty::Struct(index) => self.fresh_struct(index, 0),
             Ty::Array(index) => self.fresh_array(index, 0),
+            Ty::Func(index) => format!("(ref.func $f{index})"),
             _ => "(ref.i31 (i32.const 77))".to_owned(),
         };
         let label = self.label();
@@ -338,9 +347,17 @@ impl<'a> Body<'a> {
         let callee = self.callee();
         let signature = &self.plan.funcs[callee];
         let [result] = signature.results[..] else { return None };
-        self.plan
-            .matches(result, ty)
-            .then(|| format!("(call $f{callee}{})", self.arguments(&signature.params, depth)))
+        if !self.plan.matches(result, ty) {
+            return None;
+        }
+        let arguments = self.arguments(&signature.params, depth);
+        Some(match self.random.one_in(2) {
+            true => format!("(call $f{callee}{arguments})"),
+            false => {
+                let func = self.non_null(Ty::Func(callee), depth);
+                format!("(call_ref $t_f{callee}{arguments} {func})")
+            }
+        })
     }
 
     fn table_of(&mut self, ty: Ty, depth: u32) -> Option<String> {

@@ -230,11 +230,11 @@ impl Build<'_> {
         self.terminate_edges(Op::Br, List::default(), edge, 1);
         let mark = self.mark();
         for i in 0..params {
-            let ty = self.graph.ty(self.cx.scratch[i]);
+            let ty = self.graph.ty(self.cx.scratch[i]).joined();
             self.cx.stack[stack_at + i] = self.graph.push_param(header, ty);
         }
         for (i, &local) in self.cx.loops.assigned(index).iter().enumerate() {
-            let ty = self.graph.ty(self.cx.scratch[params + i]);
+            let ty = self.graph.ty(self.cx.scratch[params + i]).joined();
             let param = self.graph.push_param(header, ty);
             self.cx.locals.set(local, param, mark);
         }
@@ -539,7 +539,7 @@ impl Build<'_> {
                 }
                 // What edges that do not change the local pass.
                 self.cx.scratch.push(self.cx.locals.get(changed.local));
-                value = self.graph.push_param(block, self.graph.ty(value));
+                value = self.graph.push_param(block, self.graph.ty(value).joined());
             }
             self.cx.locals.set(changed.local, value, mark);
         }
@@ -591,7 +591,7 @@ impl Build<'_> {
             let edge = pending.edges[at as usize];
             let value = pending.results[(edge.results + i) as usize];
             if found.is_some_and(|found| found != value) {
-                return Err(self.graph.ty(value));
+                return Err(self.graph.ty(value).joined());
             }
             found = Some(value);
             at = edge.next;

@@ -139,7 +139,7 @@ impl Build<'_> {
                     self.cx.stack.truncate(at);
                     return self.push(value);
                 }
-                let ty = self.graph.ty(a);
+                let ty = self.graph.ty(a).joined();
                 self.emit_stack(Op::Select, 3, 0, &[ty]);
             }
             _ => {}
