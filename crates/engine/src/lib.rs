@@ -52,6 +52,10 @@
 //! [`Func::call`] takes and returns [`Val`]s when types are known only at run time. The Rust types of WebAssembly values are those
 //! of [`WasmTy`].
 //!
+//! # Objects
+//! Structures, arrays and values of the host that guests refer to are freed by a garbage collector. [`StructRef`], [`ArrayRef`], [`AnyRef`] and
+//! [`ExternRef`] are the host's references to them; how long they last is said at [`Reference`].
+//!
 //! # Errors
 //! Everything returns [`Error`], which carries any `std` error: a [`Trap`] with its backtrace if the guest went wrong, a
 //! [`ModuleError`] or [`TextError`] if a module did, an [`UnknownImportError`] or [`LinkError`] in between, and the error of a
@@ -83,7 +87,7 @@
 //! and [`Module::serialize`] keeps the result for other processes. Programs behave the same in every tier.
 //!
 //! # Guests that cannot be trusted
-//! A guest reaches what its imports give it, and nothing else. [`Store::limits`] bounds its memory, tables and instances,
+//! A guest reaches what its imports give it, and nothing else. [`Store::limits`] bounds its memory, tables, objects and instances,
 //! [`Config::max_native_stack`] and [`Config::max_value_stack`] its recursion, and [`Store::interrupt_handle`] stops it from
 //! another thread.
 //!

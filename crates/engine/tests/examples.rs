@@ -11,6 +11,8 @@ mod limits_and_interruption;
 mod linking;
 #[path = "../examples/many_instances.rs"]
 mod many_instances;
+#[path = "../examples/objects.rs"]
+mod objects;
 
 #[test]
 fn hello_runs() {
@@ -37,6 +39,11 @@ fn many_instances_runs() {
     many_instances::main().unwrap();
 }
 
+#[test]
+fn objects_runs() {
+    objects::main().unwrap();
+}
+
 /// An example that is not in the list above would never run.
 #[test]
 fn all_examples_are_run() {
@@ -44,6 +51,13 @@ fn all_examples_are_run() {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
     names.sort();
-    let run = ["hello", "host_functions", "limits_and_interruption", "linking", "many_instances"];
+    let run = [
+        "hello",
+        "host_functions",
+        "limits_and_interruption",
+        "linking",
+        "many_instances",
+        "objects",
+    ];
     assert_eq!(names, run.map(|name| format!("{name}.rs")));
 }
