@@ -8,10 +8,18 @@
 use sterna_base::BitSet;
 use sterna_isa::{Class, Op};
 
-use crate::graph::{Block, Graph, Inst, Opcode, Value};
+use crate::graph::{Graph, Inst, Opcode, Value};
+
+sterna_base::entity! {
+    /// A value that can refer to an object, by its position among those: mostly few values are.
+    struct Reference("ref");
+}
 
 /// Most words of memory for the analysis: functions beyond stay in the tier below.
 const MAX_WORDS: usize = 1 << 23;
+
+/// No [`Reference`].
+const NONE: u32 = u32::MAX;
 
 /// Live references at the safepoints of a function.
 #[derive(Default)]
@@ -21,7 +29,10 @@ pub struct Roots {
     /// Per safepoint, by ascending instruction: where its list begins in `values`.
     safepoints: Vec<(Inst, u32)>,
     values: Vec<Value>,
-    live_in: Vec<BitSet<Value>>,
+    references: Vec<Value>,
+    /// Per value: its position in `references`, or [`NONE`].
+    positions: Vec<u32>,
+    live_in: Vec<BitSet<Reference>>,
 }
 
 impl Roots {
@@ -31,10 +42,11 @@ impl Roots {
         self.safepoints.clear();
         self.values.clear();
         self.live_in.clear();
-        if !graph.values.iter().any(|value| value.ty.is_object()) {
+        self.number(graph);
+        if self.references.is_empty() {
             return true;
         }
-        if graph.num_blocks() * (graph.num_values() / 64 + 1) > MAX_WORDS {
+        if graph.num_blocks() * (self.references.len() / 64 + 1) > MAX_WORDS {
             return false;
         }
         self.live_in.resize_with(graph.num_blocks(), BitSet::default);
@@ -69,6 +81,36 @@ impl Roots {
         &self.values[start..end]
     }
 
+    /// Numbers the values that are to be followed.
+    fn number(&mut self, graph: &Graph) {
+        self.references.clear();
+        self.positions.clear();
+        for value in (0..graph.num_values() as u32).map(Value::from_u32) {
+            let is_reference = graph.ty(value).is_object() && graph.constant(value).is_none();
+            self.positions.push(if is_reference { self.references.len() as u32 } else { NONE });
+            if is_reference {
+                self.references.push(value);
+            }
+        }
+    }
+
+    fn reference(&self, value: Value) -> Option<Reference> {
+        let position = self.positions[value.index()];
+        (position != NONE).then(|| Reference::from_u32(position))
+    }
+
+    fn use_all(&self, values: &[Value], live: &mut BitSet<Reference>) {
+        for reference in values.iter().filter_map(|&value| self.reference(value)) {
+            live.insert(reference);
+        }
+    }
+
+    fn remove(&self, value: Value, live: &mut BitSet<Reference>) {
+        if let Some(reference) = self.reference(value) {
+            live.remove(reference);
+        }
+    }
+
     /// Goes through all blocks, last to first; whether a set grew.
     fn round(&mut self, graph: &Graph, record: bool) -> bool {
         let mut grew = false;
@@ -78,50 +120,41 @@ impl Roots {
             for inst in graph.block_insts(block).rev() {
                 self.step(graph, inst, &mut live, record);
             }
-            remove_params(graph, block, &mut live);
+            for &param in graph.list(graph.block(block).params) {
+                self.remove(param, &mut live);
+            }
             grew |= self.live_in[block.index()].union_with(&live);
         }
         grew
     }
 
     /// Makes the set after an instruction that before it.
-    fn step(&mut self, graph: &Graph, inst: Inst, live: &mut BitSet<Value>, record: bool) {
+    fn step(&mut self, graph: &Graph, inst: Inst, live: &mut BitSet<Reference>, record: bool) {
         let landing = graph.landing(inst);
         for edge in graph.edges(inst).chain(landing.map(|landing| landing.edge)) {
             let edge = graph.edge(edge);
             live.union_with(&self.live_in[edge.block.index()]);
-            use_all(graph, graph.list(edge.args), live);
+            self.use_all(graph.list(edge.args), live);
         }
         if let Some(landing) = landing {
             // Comes into being where the call lands.
-            live.remove(landing.exn);
+            self.remove(landing.exn, live);
         }
         for result in graph.results(inst) {
-            live.remove(result);
+            self.remove(result, live);
         }
         if let Some(state) = graph.state(inst) {
-            use_all(graph, graph.list(state.values), live);
+            self.use_all(graph.list(state.values), live);
         }
         if record && is_safepoint(graph.inst(inst).op) && !live.is_empty() {
             self.safepoints.push((inst, self.values.len() as u32));
-            self.values.extend(live.iter());
-            self.kept.union_with(live);
+            for reference in live.iter() {
+                let value = self.references[reference.index()];
+                self.values.push(value);
+                self.kept.insert(value);
+            }
         }
-        use_all(graph, graph.args(inst), live);
-    }
-}
-
-fn remove_params(graph: &Graph, block: Block, live: &mut BitSet<Value>) {
-    for &param in graph.list(graph.block(block).params) {
-        live.remove(param);
-    }
-}
-
-fn use_all(graph: &Graph, values: &[Value], live: &mut BitSet<Value>) {
-    for &value in values {
-        if graph.ty(value).is_object() && graph.constant(value).is_none() {
-            live.insert(value);
-        }
+        self.use_all(graph.args(inst), live);
     }
 }
 

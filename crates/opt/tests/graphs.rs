@@ -9,6 +9,7 @@ use std::path::Path;
 use sterna_isa::{Feature, FeatureSet};
 use sterna_module::Module;
 use sterna_opt::passes::Passes;
+use sterna_opt::roots::Roots;
 use sterna_opt::{BuildOptions, Builder, Graph, parse};
 
 fn render(source: &str) -> String {
@@ -56,4 +57,26 @@ fn graphs() {
         "differs from the .graph file (BLESS=1 accepts):\n{}",
         failed.join("\n")
     );
+}
+
+#[test]
+fn a_large_function_with_few_references_is_analysed() {
+    let ifs = "(if (local.get 0) (then (local.set 0 (i32.mul (local.get 0) (local.get 1)))))\n"
+        .repeat(15_000);
+    let source = format!(
+        "(module (import \"\" \"f\" (func $f)) (tag $t)
+        (func (param i32 i32) (result i32)
+          (block $h (result exnref) (try_table (catch_all_ref $h) {ifs} (call $f)) (return (local.get 0)))
+          (call $f)
+          (throw_ref)))"
+    );
+    let wasm = wat::parse_str(source).expect("valid text");
+    let module = Module::decode(wasm, &FeatureSet::DEFAULT, 1).expect("valid module");
+    let (mut builder, mut graph) = (Builder::new(), Graph::default());
+    let func = module.defined_funcs().next().unwrap();
+    builder.build(&module, func, &BuildOptions::default(), &mut graph).expect("supported");
+    assert!(graph.num_blocks() * graph.num_values() / 64 > 1 << 23, "large enough to matter");
+    let mut roots = Roots::default();
+    assert!(roots.compute(&graph));
+    assert!(!roots.is_empty(), "the exception is kept across the second call");
 }
