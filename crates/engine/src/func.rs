@@ -214,7 +214,7 @@ impl<P: WasmList, R: WasmList> TypedFunc<P, R> {
     /// When a host function does.
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
-        let store = store.as_context_mut();
+        let mut store = store.as_context_mut();
         let func = self.func.handle.get(store.id())?;
         let mut slots = [MaybeUninit::<Slot>::uninit(); MAX_SLOTS];
         let used = const {
@@ -225,12 +225,12 @@ impl<P: WasmList, R: WasmList> TypedFunc<P, R> {
         slots[..used].fill(MaybeUninit::new(0));
         let at: *mut Slot = slots.as_mut_ptr().cast();
         // SAFETY: there is room for the slots of all parameters.
-        unsafe { params.store(store.home(), at) }?;
+        unsafe { params.store(store.rt_mut(), at) }?;
         // SAFETY: these are initialized, and nobody else refers to them.
         let slots = unsafe { std::slice::from_raw_parts_mut(at, used) };
         // SAFETY: the function is of this store and of this type (checked by `Func::typed`), and so are the parameters.
         unsafe { rt::Store::call(store.rt_ptr(), func, slots) }.map_err(Error::from_trap)?;
         // SAFETY: the function has left results of its type.
-        Ok(unsafe { R::load(store.home(), at) })
+        Ok(unsafe { R::load(store.rt_mut(), at) })
     }
 }

@@ -12,7 +12,7 @@ use sterna_runtime::{HostCall, HostClosure};
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::store::{AsContextMut, Home, StoreContextMut};
+use crate::store::{AsContextMut, StoreContextMut};
 use crate::typed::{WasmList, WasmTy, for_each_tuple};
 use crate::value::Val;
 
@@ -111,7 +111,7 @@ pub unsafe trait WasmRet {
     /// # Safety
     /// `to` must be valid for writing the slots of `TYPES`.
     #[doc(hidden)]
-    unsafe fn finish(self, store: Home<'_>, to: *mut Slot) -> Result<()>;
+    unsafe fn finish(self, store: &mut rt::Store, to: *mut Slot) -> Result<()>;
 }
 
 // SAFETY: a list.
@@ -119,7 +119,7 @@ unsafe impl<R: WasmList> WasmRet for R {
     const TYPES: &'static [ValType] = R::TYPES;
 
     #[inline(always)]
-    unsafe fn finish(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
+    unsafe fn finish(self, store: &mut rt::Store, to: *mut Slot) -> Result<()> {
         // SAFETY: passed on from the caller.
         unsafe { self.store(store, to) }
     }
@@ -130,7 +130,7 @@ unsafe impl<R: WasmList> WasmRet for Result<R> {
     const TYPES: &'static [ValType] = R::TYPES;
 
     #[inline(always)]
-    unsafe fn finish(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
+    unsafe fn finish(self, store: &mut rt::Store, to: *mut Slot) -> Result<()> {
         // SAFETY: passed on from the caller.
         unsafe { self?.store(store, to) }
     }
@@ -151,17 +151,17 @@ macro_rules! into_func {
             F: Fn($($name),*) -> R + Send + Sync + 'static,
         {
             fn into_host(self) -> HostBody {
-                let closure = move |call: HostCall<'_>| {
-                    // SAFETY: the store is suspended in this function.
-                    let home = Home::new(unsafe { call.store.as_ref() });
+                let closure = move |mut call: HostCall<'_>| {
                     let slots = call.slots.as_mut_ptr();
+                    // SAFETY: the store is suspended in this function, which alone uses it.
+                    let store = unsafe { call.store.as_mut() };
                     // SAFETY: guest code has put parameters of the function's type in the slots.
-                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(home, slots) };
+                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(store, slots) };
                     let result = self($($name),*);
                     // SAFETY: as above.
-                    let home = Home::new(unsafe { call.store.as_ref() });
+                    let store = unsafe { call.store.as_mut() };
                     // SAFETY: the slots have room for the results of the function's type.
-                    unsafe { result.finish(home, slots) }.map_err(Error::into_host)
+                    unsafe { result.finish(store, slots) }.map_err(Error::into_host)
                 };
                 let ty = FuncType::new([$($name::TYPE),*], R::TYPES);
                 HostBody { ty, closure: Arc::new(closure) }
@@ -174,17 +174,19 @@ macro_rules! into_func {
             F: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static,
         {
             fn into_host(self) -> HostBody {
-                let closure = move |call: HostCall<'_>| {
+                let closure = move |mut call: HostCall<'_>| {
+                    let slots = call.slots.as_mut_ptr();
+                    // SAFETY: the store is suspended in this function, which alone uses it.
+                    let store = unsafe { call.store.as_mut() };
+                    // SAFETY: guest code has put parameters of the function's type in the slots.
+                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(store, slots) };
                     // SAFETY: the runtime calls this in a store of the type that the function was made for.
                     let store = unsafe { StoreContextMut::<T>::from_rt(call.store) };
-                    let slots = call.slots.as_mut_ptr();
-                    // SAFETY: guest code has put parameters of the function's type in the slots.
-                    let ($($name,)*) = unsafe { <($($name,)*) as WasmList>::load(store.home(), slots) };
                     let result = self(Caller::new(store, call.caller), $($name),*);
-                    // SAFETY: the store is suspended in this function, and the borrow of it has ended.
-                    let home = Home::new(unsafe { call.store.as_ref() });
+                    // SAFETY: as above; the borrow of the store has ended.
+                    let store = unsafe { call.store.as_mut() };
                     // SAFETY: the slots have room for the results of the function's type.
-                    unsafe { result.finish(home, slots) }.map_err(Error::into_host)
+                    unsafe { result.finish(store, slots) }.map_err(Error::into_host)
                 };
                 let ty = FuncType::new([$($name::TYPE),*], R::TYPES);
                 HostBody { ty, closure: Arc::new(closure) }

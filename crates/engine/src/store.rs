@@ -260,19 +260,14 @@ impl<'a, T> StoreContext<'a, T> {
 
 /// Where references are at home: what is needed to take them out of slots and put them there.
 #[derive(Clone, Copy)]
-pub struct Home<'a> {
-    pub(crate) id: StoreId,
-    pub(crate) rt: &'a rt::Store,
+pub(crate) struct Home<'a> {
+    pub id: StoreId,
+    pub rt: &'a rt::Store,
 }
 
-impl<'a> Home<'a> {
-    #[inline(always)]
-    pub(crate) fn new(rt: &'a rt::Store) -> Home<'a> {
-        Home { id: rt.id(), rt }
-    }
-
+impl Home<'_> {
     /// The top of the hierarchy of a heap type with type ids for indices.
-    pub(crate) fn top(self, ty: HeapType) -> HeapType {
+    pub fn top(self, ty: HeapType) -> HeapType {
         match ty {
             HeapType::Func | HeapType::NoFunc => HeapType::Func,
             HeapType::Extern | HeapType::NoExtern => HeapType::Extern,

@@ -3,13 +3,14 @@
 
 use sterna_abi::Slot;
 use sterna_isa::{HeapType, RefType, ValType};
+use sterna_runtime as rt;
 
 use crate::anyref::{AnyRef, I31};
 use crate::arrayref::ArrayRef;
 use crate::error::Result;
 use crate::externref::ExternRef;
 use crate::func::Func;
-use crate::store::Home;
+use crate::rooted::{Reference, Rooted};
 use crate::structref::StructRef;
 use crate::value::V128;
 
@@ -31,14 +32,14 @@ pub unsafe trait WasmTy: Copy + Send + Sync + 'static {
     /// # Safety
     /// `to` must be valid for writing `SLOTS` slots.
     #[doc(hidden)]
-    unsafe fn store(self, store: Home<'_>, to: *mut Slot) -> Result<()>;
+    unsafe fn store(self, store: &mut rt::Store, to: *mut Slot) -> Result<()>;
 
     /// Reads the value.
     ///
     /// # Safety
     /// `from` must be valid for reading `SLOTS` slots that hold such a value of this store.
     #[doc(hidden)]
-    unsafe fn load(store: Home<'_>, from: *const Slot) -> Self;
+    unsafe fn load(store: &mut rt::Store, from: *const Slot) -> Self;
 }
 
 macro_rules! one_slot {
@@ -48,7 +49,7 @@ macro_rules! one_slot {
             const TYPE: ValType = $wasm;
 
             #[inline(always)]
-            unsafe fn store(self, $to_store: Home<'_>, to: *mut Slot) -> Result<()> {
+            unsafe fn store(self, $to_store: &mut rt::Store, to: *mut Slot) -> Result<()> {
                 let $value = self;
                 let slot: Slot = $to;
                 // SAFETY: the caller's promise.
@@ -57,7 +58,7 @@ macro_rules! one_slot {
             }
 
             #[inline(always)]
-            unsafe fn load($from_store: Home<'_>, from: *const Slot) -> Self {
+            unsafe fn load($from_store: &mut rt::Store, from: *const Slot) -> Self {
                 // SAFETY: the caller's promise.
                 let $slot = unsafe { from.read() };
                 $from
@@ -74,11 +75,11 @@ one_slot! {
     f32, ValType::F32, (value, _) => u64::from(value.to_bits()), (_, slot) => f32::from_bits(slot as u32);
     f64, ValType::F64, (value, _) => value.to_bits(), (_, slot) => f64::from_bits(slot);
     Option<Func>, ValType::FUNCREF,
-        (func, store) => func.map_or(Ok(0), |func| func.slot(store.id))?,
-        (store, slot) => Func::from_slot(store.id, slot);
+        (func, store) => func.map_or(Ok(0), |func| func.slot(store.id()))?,
+        (store, slot) => Func::from_slot(store.id(), slot);
     Func, ValType::Ref(RefType::non_null(HeapType::Func)),
-        (func, store) => func.slot(store.id)?,
-        (store, slot) => Func::from_slot(store.id, slot).expect("not null, by its type");
+        (func, store) => func.slot(store.id())?,
+        (store, slot) => Func::from_slot(store.id(), slot).expect("not null, by its type");
     I31, ValType::Ref(RefType::non_null(HeapType::I31)),
         (value, _) => value.slot(),
         (_, slot) => I31::from_slot(slot).expect("not null, by its type");
@@ -86,29 +87,29 @@ one_slot! {
         (value, _) => value.map_or(0, |value| value.slot()),
         (_, slot) => I31::from_slot(slot);
     ExternRef, ValType::Ref(RefType::non_null(HeapType::Extern)),
-        (value, store) => value.slot(store)?,
-        (store, slot) => ExternRef::from_slot(store, slot).expect("not null, by its type");
+        (value, store) => value.rooted().slot_mut(store)?,
+        (store, slot) => ExternRef::from_rooted(Rooted::new_mut(store, slot));
     Option<ExternRef>, ValType::Ref(RefType::nullable(HeapType::Extern)),
-        (value, store) => value.map_or(Ok(0), |value| value.slot(store))?,
-        (store, slot) => ExternRef::from_slot(store, slot);
+        (value, store) => value.map_or(Ok(0), |value| value.rooted().slot_mut(store))?,
+        (store, slot) => (slot != 0).then(|| ExternRef::from_rooted(Rooted::new_mut(store, slot)));
     AnyRef, ValType::Ref(RefType::non_null(HeapType::Any)),
-        (value, store) => value.slot(store)?,
-        (store, slot) => AnyRef::from_slot(store, slot).expect("not null, by its type");
+        (value, store) => value.rooted().slot_mut(store)?,
+        (store, slot) => AnyRef::from_rooted(Rooted::new_mut(store, slot));
     Option<AnyRef>, ValType::Ref(RefType::nullable(HeapType::Any)),
-        (value, store) => value.map_or(Ok(0), |value| value.slot(store))?,
-        (store, slot) => AnyRef::from_slot(store, slot);
+        (value, store) => value.map_or(Ok(0), |value| value.rooted().slot_mut(store))?,
+        (store, slot) => (slot != 0).then(|| AnyRef::from_rooted(Rooted::new_mut(store, slot)));
     StructRef, ValType::Ref(RefType::non_null(HeapType::Struct)),
-        (value, store) => value.slot(store)?,
-        (store, slot) => StructRef::from_slot(store, slot).expect("not null, by its type");
+        (value, store) => value.rooted().slot_mut(store)?,
+        (store, slot) => StructRef::from_rooted(Rooted::new_mut(store, slot));
     Option<StructRef>, ValType::Ref(RefType::nullable(HeapType::Struct)),
-        (value, store) => value.map_or(Ok(0), |value| value.slot(store))?,
-        (store, slot) => StructRef::from_slot(store, slot);
+        (value, store) => value.map_or(Ok(0), |value| value.rooted().slot_mut(store))?,
+        (store, slot) => (slot != 0).then(|| StructRef::from_rooted(Rooted::new_mut(store, slot)));
     ArrayRef, ValType::Ref(RefType::non_null(HeapType::Array)),
-        (value, store) => value.slot(store)?,
-        (store, slot) => ArrayRef::from_slot(store, slot).expect("not null, by its type");
+        (value, store) => value.rooted().slot_mut(store)?,
+        (store, slot) => ArrayRef::from_rooted(Rooted::new_mut(store, slot));
     Option<ArrayRef>, ValType::Ref(RefType::nullable(HeapType::Array)),
-        (value, store) => value.map_or(Ok(0), |value| value.slot(store))?,
-        (store, slot) => ArrayRef::from_slot(store, slot);
+        (value, store) => value.map_or(Ok(0), |value| value.rooted().slot_mut(store))?,
+        (store, slot) => (slot != 0).then(|| ArrayRef::from_rooted(Rooted::new_mut(store, slot)));
 }
 
 // SAFETY: two slots are written and read, low half first.
@@ -116,14 +117,14 @@ unsafe impl WasmTy for u128 {
     const TYPE: ValType = ValType::V128;
 
     #[inline(always)]
-    unsafe fn store(self, _: Home<'_>, to: *mut Slot) -> Result<()> {
+    unsafe fn store(self, _: &mut rt::Store, to: *mut Slot) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe { to.cast::<[Slot; 2]>().write([self as u64, (self >> 64) as u64]) };
         Ok(())
     }
 
     #[inline(always)]
-    unsafe fn load(_: Home<'_>, from: *const Slot) -> Self {
+    unsafe fn load(_: &mut rt::Store, from: *const Slot) -> Self {
         // SAFETY: the caller's promise.
         let [low, high] = unsafe { from.cast::<[Slot; 2]>().read() };
         u128::from(low) | u128::from(high) << 64
@@ -135,13 +136,13 @@ unsafe impl WasmTy for V128 {
     const TYPE: ValType = ValType::V128;
 
     #[inline(always)]
-    unsafe fn store(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
+    unsafe fn store(self, store: &mut rt::Store, to: *mut Slot) -> Result<()> {
         // SAFETY: passed on from the caller.
         unsafe { WasmTy::store(u128::from(self), store, to) }
     }
 
     #[inline(always)]
-    unsafe fn load(store: Home<'_>, from: *const Slot) -> Self {
+    unsafe fn load(store: &mut rt::Store, from: *const Slot) -> Self {
         // SAFETY: passed on from the caller.
         unsafe { <u128 as WasmTy>::load(store, from) }.into()
     }
@@ -165,14 +166,14 @@ pub unsafe trait WasmList: Sized {
     /// # Safety
     /// `to` must be valid for writing `SLOTS` slots.
     #[doc(hidden)]
-    unsafe fn store(self, store: Home<'_>, to: *mut Slot) -> Result<()>;
+    unsafe fn store(self, store: &mut rt::Store, to: *mut Slot) -> Result<()>;
 
     /// Reads the values.
     ///
     /// # Safety
     /// `from` must be valid for reading `SLOTS` slots that hold such values of this store.
     #[doc(hidden)]
-    unsafe fn load(store: Home<'_>, from: *const Slot) -> Self;
+    unsafe fn load(store: &mut rt::Store, from: *const Slot) -> Self;
 }
 
 // SAFETY: the list of the one value.
@@ -181,13 +182,13 @@ unsafe impl<V: WasmTy> WasmList for V {
     const SLOTS: usize = V::SLOTS;
 
     #[inline(always)]
-    unsafe fn store(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
+    unsafe fn store(self, store: &mut rt::Store, to: *mut Slot) -> Result<()> {
         // SAFETY: passed on from the caller.
         unsafe { WasmTy::store(self, store, to) }
     }
 
     #[inline(always)]
-    unsafe fn load(store: Home<'_>, from: *const Slot) -> Self {
+    unsafe fn load(store: &mut rt::Store, from: *const Slot) -> Self {
         // SAFETY: passed on from the caller.
         unsafe { WasmTy::load(store, from) }
     }
@@ -202,7 +203,7 @@ macro_rules! tuple {
             const SLOTS: usize = 0 $(+ <$name as WasmTy>::SLOTS)*;
 
             #[inline(always)]
-            unsafe fn store(self, store: Home<'_>, to: *mut Slot) -> Result<()> {
+            unsafe fn store(self, store: &mut rt::Store, to: *mut Slot) -> Result<()> {
                 let ($($name,)*) = self;
                 let mut at = to;
                 $(
@@ -214,7 +215,7 @@ macro_rules! tuple {
             }
 
             #[inline(always)]
-            unsafe fn load(store: Home<'_>, from: *const Slot) -> Self {
+            unsafe fn load(store: &mut rt::Store, from: *const Slot) -> Self {
                 let mut at = from;
                 $(
                     // SAFETY: the caller vouches for the sum of all slots.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::exception::ExnRef;
 use crate::externref::ExternRef;
 use crate::func::Func;
+use crate::rooted::from_slot;
 use crate::store::Home;
 use crate::structref::StructRef;
 
@@ -261,9 +262,9 @@ impl Ref {
     pub(crate) unsafe fn from_slot(ty: RefType, store: Home<'_>, slot: Slot) -> Ref {
         match store.top(ty.heap) {
             HeapType::Func => Ref::Func(Func::from_slot(store.id, slot)),
-            HeapType::Extern => Ref::Extern(ExternRef::from_slot(store, slot)),
-            HeapType::Exn => Ref::Exn(ExnRef::from_slot(store, slot)),
-            _ => Ref::Any(AnyRef::from_slot(store, slot)),
+            HeapType::Extern => Ref::Extern(from_slot(store, slot)),
+            HeapType::Exn => Ref::Exn(from_slot(store, slot)),
+            _ => Ref::Any(from_slot(store, slot)),
         }
     }
 }

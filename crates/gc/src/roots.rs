@@ -111,6 +111,22 @@ impl HostRoots {
 }
 
 impl Tables {
+    #[inline]
+    fn scope(&mut self, reference: Ref) -> Scoped {
+        let index = self.scoped.len();
+        self.serial = self.serial.wrapping_add(1);
+        if index < MAX_SCOPED {
+            self.scoped.push((reference, self.serial));
+        }
+        Scoped { index: index as u32, serial: self.serial }
+    }
+
+    #[inline]
+    fn scoped(&self, handle: Scoped) -> Option<Ref> {
+        let &(reference, serial) = self.scoped.get(handle.index as usize)?;
+        (serial == handle.serial).then_some(reference)
+    }
+
     fn free_dropped(&mut self, dropped: &DropQueue) {
         for index in dropped.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             self.owned[index as usize] = Ref::NULL;
@@ -152,20 +168,24 @@ impl Heap {
 
     /// A handle that keeps `reference` alive until the innermost scope ends. When 2^24 are held, one that has ended already.
     pub fn scope(&self, reference: Ref) -> Scoped {
-        let mut tables = self.host_roots.lock();
-        let index = tables.scoped.len();
-        tables.serial = tables.serial.wrapping_add(1);
-        let serial = tables.serial;
-        if index < MAX_SCOPED {
-            tables.scoped.push((reference, serial));
-        }
-        Scoped { index: index as u32, serial }
+        self.host_roots.lock().scope(reference)
+    }
+
+    /// As [`Heap::scope`], without a lock.
+    #[inline]
+    pub fn scope_mut(&mut self, reference: Ref) -> Scoped {
+        self.host_roots.tables().scope(reference)
     }
 
     /// What a scoped handle refers to now; `None` if its scope has ended.
     pub fn scoped(&self, handle: Scoped) -> Option<Ref> {
-        let &(reference, serial) = self.host_roots.lock().scoped.get(handle.index as usize)?;
-        (serial == handle.serial).then_some(reference)
+        self.host_roots.lock().scoped(handle)
+    }
+
+    /// As [`Heap::scoped`], without a lock.
+    #[inline]
+    pub fn scoped_mut(&mut self, handle: Scoped) -> Option<Ref> {
+        self.host_roots.tables().scoped(handle)
     }
 
     /// How many scoped handles there are.

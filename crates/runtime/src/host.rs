@@ -146,8 +146,7 @@ unsafe extern "C" fn host_body(ctx: *mut HostCtx, fp: *mut Slot) {
         Err(payload) => store.set_panic(payload),
     }
     // After the above: an exception's payload may be kept by nothing else.
-    store.end_scope(scope);
-    if store.has_dead_values()
+    if store.end_host_call(scope)
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| store.drop_dead_values()))
     {
         store.set_panic(payload);

@@ -57,6 +57,27 @@ impl Store {
         Some(reference.bits().into())
     }
 
+    /// As [`Store::hold`], faster.
+    #[inline]
+    pub fn hold_mut(&mut self, reference: Slot) -> Held {
+        match &mut self.gc.heap {
+            Some(heap) if Ref::from_bits(reference as u32).is_object() => {
+                Held(heap.scope_mut(Ref::from_bits(reference as u32)).to_bits())
+            }
+            _ => Held(reference),
+        }
+    }
+
+    /// As [`Store::held`], faster.
+    #[inline]
+    pub fn held_mut(&mut self, held: Held) -> Option<Slot> {
+        if held.i31().is_some() {
+            return Some(held.0);
+        }
+        let reference = self.gc.heap.as_mut()?.scoped_mut(Scoped::from_bits(held.0))?;
+        Some(reference.bits().into())
+    }
+
     /// Keeps what a reference refers to alive until all clones of the result are dropped. `None` when 2^32 are kept so.
     pub fn own(&mut self, reference: Slot) -> Result<Owned, TrapCode> {
         self.heap()?.own(Ref::from_bits(reference as u32)).ok_or(TrapCode::HeapExhausted)
@@ -77,6 +98,14 @@ impl Store {
         if let Some(heap) = &mut self.gc.heap {
             heap.end_scope(mark);
         }
+    }
+
+    /// Ends the scope of a host function; whether values of the host are to be dropped then.
+    pub(crate) fn end_host_call(&mut self, mark: ScopeMark) -> bool {
+        self.gc.heap.as_mut().is_some_and(|heap| {
+            heap.end_scope(mark);
+            heap.has_dead()
+        })
     }
 
     /// How many references are held in scopes.
@@ -106,11 +135,6 @@ impl Store {
     /// How many values of the host there are.
     pub fn extern_count(&self) -> usize {
         self.gc.heap.as_ref().map_or(0, |heap| heap.extern_count())
-    }
-
-    /// Whether values of the host are to be dropped.
-    pub(crate) fn has_dead_values(&self) -> bool {
-        self.gc.heap.as_ref().is_some_and(|heap| heap.has_dead())
     }
 
     /// Drops the values of the host that nothing refers to any more. Not done where collections happen: a value's code may panic, and take
