@@ -63,8 +63,13 @@ impl Store {
         let activation = &self.ctx().activation;
         // SAFETY: the caller runs inside a builtin or host function of this store, or no guest code is live; compiled code keeps the
         // frame pointer chain.
-        for frame in unsafe { CompiledFrames::new(activation) } {
-            let module = engine.module_at(frame.pc);
+        let frames = unsafe { CompiledFrames::new(activation) };
+        // Mostly that of the next frame, too: to look it up takes a lock.
+        let mut module: Option<Arc<LoadedModule>> = None;
+        for frame in frames {
+            if !module.as_ref().is_some_and(|module| module.code().contains(frame.pc)) {
+                module = engine.module_at(frame.pc);
+            }
             // What is in no module is an adapter, which holds none.
             if let Some(object) = module.as_ref().and_then(|module| module.code().find(frame.pc)) {
                 for offset in object.roots(frame.pc) {
