@@ -136,3 +136,22 @@
 (assert_trap (invoke "offset.load" (i32.const 1000)) "unaligned atomic")
 (assert_return (invoke "offset.notify" (i32.const 65532)) (i32.const 0))
 (assert_trap (invoke "offset.notify" (i32.const 65536)) "out of bounds memory access")
+
+;; Accesses leave nothing behind on the machine's stack, however many there are.
+(module
+  (memory 1 1 shared)
+  (func (export "many") (param $n i32) (result i64) (local $sum i64)
+    (loop $again
+      (i32.store8 (i32.const 1) (local.get $n))
+      (i32.store16 (i32.const 3) (local.get $n))
+      (i32.store (i32.const 9) (local.get $n))
+      (i64.store (i32.const 17) (i64.extend_i32_u (local.get $n)))
+      (f32.store (i32.const 28) (f32.convert_i32_u (local.get $n)))
+      (f64.store (i32.const 40) (f64.convert_i32_u (local.get $n)))
+      (v128.store (i32.const 48) (v128.load (i32.const 17)))
+      (local.set $sum (i64.add (local.get $sum) (i64.add
+        (i64.add (i64.extend_i32_u (i32.load8_u (i32.const 1))) (i64.extend_i32_u (i32.load16_u (i32.const 3))))
+        (i64.add (i64.extend_i32_u (i32.load (i32.const 9))) (i64.load (i32.const 48))))))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $sum)))
+(assert_return (invoke "many" (i32.const 60000)) (i64.const 5407732416))

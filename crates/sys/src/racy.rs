@@ -25,10 +25,18 @@ macro_rules! accesses {
                 let cell = unsafe { &*at.cast::<$atomic>() };
                 return cell.load(Ordering::Relaxed);
             }
-            let mut bytes = [0; size_of::<$ty>()];
+            // A function of its own: the interpreter's handlers, which this is inlined into, could not end in a tail call if an address
+            // of theirs were passed on.
+            #[cold]
+            #[inline(never)]
+            unsafe fn unaligned(at: *const u8) -> $ty {
+                let mut bytes = [0; size_of::<$ty>()];
+                // SAFETY: passed on from the caller.
+                unsafe { read(at, &mut bytes) };
+                <$ty>::from_ne_bytes(bytes)
+            }
             // SAFETY: passed on from the caller.
-            unsafe { read(at, &mut bytes) };
-            <$ty>::from_ne_bytes(bytes)
+            unsafe { unaligned(at) }
         }
 
         /// Writes an integer in the machine's byte order, whole if it is aligned, else byte by byte.
@@ -42,8 +50,15 @@ macro_rules! accesses {
                 let cell = unsafe { &*at.cast::<$atomic>() };
                 return cell.store(value, Ordering::Relaxed);
             }
+            // As for reading.
+            #[cold]
+            #[inline(never)]
+            unsafe fn unaligned(at: *mut u8, value: $ty) {
+                // SAFETY: passed on from the caller.
+                unsafe { write(at, &value.to_ne_bytes()) }
+            }
             // SAFETY: passed on from the caller.
-            unsafe { write(at, &value.to_ne_bytes()) }
+            unsafe { unaligned(at, value) }
         }
     )*};
 }
