@@ -7,8 +7,8 @@
 use crate::{GuestMemory, Halt, Stop, WasiCtx, link};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, thread};
 use sterna::{
@@ -193,7 +193,8 @@ impl WasiThreads {
         }
     }
 
-    /// `thread-spawn`.
+    /// `thread-spawn`. The guest of the new thread begins when this one is about to go on: there are libraries (Zig's) in which a thread must not
+    /// end before the one that started it has stored its number, and systems like to run new threads first.
     fn spawn(self, argument: i32) -> i32 {
         let tid = self.0.next.fetch_add(1, Ordering::Relaxed);
         if tid > TID_MAX {
@@ -209,20 +210,19 @@ impl WasiThreads {
             }
             state.running.insert(tid, store.interrupt_handle());
         }
-        let (started, starts) = mpsc::channel();
+        let Ok(start) = self.instantiate(&mut store) else {
+            self.state().running.remove(&tid);
+            return NO_THREAD;
+        };
         let guest = self.clone();
+        let returning = Arc::new(AtomicBool::new(false));
+        let may_begin = returning.clone();
         let run = move || {
-            let body = AssertUnwindSafe(|| match guest.instantiate(&mut store) {
-                Ok(start) => {
-                    // The one who waits for this is suspended in `thread-spawn`.
-                    let _ = started.send(true);
-                    start.call(&mut store, (tid as i32, argument))
-                }
-                Err(_) => {
-                    let _ = started.send(false);
-                    Ok(())
-                }
-            });
+            // Asleep, not parked: to be woken would again mean to run first.
+            while !may_begin.load(Ordering::Acquire) {
+                thread::sleep(PAUSE[0]);
+            }
+            let body = AssertUnwindSafe(|| start.call(&mut store, (tid as i32, argument)));
             let result = std::panic::catch_unwind(body);
             let result = result.unwrap_or_else(|_| Err(Error::msg("a host function panicked")));
             guest.state().running.remove(&tid);
@@ -230,12 +230,13 @@ impl WasiThreads {
                 guest.finish(error);
             }
         };
-        let spawned = thread::Builder::new().name(format!("guest {tid}")).spawn(run).is_ok();
-        if spawned && starts.recv() == Ok(true) {
-            return tid as i32;
+        if thread::Builder::new().name(format!("guest {tid}")).spawn(run).is_err() {
+            self.state().running.remove(&tid);
+            return NO_THREAD;
         }
-        self.state().running.remove(&tid);
-        NO_THREAD
+        drop(self);
+        returning.store(true, Ordering::Release);
+        tid as i32
     }
 
     fn instantiate(

@@ -142,3 +142,35 @@ fn threads_are_limited_and_can_be_stopped() {
         assert!(guest.end().is_none(), "no thread has ended it");
     });
 }
+
+/// Libraries store a thread's number when `thread-spawn` has returned, and the thread overwrites it at its end. Nothing promises them that
+/// order, but it has to be rare that a thread which does nothing else is faster.
+#[test]
+fn the_shortest_thread_ends_after_its_number_is_stored() {
+    const SPAWNS: i32 = 400;
+    let text = r#"(module
+        (import "env" "memory" (memory 1 1 shared))
+        (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+        (func (export "wasi_thread_start") (param $tid i32) (param $slot i32)
+            (i32.atomic.store (local.get $slot) (i32.const 1))
+            (drop (memory.atomic.notify (local.get $slot) (i32.const 1))))
+        ;; How many of the threads have ended before their starter went on.
+        (func (export "early") (param $left i32) (result i32) (local $slot i32) (local $early i32)
+            (loop $again
+                (local.set $slot (i32.shl (local.get $left) (i32.const 2)))
+                (if (i32.lt_s (call $spawn (local.get $slot)) (i32.const 1)) (then (unreachable)))
+                (local.set $early (i32.add (local.get $early) (i32.atomic.load (local.get $slot))))
+                (drop (memory.atomic.wait32 (local.get $slot) (i32.const 0) (i64.const -1)))
+                (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+            (local.get $early)))"#;
+    for tier in [Tier::Interp, Tier::Opt] {
+        let module = Module::new(&Engine::new(Config::new().tier(tier)).unwrap(), text).unwrap();
+        let (ctx, _other) = context();
+        let guest = WasiThreads::new(ctx, &module, ThreadOptions::default()).unwrap();
+        let mut store = guest.first_store();
+        let instance = guest.linker().instantiate(&mut store, &module).unwrap();
+        let early = instance.get_typed_func::<i32, i32>(&mut store, "early").unwrap();
+        let early = early.call(&mut store, SPAWNS).unwrap();
+        assert!(early <= SPAWNS / 40, "{early} of {SPAWNS}, {tier:?}");
+    }
+}
