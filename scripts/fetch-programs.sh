@@ -100,7 +100,12 @@ step_cpp() {
 
 # ---- Zig ----
 step_zig() {
-    make_file zig.wasm zig build-exe -target wasm32-wasi -O ReleaseFast -fstrip "$source/zig/main.zig" -femit-bin="$dir/zig.wasm"
+    local failed=0
+    make_file zig.wasm zig build-exe -target wasm32-wasi -O ReleaseFast -fstrip "$source/zig/main.zig" -femit-bin="$dir/zig.wasm" || failed=1
+    make_file zig-threads.wasm zig build-exe -target wasm32-wasi -mcpu generic+atomics+bulk_memory -O ReleaseFast -fstrip -fno-entry -rdynamic \
+        -fno-single-threaded --import-memory --export-memory --shared-memory --max-memory=67108864 "$source/zig/threads.zig" \
+        -femit-bin="$dir/zig-threads.wasm" || failed=1
+    return $failed
 }
 
 # ---- Go: our program, and gofmt from the toolchain's own sources ----
