@@ -120,7 +120,7 @@ impl<T> Store<T> {
 
     /// Limits what guests of this store may hold from now on.
     pub fn limits(&mut self, limits: Limits) {
-        *self.as_context_mut().rt_mut().limits_mut() = limits;
+        self.as_context_mut().rt_mut().set_limits(limits);
     }
 
     /// A handle that stops this store's guests from any thread.

@@ -142,8 +142,8 @@ impl Heap {
     /// # Safety
     /// `area` stays valid while the heap lives, and while a method of the heap runs nobody else uses it.
     pub unsafe fn new(area: NonNull<AllocArea>, config: HeapConfig) -> io::Result<Heap> {
-        let most = u32::try_from(config.limit / 4).unwrap_or(u32::MAX).max(MIN_EDEN);
-        let young = Young::new(config.eden, config.max_eden.min(most), config.ages);
+        let young =
+            Young::new(config.eden, config.max_eden.min(most_eden(config.limit)), config.ages);
         let mut heap = Heap {
             memory: Memory::new()?,
             area,
@@ -165,6 +165,16 @@ impl Heap {
         };
         heap.empty_eden();
         Ok(heap)
+    }
+
+    /// Changes the limit for what is allocated from now on.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.config.limit = limit;
+        let empty = self.eden_next() == self.young.eden_start();
+        self.young.set_max(self.config.max_eden.min(most_eden(limit)), empty);
+        if empty {
+            self.empty_eden();
+        }
     }
 
     /// First byte of the reservation; references are relative to it.
@@ -506,4 +516,9 @@ impl Drop for Heap {
     fn drop(&mut self) {
         *self.area() = AllocArea::EMPTY;
     }
+}
+
+/// Bytes of eden that suit a limit of the heap.
+fn most_eden(limit: u64) -> u32 {
+    u32::try_from(limit / 4).unwrap_or(u32::MAX).max(MIN_EDEN)
 }

@@ -55,9 +55,17 @@ pub(crate) struct Young {
 impl Young {
     /// An eden of `eden` bytes that may grow to `max`; `ages` says whether survivors stay young once.
     pub fn new(eden: u32, max: u32, ages: bool) -> Young {
-        let max = max.clamp(MIN_EDEN, MAX_EDEN) & !7;
-        let eden = eden.clamp(MIN_EDEN, max) & !7;
-        Young { eden, max, ages, survivors: space(0, 0) }
+        let mut young = Young { eden, max, ages, survivors: space(0, 0) };
+        young.set_max(max, true);
+        young
+    }
+
+    /// Sets how far eden may grow. If it is larger, it shrinks to that if it is `empty`.
+    pub fn set_max(&mut self, max: u32, empty: bool) {
+        self.max = max.clamp(MIN_EDEN, MAX_EDEN) & !7;
+        if empty && self.survivors.used() == 0 {
+            self.eden = self.eden.clamp(MIN_EDEN, self.max) & !7;
+        }
     }
 
     pub fn eden_start(&self) -> u32 {

@@ -15,6 +15,7 @@ use sterna_isa::{HeapType, TrapCode, ValType};
 
 use crate::engine::Engine;
 use crate::instance::ElemState;
+use crate::limits::Limits;
 use crate::store::Store;
 use crate::table::Table;
 
@@ -58,8 +59,8 @@ impl Store {
         self.drop_dead_values();
     }
 
-    /// The heap; made now if need be.
-    fn heap(&mut self) -> Result<&mut Heap, TrapCode> {
+    /// The heap; made now if need be. It never moves: compiled code loads its base once.
+    pub(crate) fn heap(&mut self) -> Result<&mut Heap, TrapCode> {
         if self.gc.heap.is_none() {
             let settings = self.engine.settings();
             let standard = HeapConfig::default();
@@ -76,6 +77,14 @@ impl Store {
             self.gc.heap = Some(Box::new(heap));
         }
         Ok(self.gc.heap.as_mut().expect("made just now"))
+    }
+
+    /// Sets the limits; they apply to what is allocated from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        if let Some(heap) = &mut self.gc.heap {
+            heap.set_limit(limits.heap_bytes.unwrap_or(HeapConfig::default().limit));
+        }
+        self.limits = limits;
     }
 
     /// Runs something that may collect. `operands` are slots with references beside those that are found in frames and elsewhere.

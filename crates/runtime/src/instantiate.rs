@@ -150,6 +150,9 @@ impl Store {
         if !limits::take(&mut self.usage.instances, 1, limit) {
             return Err(LinkError::Limit("the limit on instances is reached".into()));
         }
+        if module.uses_heap() {
+            self.heap().map_err(trap)?;
+        }
         let mut instance = Instance::new(module.clone(), self.ctx_ptr());
         link_imports(&mut instance, imports);
         for tag in module.module().num_imported_tags() as u32..module.module().tags().len() as u32 {

@@ -241,6 +241,13 @@ impl LoadedModule {
         linking::ensure_stubs(self, engine, defined.copied(), convention)
     }
 
+    /// Whether compiled code of the module may touch objects without asking the runtime first, which it does by the heap's base.
+    pub(crate) fn uses_heap(&self) -> bool {
+        let module = &self.module;
+        let defines = module.types().iter().any(|ty| ty.as_func().is_none());
+        defines || !module.tags().is_empty() || module.facts().has_handlers
+    }
+
     /// Compiles every function on the engine's threads and publishes all code at once. Functions that the compiler does not take
     /// stay in the interpreter; they are returned.
     ///

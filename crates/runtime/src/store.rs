@@ -113,11 +113,6 @@ impl Store {
         &self.engine
     }
 
-    /// The limits; they apply to what is allocated from now on.
-    pub fn limits_mut(&mut self) -> &mut Limits {
-        &mut self.limits
-    }
-
     /// The embedder's pointer, handed to host functions.
     pub fn host_data(&self) -> *mut u8 {
         self.host_data

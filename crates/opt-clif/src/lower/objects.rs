@@ -147,10 +147,10 @@ impl Lower<'_> {
     }
 
     pub(super) fn heap_base(&mut self) -> ir::Value {
+        // Constant: the heap is made before the first instance of a module that touches it, and stays where it is.
         let store = self.store_ctx();
         let offset = StoreCtx::OFF_HEAP + AllocArea::OFF_BASE;
-        // Not constant: the heap is made with the first object.
-        self.pos.ins().load(types::I64, self.flags.context, store, offset as i32)
+        self.pos.ins().load(types::I64, self.flags.constant, store, offset as i32)
     }
 
     /// The address of the object that an operand refers to, and flags for the first access to it, which is at `offset` and traps if the
