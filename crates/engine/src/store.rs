@@ -128,7 +128,8 @@ impl<T> Store<T> {
         self.as_context_mut().rt_mut().interrupt_handle()
     }
 
-    /// What was counted about the garbage-collected heap: collections, bytes, pause times. `None` before the first object.
+    /// What was counted about the garbage-collected heap: collections, bytes, pause times. `None` before the heap is made: with the
+    /// first instance that can touch objects, or the host's first object.
     pub fn gc_stats(&self) -> Option<&GcStats> {
         self.as_context().rt().gc_stats()
     }

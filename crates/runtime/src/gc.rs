@@ -26,7 +26,7 @@ pub(crate) use operators::{barrier, gc, gc as gc_slow, intern_func};
 /// A store's heap and what belongs to it.
 #[derive(Default)]
 pub(crate) struct StoreHeap {
-    /// Made with the first object.
+    /// Made with the first instance that can touch objects, or the first object.
     pub(crate) heap: Option<Box<Heap>>,
     /// Operands of the constant expression that is being evaluated.
     kept: Vec<*mut Slot>,
@@ -42,7 +42,7 @@ pub(crate) fn is_object(engine: &Engine, ty: ValType) -> bool {
 }
 
 impl Store {
-    /// What was counted about the heap; `None` before the first object.
+    /// What was counted about the heap; `None` before it is made.
     pub fn gc_stats(&self) -> Option<&sterna_gc::Stats> {
         Some(self.gc.heap.as_ref()?.stats())
     }

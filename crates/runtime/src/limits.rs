@@ -9,7 +9,7 @@ pub struct Limits {
     /// Elements, summed over all tables created in the store. Unlike memory, they take up memory before they are used, so
     /// the default is not unlimited.
     pub table_elements: Option<u64>,
-    /// Bytes of the garbage-collected heap and of the host's values in it; read when the store's first object is made.
+    /// Bytes of the garbage-collected heap and of the host's values in it.
     pub heap_bytes: Option<u64>,
     /// Instances created in the store.
     pub instances: Option<u64>,
