@@ -13,6 +13,7 @@
 
 mod control;
 mod exception;
+mod joins;
 mod locals;
 mod objects;
 mod operators;
@@ -76,7 +77,7 @@ pub struct Builder {
     frames: Vec<Frame>,
     locals: Locals,
     loops: Loops,
-    pending: control::PendingEdges,
+    pending: joins::PendingEdges,
     /// Loops begun so far, in the scan's order.
     next_loop: u32,
     /// Parameters of open ifs, for their else halves.

@@ -10,7 +10,8 @@ use sterna_base::TagIndex;
 use sterna_isa::Op;
 use sterna_module::{BlockType, Catch, TryTable};
 
-use super::control::{Frame, FrameKind, NONE};
+use super::control::{Frame, FrameKind};
+use super::joins::NONE;
 use super::{Build, BuildError};
 use crate::graph::{Edge, LandingData, List, Opcode, Type, Value};
 
