@@ -23,6 +23,7 @@ pub mod captured;
 pub mod context;
 pub mod gc;
 pub mod layout;
+pub mod request;
 pub mod tier;
 pub mod type_rows;
 
@@ -32,5 +33,6 @@ pub use captured::*;
 pub use context::*;
 pub use gc::*;
 pub use layout::*;
+pub use request::*;
 pub use tier::*;
 pub use type_rows::*;

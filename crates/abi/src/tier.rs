@@ -10,6 +10,7 @@ use sterna_module::Module;
 use crate::artifact::{Convention, FunctionCode};
 use crate::captured::CapturedFrame;
 use crate::context::{FuncEntry, Slot, StoreCtx, VmCtx};
+use crate::request::CompileRequest;
 
 /// Why a function was not compiled. The function stays in the tier below.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -41,13 +42,8 @@ pub trait Compiler: Send + Sync {
     /// Identifies the compiler, its version and the CPU features it uses; artifacts are keyed by it.
     fn fingerprint(&self) -> String;
 
-    /// Compiles one defined function of a validated module in `Convention::of` that module.
-    fn compile(
-        &self,
-        module: &Module,
-        func: FuncIndex,
-        settings: &CodeSettings,
-    ) -> Result<FunctionCode, CompileError>;
+    /// Compiles one function in the convention of its module.
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError>;
 
     /// `stack → reg`: `extern "C" fn(vmctx, entry: *const FuncEntry, fp: *mut Slot)`: loads the arguments from the slots, calls
     /// [`FuncEntry::reg`], stores the results to the slots. Called by `sys::enter_compiled`.

@@ -9,7 +9,7 @@ use sterna::{
     Config, Engine, Extern, Feature, FeatureSet, Global, GlobalType, Instance, Module, Mutability,
     Standard, Store, Tier, Val, ValType,
 };
-use sterna_abi::{CodeSettings, Compiler};
+use sterna_abi::{CodeSettings, CompileRequest, Compiler};
 use sterna_opt_clif::{ClifCompiler, Options};
 
 const BEGIN: &str =
@@ -138,7 +138,9 @@ fn compiles(compiler: &ClifCompiler, text: &str) -> bool {
         capture_state: false,
         interruptible: false,
     };
-    module.defined_funcs().all(|func| compiler.compile(&module, func, &settings).is_ok())
+    module
+        .defined_funcs()
+        .all(|func| compiler.compile(&CompileRequest::new(&module, func, &settings)).is_ok())
 }
 
 fn table() -> String {

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use sterna_abi::{CodeSettings, Compiler};
+use sterna_abi::{CodeSettings, CompileRequest, Compiler};
 use sterna_base::FuncIndex;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
@@ -35,10 +35,11 @@ fn main() {
     };
     let compiler = ClifCompiler::native(Options::default()).expect("a supported machine");
     for func in after("-f").into_iter().map(FuncIndex::from_u32) {
-        let (clif, code) = compiler.dump(&module, func, &settings).expect("a supported function");
+        let request = CompileRequest::new(&module, func, &settings);
+        let (clif, code) = compiler.dump(&request).expect("a supported function");
         println!("{clif}\n{code}");
         if has("--bytes") {
-            let code = compiler.compile(&module, func, &settings).expect("a supported function");
+            let code = compiler.compile(&request).expect("a supported function");
             std::fs::write(format!("{}.bin", func.as_u32()), &code.bytes)
                 .expect("a writable folder");
         }
@@ -79,7 +80,7 @@ fn measure(compiler: &ClifCompiler, module: &Module, settings: &CodeSettings, th
     let (next, bytes, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         while let Some(&func) = funcs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match compiler.compile(module, func, settings) {
+            match compiler.compile(&CompileRequest::new(module, func, settings)) {
                 Ok(code) => _ = bytes.fetch_add(code.bytes.len(), Ordering::Relaxed),
                 Err(error) => {
                     eprintln!("{error}");

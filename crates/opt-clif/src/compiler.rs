@@ -8,7 +8,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::UserFuncName;
 use cranelift_codegen::{CompileError as ClifError, Context};
 use sterna_abi::{
-    CodeSettings, CompileError, Compiler, Convention, FunctionCode, NATIVE_STACK_RESERVE,
+    CompileError, CompileRequest, Compiler, Convention, FunctionCode, NATIVE_STACK_RESERVE,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::FuncType;
@@ -106,15 +106,10 @@ impl ClifCompiler {
     ///
     /// # Errors
     /// As [`Compiler::compile`].
-    pub fn dump(
-        &self,
-        module: &Module,
-        func: FuncIndex,
-        settings: &CodeSettings,
-    ) -> Result<(String, String), CompileError> {
+    pub fn dump(&self, request: &CompileRequest<'_>) -> Result<(String, String), CompileError> {
         let dump = |worker: &mut Worker| {
-            worker.build(module, func, settings)?;
-            worker.lower(module, func, settings, &self.options)?;
+            worker.build(request)?;
+            worker.lower(request, &self.options)?;
             let clif = worker.context().func.display().to_string();
             worker.context().set_disasm(true);
             let isa = &*self.target.plain;
@@ -123,7 +118,7 @@ impl ClifCompiler {
             worker.context().set_disasm(false);
             Ok((clif, code?))
         };
-        self.with_worker(dump).map_err(|reason| CompileError { func, reason })
+        self.with_worker(dump).map_err(|reason| CompileError { func: request.func, reason })
     }
 }
 
@@ -137,17 +132,12 @@ impl Compiler for ClifCompiler {
         )
     }
 
-    fn compile(
-        &self,
-        module: &Module,
-        func: FuncIndex,
-        settings: &CodeSettings,
-    ) -> Result<FunctionCode, CompileError> {
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
         self.with_worker(|worker| {
-            worker.build(module, func, settings)?;
-            worker.compile(module, func, settings, self)
+            worker.build(request)?;
+            worker.compile(request, self)
         })
-        .map_err(|reason| CompileError { func, reason })
+        .map_err(|reason| CompileError { func: request.func, reason })
     }
 
     fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode {
@@ -178,12 +168,8 @@ impl Worker {
     }
 
     /// Fills the graph.
-    fn build(
-        &mut self,
-        module: &Module,
-        func: FuncIndex,
-        settings: &CodeSettings,
-    ) -> Result<(), String> {
+    fn build(&mut self, request: &CompileRequest<'_>) -> Result<(), String> {
+        let CompileRequest { module, func, settings, .. } = *request;
         let size = module.body(func).size();
         let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
         if size > limit {
@@ -202,11 +188,10 @@ impl Worker {
     /// Lowers the graph into the context's function.
     fn lower(
         &mut self,
-        module: &Module,
-        func: FuncIndex,
-        settings: &CodeSettings,
+        request: &CompileRequest<'_>,
         options: &Options,
     ) -> Result<lower::Lowering, String> {
+        let CompileRequest { module, func, settings, .. } = *request;
         let ty = module.func_type(func);
         let convention = convention(module);
         let context = self.context.get_or_insert_with(Context::new);
@@ -226,16 +211,15 @@ impl Worker {
     /// Compiles the graph. Frames that turn out large are checked for, in a second attempt.
     fn compile(
         &mut self,
-        module: &Module,
-        func: FuncIndex,
-        settings: &CodeSettings,
+        request: &CompileRequest<'_>,
         compiler: &ClifCompiler,
     ) -> Result<FunctionCode, String> {
+        let CompileRequest { module, func, settings, .. } = *request;
         let target = &compiler.target;
         let isa = if settings.capture_state { &*target.unwind } else { &*target.plain };
         let mut check = false;
         loop {
-            let lowering = self.lower(module, func, settings, &compiler.options)?;
+            let lowering = self.lower(request, &compiler.options)?;
             let context = self.context();
             check |= lowering.calls;
             let in_prologue = check && !settings.explicit_checks;

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::Path;
 
-use sterna_abi::CodeSettings;
+use sterna_abi::{CodeSettings, CompileRequest};
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
 use sterna_opt_clif::{ClifCompiler, Options};
@@ -26,8 +26,9 @@ fn render(compiler: &ClifCompiler, source: &str) -> String {
     let wasm = wat::parse_str(source).expect("valid text");
     let module = Module::decode(wasm, &FeatureSet::DEFAULT, 1).expect("valid module");
     let dump = |func| {
-        let (_, code) =
-            compiler.dump(&module, func, &settings).unwrap_or_else(|error| panic!("{error}"));
+        let (_, code) = compiler
+            .dump(&CompileRequest::new(&module, func, &settings))
+            .unwrap_or_else(|error| panic!("{error}"));
         format!("{func}:\n{code}\n")
     };
     module.defined_funcs().map(dump).collect()

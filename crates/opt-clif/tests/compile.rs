@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use sterna_abi::{
-    CallSite, CodeSettings, Compiler, Convention, FunctionCode, RelocKind, ValuePlace,
+    CallSite, CodeSettings, CompileRequest, Compiler, Convention, FunctionCode, RelocKind,
+    ValuePlace,
 };
 use sterna_isa::{Class, Feature, FeatureSet, FuncType, ImmKind, Op, TrapCode, Ty, ValType};
 use sterna_module::Module;
@@ -44,8 +45,11 @@ fn compile_all(
     module: &Module,
     settings: &CodeSettings,
 ) -> Vec<FunctionCode> {
-    let compile =
-        |func| compiler.compile(module, func, settings).unwrap_or_else(|error| panic!("{error}"));
+    let compile = |func| {
+        compiler
+            .compile(&CompileRequest::new(module, func, settings))
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
     module.defined_funcs().map(compile).collect()
 }
 
@@ -352,8 +356,9 @@ fn large_frames_are_checked_even_in_leaves() {
         code.sites.traps.iter().filter(|site| site.trap == TrapCode::StackOverflow).count();
     assert!(overflow > 0, "the prologue checks a frame this large");
     let explicit = CodeSettings { explicit_checks: true, ..SIGNALS };
-    let error =
-        compiler.compile(&module, module.defined_funcs().next().unwrap(), &explicit).unwrap_err();
+    let error = compiler
+        .compile(&CompileRequest::new(&module, module.defined_funcs().next().unwrap(), &explicit))
+        .unwrap_err();
     assert!(error.reason.contains("frame"), "{error}");
 }
 

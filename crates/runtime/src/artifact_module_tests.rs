@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use sterna_abi::{
-    CodeReloc, CodeSettings, CompileError, Compiler, InterpFrame, InterpModule, InterpSettings,
-    Interpreter, RelocKind, Slot, TrapSite,
+    CodeReloc, CodeSettings, CompileError, CompileRequest, Compiler, InterpFrame, InterpModule,
+    InterpSettings, Interpreter, RelocKind, Slot, TrapSite,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{FeatureSet, FuncType};
@@ -34,10 +34,9 @@ impl Compiler for FakeCompiler {
     /// Every function calls its predecessor and its successor, and takes the address of the first one; number 2 is refused.
     fn compile(
         &self,
-        module: &Module,
-        func: FuncIndex,
-        _: &CodeSettings,
+        request: &CompileRequest<'_>,
     ) -> std::result::Result<FunctionCode, CompileError> {
+        let CompileRequest { module, func, .. } = *request;
         self.0.lock().unwrap().push("compile");
         let index = func.as_u32();
         if index == 2 {

@@ -8,7 +8,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use sterna_abi::{CodeReloc, CompileError, Convention, FuncEntry, FunctionCode, RelocKind, VmCtx};
+use sterna_abi::{
+    CodeReloc, CompileError, CompileRequest, Convention, FuncEntry, FunctionCode, RelocKind, VmCtx,
+};
 use sterna_base::FuncIndex;
 use sterna_sys::activation::{STUB_SIZE, write_entry_stub};
 use sterna_sys::code::{CODE_ALIGN, CodeRegion};
@@ -43,7 +45,9 @@ pub(crate) fn compile_parallel(
     let work = || {
         let mut own = Vec::new();
         while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            own.push((at, compiler.compile(loaded.module(), funcs[at], &engine.settings().code)));
+            let settings = &engine.settings().code;
+            let request = CompileRequest::new(loaded.module(), funcs[at], settings);
+            own.push((at, compiler.compile(&request)));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, funcs.len());
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);

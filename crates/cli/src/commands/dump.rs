@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::files;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
-use sterna_abi::CodeSettings;
+use sterna_abi::{CodeSettings, CompileRequest};
 use sterna_base::FuncIndex;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
@@ -114,5 +114,5 @@ fn graph(module: &Module, func: FuncIndex, run_passes: bool) -> Result<String, S
 
 fn cranelift(module: &Module, func: FuncIndex) -> Result<(String, String), String> {
     let compiler = ClifCompiler::native(Options::default()).map_err(|error| error.to_string())?;
-    compiler.dump(module, func, &SETTINGS).map_err(|error| error.to_string())
+    compiler.dump(&CompileRequest::new(module, func, &SETTINGS)).map_err(|error| error.to_string())
 }
