@@ -11,6 +11,7 @@ use crate::engine::{self, Engines, Places};
 use crate::hosts;
 use crate::program;
 use crate::real;
+use crate::real::manifest::Site;
 use crate::report;
 use crate::results::{self, Results, Row, Suite};
 use crate::suite::{self, Setting};
@@ -57,16 +58,19 @@ struct Measure {
     /// Only these engines
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     engines: Vec<String>,
-    /// Only these programs of the run and gc suites
+    /// Only these programs of the run, long, gc, cold and warm suites
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     programs: Vec<String>,
+    /// The folder that scripts/fetch-programs.sh filled, for the cold and warm suites
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// A module for the compile suite; may be repeated
     #[arg(long = "module", value_name = "FILE")]
     modules: Vec<PathBuf>,
     /// Thread counts of the compile suite
     #[arg(long, value_delimiter = ',', default_value = "1,2", value_name = "COUNTS")]
     threads: Vec<usize>,
-    /// Repetitions [default: 5, startup 40, compile 3, pauses 1]
+    /// Repetitions [default: 5, startup 40, compile and long 3, pauses 1]
     #[arg(long, value_name = "N")]
     runs: Option<usize>,
     /// Save the data, RESULTS.md and the diagrams in this folder; without it the tables are only printed
@@ -113,9 +117,9 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Binaries {
-    fn places(self) -> Places {
+    fn places(&self) -> Places {
         let bench = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        Places { bench, bins: self.bins.into_iter().collect::<BTreeMap<_, _>>() }
+        Places { bench, bins: self.bins.iter().cloned().collect::<BTreeMap<_, _>>() }
     }
 }
 
@@ -154,7 +158,7 @@ fn measure(options: Measure) -> Result<ExitCode, String> {
     let places = options.binaries.places();
     let engines = engine::load(&places, &options.engines)?;
     announce(&engines);
-    let names = row_names(&places, options.suite, &options.programs, &options.modules)?;
+    let names = row_names(&places, &options)?;
     let old = match &options.out {
         Some(out) => Results::load(out, options.suite)?,
         None => None,
@@ -171,10 +175,16 @@ fn measure(options: Measure) -> Result<ExitCode, String> {
     let runs = options.runs.unwrap_or(default_runs(options.suite));
     let setting = Setting { places: &places, engines: &engines, runs, scratch: scratch.path() };
     let rows = match options.suite {
-        Suite::Run | Suite::Gc => {
+        Suite::Run | Suite::Gc | Suite::Long => {
             let programs = program::load(&places.bench, options.suite, &options.programs)?;
-            suite::run::measure(&setting, &programs)
+            suite::run::measure(&setting, options.suite, &programs)
         }
+        Suite::Cold | Suite::Warm => suite::cold::measure(
+            &setting,
+            options.suite,
+            real_programs(&options)?,
+            &options.programs,
+        )?,
         Suite::Pauses => suite::pauses::measure(&setting),
         Suite::Startup => suite::startup::measure(&setting),
         Suite::Compile => suite::compile::measure(&setting, &options.modules, &options.threads)?,
@@ -207,31 +217,40 @@ fn save(out: &Path, old: Option<Results>, new: Results, engines: &Engines) -> Re
 
 fn default_runs(suite: Suite) -> usize {
     match suite {
-        Suite::Run | Suite::Gc => 5,
+        Suite::Run | Suite::Gc | Suite::Cold | Suite::Warm => 5,
+        Suite::Long => 3,
         Suite::Pauses => 1,
         Suite::Startup => 40,
         Suite::Compile => 3,
     }
 }
 
+/// The folder of real programs.
+fn real_programs(options: &Measure) -> Result<&Path, String> {
+    let needed = "the cold and warm suites need real programs: --dir DIR, filled by scripts/fetch-programs.sh";
+    options.dir.as_deref().ok_or_else(|| needed.to_owned())
+}
+
 /// The names of the rows that a run will produce.
-fn row_names(
-    places: &Places,
-    suite: Suite,
-    programs: &[String],
-    modules: &[PathBuf],
-) -> Result<Vec<String>, String> {
-    match suite {
-        Suite::Run | Suite::Gc => {
-            let programs = program::load(&places.bench, suite, programs)?;
+fn row_names(places: &Places, options: &Measure) -> Result<Vec<String>, String> {
+    match options.suite {
+        Suite::Run | Suite::Gc | Suite::Long => {
+            let programs = program::load(&places.bench, options.suite, &options.programs)?;
+            Ok(programs.into_iter().map(|p| p.name).collect())
+        }
+        Suite::Cold | Suite::Warm => {
+            let site = Site::new(places, real_programs(options)?);
+            let programs = suite::cold::programs(&site, &options.programs)?;
             Ok(programs.into_iter().map(|p| p.name).collect())
         }
         Suite::Pauses => Ok(suite::pauses::HEAPS.map(suite::pauses::row_name).to_vec()),
         Suite::Startup => Ok(suite::startup::PROGRAMS.map(str::to_owned).to_vec()),
-        Suite::Compile if modules.is_empty() => {
+        Suite::Compile if options.modules.is_empty() => {
             Err("the compile suite needs modules: --module FILE, best megabytes of code".to_owned())
         }
-        Suite::Compile => Ok(modules.iter().map(|m| suite::compile::module_name(m)).collect()),
+        Suite::Compile => {
+            Ok(options.modules.iter().map(|m| suite::compile::module_name(m)).collect())
+        }
     }
 }
 

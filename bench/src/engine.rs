@@ -35,6 +35,8 @@ pub struct Engine {
     pub compile: Option<String>,
     pub run: Option<String>,
     pub cold: Option<String>,
+    /// As `cold`, with what an earlier run left in the engine's cache.
+    pub warm: Option<String>,
     /// Runs an artifact and then prints the pauses of collections.
     pub pauses: Option<String>,
     #[serde(default)]

@@ -47,6 +47,7 @@ pub fn load(bench: &Path, suite: Suite, only: &[String]) -> Result<Vec<Program>,
     let path = bench.join("programs.toml");
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut list: List = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+    let suite = if suite == Suite::Long { Suite::Run } else { suite };
     list.program.retain(|program| program.suite == suite);
     if let Some(name) = only.iter().find(|n| list.program.iter().all(|p| p.name != **n)) {
         let known: Vec<_> = list.program.iter().map(|p| p.name.as_str()).collect();

@@ -39,6 +39,11 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
         Suite::Gc => "Garbage-collected objects and exceptions: run time after compilation",
         Suite::Pauses => "Pauses of the garbage collector",
         Suite::Startup => "Start: hello world as a whole process, cold",
+        Suite::Long => "Long computations as whole processes",
+        Suite::Cold => "Real programs as whole processes, cold",
+        Suite::Warm => {
+            "Real programs as whole processes, with what an earlier run left in the cache"
+        }
         Suite::Compile => "Compilation of whole modules",
     };
     let _ = writeln!(text, "\n## {heading}\n");
@@ -50,7 +55,7 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
         let _ = writeln!(text, "### {group}\n\n{}\n", versions(&rows, &engines));
         match results.suite {
             Suite::Pauses => text += &pauses(&rows),
-            Suite::Run | Suite::Gc | Suite::Startup => {
+            Suite::Run | Suite::Long | Suite::Gc | Suite::Startup | Suite::Cold | Suite::Warm => {
                 text += &ratio_table(&rows, &engines, reference);
                 text += &table("Median in ms (spread), day", &rows, &engines, milliseconds);
             }
@@ -80,9 +85,9 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
 fn reference_of<'a>(suite: Suite, group: &str, baseline: &'a Baseline) -> &'a str {
     match suite {
         Suite::Run if group == INTERPRETERS => &baseline.interpreter,
-        Suite::Run | Suite::Gc | Suite::Pauses => &baseline.compiled,
         Suite::Startup => &baseline.startup,
         Suite::Compile => &baseline.compile,
+        _ => &baseline.compiled,
     }
 }
 
@@ -218,10 +223,10 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
     let value = |row: &Row, engine: &str| {
         let time = &row.cells.get(engine)?.time_ns;
         match results.suite {
-            Suite::Run | Suite::Gc => ratio(row, engine, reference),
             Suite::Pauses => None,
             Suite::Startup => Some(median(time)? / 1e6),
             Suite::Compile => Some(row.size as f64 / median(time)? * 1000.0),
+            _ => ratio(row, engine, reference),
         }
     };
     let bar = |engine: &str, value: f64| Bar {
@@ -235,7 +240,13 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
         groups.push(Group { title: row.name.clone(), bars });
     }
     let (title, limit, mark) = match results.suite {
-        Suite::Run | Suite::Gc => {
+        Suite::Startup | Suite::Pauses => {
+            (format!("{group}: ms (shorter is better)"), f64::INFINITY, None)
+        }
+        Suite::Compile => {
+            (format!("{group}: MB of code per second (longer is better)"), f64::INFINITY, None)
+        }
+        _ => {
             let mean = |e: &&str| {
                 let all: Vec<f64> =
                     rows.iter().filter_map(|row| ratio(row, e, reference)).collect();
@@ -246,12 +257,6 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
                 bars: engines.iter().filter_map(mean).collect(),
             });
             (format!("{group}: time relative to {reference} (shorter is better)"), 4.0, Some(1.0))
-        }
-        Suite::Startup | Suite::Pauses => {
-            (format!("{group}: ms (shorter is better)"), f64::INFINITY, None)
-        }
-        Suite::Compile => {
-            (format!("{group}: MB of code per second (longer is better)"), f64::INFINITY, None)
         }
     };
     svg::bars(&title, &groups, limit, mark)

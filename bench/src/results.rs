@@ -21,11 +21,26 @@ pub enum Suite {
     Gc,
     /// How long collections of heaps of several sizes stop the program.
     Pauses,
+    /// As `Run` with more iterations, timed from outside, from nothing to exit.
+    Long,
+    /// Real programs from nothing to exit, and their peak memory.
+    Cold,
+    /// As `Cold`, when each has run before.
+    Warm,
 }
 
 impl Suite {
     /// Every suite, in the order of the report.
-    pub const ALL: [Self; 5] = [Self::Run, Self::Gc, Self::Pauses, Self::Startup, Self::Compile];
+    pub const ALL: [Self; 8] = [
+        Self::Run,
+        Self::Long,
+        Self::Gc,
+        Self::Pauses,
+        Self::Startup,
+        Self::Cold,
+        Self::Warm,
+        Self::Compile,
+    ];
 
     /// The name in file names and on the command line.
     pub fn name(self) -> &'static str {
@@ -35,6 +50,9 @@ impl Suite {
             Self::Compile => "compile",
             Self::Gc => "gc",
             Self::Pauses => "pauses",
+            Self::Long => "long",
+            Self::Cold => "cold",
+            Self::Warm => "warm",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Owns what the suites share: who takes part, the interleaved repetition, and the log on standard error.
 //! Does not know what a suite measures.
 
+pub mod cold;
 pub mod compile;
 pub mod pauses;
 pub mod run;

@@ -1,5 +1,5 @@
-//! Owns the `run` and `gc` suites: run time after compilation, as the programs report it themselves.
-//! Does not time process start or ahead-of-time compilation.
+//! Owns the `run`, `gc` and `long` suites: the programs of `programs.toml`, compiled beforehand where an engine can.
+//! Does not time ahead-of-time compilation; process start only in `long`, the others have the programs' own word.
 
 use std::path::{Path, PathBuf};
 
@@ -14,20 +14,28 @@ pub const COMPILED: &str = "compiled";
 /// The table of interpreters.
 pub const INTERPRETERS: &str = "interpreters";
 
+/// How many times as much the programs of the `long` suite do.
+const LONGER: u64 = 13;
+
 /// Measures every program on every engine, one row for compiled code and one for interpreters.
-pub fn measure(setting: &Setting<'_>, programs: &[Program]) -> Vec<Row> {
+pub fn measure(setting: &Setting<'_>, suite: Suite, programs: &[Program]) -> Vec<Row> {
     let mut rows = Vec::new();
     for program in programs {
+        let (factor, factor_interp) = if suite == Suite::Long { (LONGER, 0) } else { (1, 1) };
         let both = [
-            (COMPILED, program.rounds, &setting.engines.baseline.compiled),
-            (INTERPRETERS, program.rounds_interp, &setting.engines.baseline.interpreter),
+            (COMPILED, program.rounds * factor, &setting.engines.baseline.compiled),
+            (
+                INTERPRETERS,
+                program.rounds_interp * factor_interp,
+                &setting.engines.baseline.interpreter,
+            ),
         ];
         for (group, rounds, reference) in both {
             if rounds == 0 {
                 continue;
             }
             eprintln!("{group}: {} ({})", program.name, program.what);
-            let row = measure_row(setting, program, group, rounds, reference);
+            let row = measure_row(setting, suite, program, group, rounds, reference);
             if !row.cells.is_empty() || !row.failures.is_empty() {
                 rows.push(row);
             }
@@ -41,7 +49,7 @@ pub fn measure(setting: &Setting<'_>, programs: &[Program]) -> Vec<Row> {
 fn takes_part(engine: &Engine, suite: Suite, group: &str) -> bool {
     let class = match group {
         // There is no source for a native compiler.
-        COMPILED if suite == Suite::Gc => engine.class == Class::Compiled,
+        COMPILED if suite != Suite::Run => engine.class == Class::Compiled,
         COMPILED => matches!(engine.class, Class::Native | Class::Compiled),
         _ => engine.class == Class::Interpreter,
     };
@@ -50,6 +58,7 @@ fn takes_part(engine: &Engine, suite: Suite, group: &str) -> bool {
 
 fn measure_row(
     setting: &Setting<'_>,
+    suite: Suite,
     program: &Program,
     group: &str,
     rounds: u64,
@@ -63,7 +72,7 @@ fn measure_row(
         ..Row::default()
     };
     let mut contenders = Vec::new();
-    for engine in setting.engines.found.iter().filter(|e| takes_part(e, program.suite, group)) {
+    for engine in setting.engines.found.iter().filter(|e| takes_part(e, suite, group)) {
         match prepare(setting, engine, &program.module(&setting.places.bench), rounds) {
             Ok(invocation) => contenders.push(Contender::new(engine, invocation)),
             Err(reason) => {
@@ -86,7 +95,10 @@ fn measure_row(
             Some(_) => {}
             None => expected = Some(finished.stdout),
         }
-        contender.cell.time_ns.push(reported_time(&finished.stderr)?);
+        contender.cell.time_ns.push(match suite {
+            Suite::Long => finished.wall_ns,
+            _ => reported_time(&finished.stderr)?,
+        });
         Ok(())
     });
     row.cells = cells(contenders);
