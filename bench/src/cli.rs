@@ -179,12 +179,10 @@ fn measure(options: Measure) -> Result<ExitCode, String> {
             let programs = program::load(&places.bench, options.suite, &options.programs)?;
             suite::run::measure(&setting, options.suite, &programs)
         }
-        Suite::Cold | Suite::Warm => suite::cold::measure(
-            &setting,
-            options.suite,
-            real_programs(&options)?,
-            &options.programs,
-        )?,
+        Suite::Cold | Suite::Warm => {
+            let site = Site::new(&places, real_programs(&options)?);
+            suite::cold::measure(&setting, options.suite, &site, &names)?
+        }
         Suite::Pauses => suite::pauses::measure(&setting),
         Suite::Startup => suite::startup::measure(&setting),
         Suite::Compile => suite::compile::measure(&setting, &options.modules, &options.threads)?,
@@ -240,8 +238,7 @@ fn row_names(places: &Places, options: &Measure) -> Result<Vec<String>, String> 
         }
         Suite::Cold | Suite::Warm => {
             let site = Site::new(places, real_programs(options)?);
-            let programs = suite::cold::programs(&site, &options.programs)?;
-            Ok(programs.into_iter().map(|p| p.name).collect())
+            suite::cold::names(places, &site, &options.programs)
         }
         Suite::Pauses => Ok(suite::pauses::HEAPS.map(suite::pauses::row_name).to_vec()),
         Suite::Startup => Ok(suite::startup::PROGRAMS.map(str::to_owned).to_vec()),

@@ -57,6 +57,9 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
             Suite::Pauses => text += &pauses(&rows),
             Suite::Run | Suite::Long | Suite::Gc | Suite::Startup | Suite::Cold | Suite::Warm => {
                 text += &ratio_table(&rows, &engines, reference);
+                if matches!(results.suite, Suite::Cold | Suite::Warm) {
+                    text += &best_peers(&rows, reference);
+                }
                 text += &table("Median in ms (spread), day", &rows, &engines, milliseconds);
             }
             Suite::Compile => {
@@ -138,6 +141,17 @@ fn ratio_table(rows: &[&Row], engines: &[&str], reference: &str) -> String {
         text += &line("**geometric mean**", engines.iter().map(mean));
     }
     text + "\n"
+}
+
+/// What somebody would get who chose the best of the other engines for each program.
+fn best_peers(rows: &[&Row], reference: &str) -> String {
+    let best = |row: &&Row| {
+        let peers = row.cells.keys().filter(|name| !name.starts_with("sterna"));
+        peers.filter_map(|name| ratio(row, name, reference)).reduce(f64::min)
+    };
+    let best: Vec<f64> = rows.iter().filter_map(best).collect();
+    let mean = geometric_mean(&best);
+    mean.map_or_else(String::new, |mean| format!("The best peer of each program: {mean:.3}.\n\n"))
 }
 
 fn table(

@@ -12,6 +12,7 @@ mod linker;
 mod modules;
 mod objects;
 mod references;
+mod sizes;
 mod structures;
 mod threads;
 mod types;
