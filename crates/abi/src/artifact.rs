@@ -64,6 +64,23 @@ pub struct Sites {
     pub landings: Vec<LandingSite>,
     /// Where the prologue saved the caller's callee-saved registers.
     pub saved: Vec<SavedReg>,
+    /// Positions in inlined functions, referred to by positions of sites, callers before callees.
+    pub inlined: Vec<InlinedSite>,
+}
+
+/// Set in a position that is an index into [`Sites::inlined`]. A position without it is the byte offset in the module of an
+/// operator of the compiled function itself; compilers leave functions beyond the first 2 GiB alone.
+pub const INLINED: u32 = 1 << 31;
+
+/// A position in a function that was inlined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InlinedSite {
+    /// The function.
+    pub func: FuncIndex,
+    /// Byte offset of the operator in the module.
+    pub wasm: u32,
+    /// Position of its call: in the compiled function, or an earlier element.
+    pub caller: u32,
 }
 
 /// An instruction that may fault.
@@ -71,7 +88,7 @@ pub struct Sites {
 pub struct TrapSite {
     /// Address of the faulting instruction.
     pub code: u32,
-    /// Byte offset of the operator in the module.
+    /// Position of the operator: its byte offset in the module, or see [`INLINED`].
     pub wasm: u32,
     /// The trap it stands for.
     pub trap: TrapCode,
@@ -82,9 +99,10 @@ pub struct TrapSite {
 pub struct CallSite {
     /// The return address.
     pub code: u32,
-    /// Byte offset of the operator in the module.
+    /// Position of the operator: its byte offset in the module, or see [`INLINED`].
     pub wasm: u32,
-    /// Index into [`Sites::states`] if the code was compiled with state capture.
+    /// Index into [`Sites::states`] if the code was compiled with state capture. In an inlined function it is that function's state;
+    /// its caller's follows, and so on outwards.
     pub state: Option<u32>,
     /// Index into [`Sites::roots`] if the frame holds references to objects while the call is pending. Each is in 8 bytes.
     pub roots: Option<u32>,

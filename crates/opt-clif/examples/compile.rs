@@ -45,8 +45,7 @@ fn main() {
         }
         if has("--graph") {
             let mut graph = Graph::default();
-            let options =
-                BuildOptions { polls: settings.interruptible, states: settings.capture_state };
+            let options = build_options(&settings);
             Builder::new()
                 .build(&module, func, &options, &mut graph)
                 .expect("a supported function");
@@ -59,6 +58,15 @@ fn main() {
     }
 }
 
+fn build_options(settings: &CodeSettings) -> BuildOptions<'static> {
+    BuildOptions {
+        polls: settings.interruptible,
+        states: settings.capture_state,
+        inline: true,
+        profile: None,
+    }
+}
+
 fn measure(compiler: &ClifCompiler, module: &Module, settings: &CodeSettings, threads: u32) {
     let funcs: Vec<_> = module.defined_funcs().collect();
     let code = module.code_range();
@@ -67,7 +75,7 @@ fn measure(compiler: &ClifCompiler, module: &Module, settings: &CodeSettings, th
     let start = Instant::now();
     let (mut builder, mut passes, mut graph, mut insts) =
         (Builder::new(), Passes::new(), Graph::default(), 0);
-    let options = BuildOptions { polls: settings.interruptible, states: settings.capture_state };
+    let options = build_options(settings);
     for &func in &funcs {
         if builder.build(module, func, &options, &mut graph).is_ok() {
             passes.run(&mut graph);

@@ -12,6 +12,7 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use sterna_abi::{Builtin, Convention, FuncEntry, FunctionCode, StoreCtx, VmCtx};
 use sterna_base::FuncIndex;
 use sterna_isa::{FuncType, ValType};
+use sterna_opt::Graph;
 
 use crate::artifact::function_code;
 use crate::lower::builtin_signature;
@@ -129,7 +130,7 @@ impl Adapter {
             panic!("adapters are within all limits: {:?}", error.inner);
         }
         let code = context.compiled_code().expect("just compiled");
-        let code = function_code(isa, &context.func, code, 0, Vec::new());
+        let code = function_code(isa, &context.func, code, 0, Vec::new(), &Graph::default());
         code.expect("adapters use what the artifact format has")
     }
 }

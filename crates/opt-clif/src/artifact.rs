@@ -14,16 +14,25 @@ use cranelift_codegen::{
     MachBufferFrameLayout, MachSrcLoc,
 };
 use sterna_abi::{
-    CallSite, CodeReloc, FrameState, FunctionCode, LandingSite, RelocKind, SavedReg, Sites,
-    TrapSite, ValuePlace,
+    CallSite, CodeReloc, FrameState, FunctionCode, INLINED, InlinedSite, LandingSite, RelocKind,
+    SavedReg, Sites, TrapSite, ValuePlace,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{TrapCode, ValType};
+use sterna_opt::Graph;
+
+use crate::merged::correct_positions;
 
 /// The state at one call while it is compiled: constants are known, other values follow in the order of the call's context items.
 pub(crate) struct PendingState {
-    /// Byte offset of the operator in the module.
-    pub wasm: u32,
+    /// Origin of the operator.
+    pub origin: u32,
+    /// One per function that is active there, innermost first.
+    pub frames: Vec<PendingFrame>,
+}
+
+/// The state of one function at a call.
+pub(crate) struct PendingFrame {
     pub locals: u32,
     pub values: Vec<(ValType, PendingPlace)>,
 }
@@ -63,13 +72,14 @@ pub(crate) fn frame_size(code: &CompiledCode) -> u32 {
 }
 
 /// Makes the artifact of a function. `wasm` is the offset to report where there is no source location (the prologue);
-/// `states` are those of its calls with context items.
+/// `states` are those of its calls with context items, `graph` what source locations refer to.
 pub(crate) fn function_code(
     isa: &dyn TargetIsa,
     func: &Function,
     code: &CompiledCode,
     wasm: u32,
     mut states: Vec<PendingState>,
+    graph: &Graph,
 ) -> Result<FunctionCode, String> {
     let relocs = relocations(func, code)?;
     let mut sites = Sites::default();
@@ -80,7 +90,8 @@ pub(crate) fn function_code(
         trap: engine_trap(trap.code),
     }));
     sites.traps.sort_by_key(|site| site.code);
-    states.sort_by_key(|state| state.wasm);
+    correct_positions(graph, &mut sites.traps);
+    states.sort_by_key(|state| state.origin);
     for site in code.buffer.call_sites() {
         let wasm = locations.at(site.ret_addr - 1);
         let is_state = |item: &&FinalizedMachExceptionHandler| {
@@ -96,12 +107,13 @@ pub(crate) fn function_code(
         let state = match &items[..] {
             [] => None,
             items => {
-                let found = states.binary_search_by_key(&wasm, |state| state.wasm);
+                let found = states.binary_search_by_key(&wasm, |state| state.origin);
                 let state = &states[found.map_err(|_| "a call lost its source location")?];
                 let frame = site.frame_offset.ok_or("a call with state has no frame")?;
                 let layout = code.buffer.frame_layout().ok_or("a call with state has no frame")?;
-                sites.states.push(frame_state(state, items, frame, layout)?);
-                Some(sites.states.len() as u32 - 1)
+                let first = sites.states.len() as u32;
+                sites.states.extend(frame_states(state, items, frame, layout)?);
+                Some(first)
             }
         };
         sites.calls.push(CallSite { code: site.ret_addr, wasm, state, roots: None });
@@ -109,8 +121,40 @@ pub(crate) fn function_code(
     sites.calls.sort_by_key(|site| site.code);
     stack_maps(code, &mut sites)?;
     sites.landings.sort_by_key(|site| site.code);
+    keep_used(graph.inlined(), &mut sites);
     sites.saved = saved_registers(isa, code)?;
     Ok(FunctionCode { bytes: code.code_buffer().to_vec(), relocs, sites })
+}
+
+/// Lists those positions in inlined functions that sites refer to, and makes sites refer to that list.
+fn keep_used(inlined: &[InlinedSite], sites: &mut Sites) {
+    let index = |position: u32| position.checked_sub(INLINED).map(|index| index as usize);
+    let mut new = vec![0; inlined.len()];
+    let traps = sites.traps.iter().map(|site| site.wasm);
+    for used in traps.chain(sites.calls.iter().map(|site| site.wasm)).filter_map(index) {
+        new[used] = INLINED;
+    }
+    // Callers come before callees.
+    for at in (0..inlined.len()).rev() {
+        if let (INLINED, Some(caller)) = (new[at], index(inlined[at].caller)) {
+            new[caller] = INLINED;
+        }
+    }
+    let renumber = |position: &mut u32, new: &[u32]| {
+        if let Some(old) = index(*position) {
+            *position = new[old];
+        }
+    };
+    for (at, &site) in inlined.iter().enumerate() {
+        if new[at] == INLINED {
+            new[at] = INLINED | sites.inlined.len() as u32;
+            let mut site = site;
+            renumber(&mut site.caller, &new);
+            sites.inlined.push(site);
+        }
+    }
+    sites.traps.iter_mut().for_each(|site| renumber(&mut site.wasm, &new));
+    sites.calls.iter_mut().for_each(|site| renumber(&mut site.wasm, &new));
 }
 
 /// Notes at calls where their frames hold references to objects.
@@ -162,13 +206,28 @@ impl Locations<'_> {
     }
 }
 
-fn frame_state(
+fn frame_states(
     state: &PendingState,
     items: &[&FinalizedMachExceptionHandler],
     frame: u32,
     layout: &MachBufferFrameLayout,
-) -> Result<FrameState, String> {
+) -> Result<Vec<FrameState>, String> {
     let mut items = items.iter().copied();
+    let frames = state.frames.iter().map(|pending| frame_state(pending, &mut items, frame, layout));
+    let states = frames.collect::<Result<_, _>>()?;
+    if items.len() != 1 {
+        // Lowering adds one item, the vmctx.
+        return Err("a call has unknown recorded values".to_owned());
+    }
+    Ok(states)
+}
+
+fn frame_state<'a>(
+    state: &PendingFrame,
+    items: &mut impl Iterator<Item = &'a FinalizedMachExceptionHandler>,
+    frame: u32,
+    layout: &MachBufferFrameLayout,
+) -> Result<FrameState, String> {
     let mut values = Vec::with_capacity(state.values.len());
     for &(ty, place) in &state.values {
         let place = match place {
@@ -187,10 +246,6 @@ fn frame_state(
             },
         };
         values.push((ty, place));
-    }
-    if items.len() != 1 {
-        // Lowering adds one item, the vmctx.
-        return Err("a call has unknown recorded values".to_owned());
     }
     Ok(FrameState { locals: state.locals, values })
 }

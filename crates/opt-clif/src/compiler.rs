@@ -169,18 +169,27 @@ impl Worker {
 
     /// Fills the graph.
     fn build(&mut self, request: &CompileRequest<'_>) -> Result<(), String> {
-        let CompileRequest { module, func, settings, .. } = *request;
+        let CompileRequest { module, func, settings, profile } = *request;
         let size = module.body(func).size();
         let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
         if size > limit {
             return Err(format!("its body of {size} bytes is larger than the limit of {limit}"));
         }
         self.largest = self.largest.max(size);
-        let options =
-            BuildOptions { polls: settings.interruptible, states: settings.capture_state };
-        self.builder
-            .build(module, func, &options, &mut self.graph)
-            .map_err(|error| error.to_string())?;
+        let mut options = BuildOptions {
+            polls: settings.interruptible,
+            states: settings.capture_state,
+            inline: true,
+            profile: Some(profile),
+        };
+        let graph = &mut self.graph;
+        let mut built = self.builder.build(module, func, &options, graph);
+        if built.is_err() {
+            // A callee may be what cannot be built.
+            options.inline = false;
+            built = self.builder.build(module, func, &options, graph);
+        }
+        built.map_err(|error| error.to_string())?;
         self.passes.run(&mut self.graph);
         Ok(())
     }
@@ -220,7 +229,7 @@ impl Worker {
         let mut check = false;
         loop {
             let lowering = self.lower(request, &compiler.options)?;
-            let context = self.context();
+            let context = self.context.get_or_insert_with(Context::new);
             check |= lowering.calls;
             let in_prologue = check && !settings.explicit_checks;
             if in_prologue {
@@ -236,7 +245,7 @@ impl Worker {
                 continue;
             }
             let wasm = module.body(func).offset();
-            return function_code(isa, &context.func, code, wasm, lowering.states);
+            return function_code(isa, &context.func, code, wasm, lowering.states, &self.graph);
         }
     }
 }

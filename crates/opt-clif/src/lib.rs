@@ -13,6 +13,7 @@ mod adapters;
 mod artifact;
 mod compiler;
 mod lower;
+mod merged;
 mod signature;
 mod target;
 

@@ -13,28 +13,35 @@
 
 mod control;
 mod exception;
+mod inline;
 mod joins;
 mod locals;
 mod objects;
 mod operators;
 mod scan;
 
+use sterna_abi::{INLINED, Profile};
 use sterna_base::FuncIndex;
 use sterna_isa::{Op, ValType};
 use sterna_module::Module;
 
 use crate::graph::{Block, Edge, Graph, Inst, List, Opcode, Origin, StateData, Type, Value};
 use control::Frame;
+use inline::Activation;
 use locals::Locals;
 use scan::Loops;
 
 /// What to record besides the function itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct BuildOptions {
+pub struct BuildOptions<'a> {
     /// Emit [`Opcode::Poll`] at the entry (of functions that call) and at loop headers.
     pub polls: bool,
     /// Record the state at calls and polls.
     pub states: bool,
+    /// Build the bodies of small callees in place of calls.
+    pub inline: bool,
+    /// What the tiers below saw.
+    pub profile: Option<&'a Profile>,
 }
 
 /// Why there is no graph. Not an error of the module.
@@ -84,6 +91,8 @@ pub struct Builder {
     saved_params: Vec<Value>,
     /// Open bodies of `try`s.
     tries: Vec<exception::Try>,
+    /// The function, and within it the functions that are being inlined.
+    activations: Vec<Activation>,
     /// Clauses of open `try_table`s.
     catches: Vec<Box<[sterna_module::Catch]>>,
     /// Locals of dispatch blocks, for the clauses of legacy `try`s.
@@ -108,7 +117,7 @@ impl Builder {
         &mut self,
         module: &Module,
         func: FuncIndex,
-        options: &BuildOptions,
+        options: &BuildOptions<'_>,
         graph: &mut Graph,
     ) -> Result<(), BuildError> {
         graph.clear();
@@ -121,8 +130,13 @@ impl Builder {
         self.catches.clear();
         self.saved_locals.clear();
         self.label_edges.clear();
+        self.activations.clear();
+        self.loops.clear();
         let body = module.body(func);
-        let has_calls = self.loops.scan(body.operators())?;
+        if body.offset() >= INLINED - MAX_POOL as u32 {
+            return Err(BuildError::TooLarge);
+        }
+        let has_calls = self.loops.scan(body.operators(), 0)?.calls;
         let entry = graph.push_block();
         let mut build = Build {
             module,
@@ -132,24 +146,21 @@ impl Builder {
             block: entry,
             reachable: true,
             skipped: 0,
+            wasm: body.offset(),
             origin: Origin(body.offset()),
+            loop_depth: 0,
+            inline_budget: inline::budget(body.size()),
+            next_op: None,
         };
         build.enter(func, &body, options.polls && has_calls)?;
-        for operator in body.operators() {
-            build.origin = Origin(operator.offset);
-            build.operator(&operator)?;
-            if build.graph.pool.len() > MAX_POOL || build.cx.pending.work() > MAX_WORK {
-                return Err(BuildError::TooLarge);
-            }
-        }
-        Ok(())
+        build.operators(&body)
     }
 }
 
 /// A function being built.
 struct Build<'a> {
     module: &'a Module,
-    options: &'a BuildOptions,
+    options: &'a BuildOptions<'a>,
     graph: &'a mut Graph,
     cx: &'a mut Builder,
     /// The open block.
@@ -158,7 +169,15 @@ struct Build<'a> {
     reachable: bool,
     /// Constructs opened since the code became unreachable.
     skipped: u32,
+    /// Byte offset of the operator in the module.
+    wasm: u32,
     origin: Origin,
+    /// Open loops.
+    loop_depth: u32,
+    /// Bytes of bodies that may still be inlined.
+    inline_budget: u32,
+    /// The operator after the one being translated.
+    next_op: Option<Op>,
 }
 
 impl Build<'_> {
@@ -170,19 +189,14 @@ impl Build<'_> {
         poll: bool,
     ) -> Result<(), BuildError> {
         let ty = self.module.func_type(func);
+        self.cx.activations.push(Activation::outermost(func));
         self.cx.locals.clear();
         for &param in &ty.params {
             let ty = self.supported(param)?;
             let value = self.graph.push_param(self.block, ty);
             self.cx.locals.declare(value);
         }
-        for (count, ty) in body.local_groups() {
-            let ty = self.supported(ty)?;
-            let zero = self.graph.make_const(ty, 0);
-            for _ in 0..count {
-                self.cx.locals.declare(zero);
-            }
-        }
+        self.declare_locals(body)?;
         for &result in &ty.results {
             let result = self.supported(result)?;
             self.graph.results.push(result);
@@ -192,6 +206,35 @@ impl Build<'_> {
             self.poll();
         }
         self.cx.frames.push(Frame::function(ty.results.len()));
+        Ok(())
+    }
+
+    /// Adds the locals that a body declares.
+    fn declare_locals(&mut self, body: &sterna_module::Body<'_>) -> Result<(), BuildError> {
+        for (count, ty) in body.local_groups() {
+            let ty = self.supported(ty)?;
+            let zero = self.graph.make_const(ty, 0);
+            for _ in 0..count {
+                self.cx.locals.declare(zero);
+            }
+        }
+        Ok(())
+    }
+
+    /// Translates the operators of a body, to its end.
+    fn operators(&mut self, body: &sterna_module::Body<'_>) -> Result<(), BuildError> {
+        let mut operators = body.operators();
+        let mut next = operators.next();
+        while let Some(operator) = next {
+            next = operators.next();
+            self.next_op = next.as_ref().map(|next| next.op);
+            self.wasm = operator.offset;
+            self.origin = self.origin_of(&operator);
+            self.operator(&operator)?;
+            if self.graph.pool.len() > MAX_POOL || self.cx.pending.work() > MAX_WORK {
+                return Err(BuildError::TooLarge);
+            }
+        }
         Ok(())
     }
 
@@ -260,16 +303,22 @@ impl Build<'_> {
         self.record_state(inst);
     }
 
-    /// Records locals and operand stack at `inst`, whose operands are popped and whose results are not pushed yet.
+    /// Records locals and operand stack at `inst`, whose operands are popped and whose results are not pushed yet; then those of the
+    /// functions around it if it is in an inlined one.
     fn record_state(&mut self, inst: Inst) {
         if !self.options.states {
             return;
         }
-        let locals = self.cx.locals.values();
-        let start = self.graph.push_list(locals).start;
-        let locals = locals.len() as u32;
-        let stack = self.graph.push_list(&self.cx.stack);
-        let values = List { start, len: locals + stack.len };
-        self.graph.states.push(StateData { inst, values, locals });
+        let (mut locals_end, mut stack_end) = (self.cx.locals.values().len(), self.cx.stack.len());
+        for activation in self.cx.activations.iter().rev() {
+            let (first_local, height) = (activation.locals as usize, activation.height as usize);
+            let locals = &self.cx.locals.values()[first_local..locals_end];
+            let start = self.graph.push_list(locals).start;
+            let locals = locals.len() as u32;
+            let stack = self.graph.push_list(&self.cx.stack[height..stack_end]);
+            let values = List { start, len: locals + stack.len };
+            self.graph.states.push(StateData { inst, values, locals });
+            (locals_end, stack_end) = (first_local, height);
+        }
     }
 }

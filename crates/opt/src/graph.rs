@@ -13,7 +13,8 @@
 //! Instructions are 32-byte records in one vector, not one vector per field: building and lowering read all fields of an instruction
 //! at a time.
 
-use sterna_base::Entity;
+use sterna_abi::{INLINED, InlinedSite};
+use sterna_base::{Entity, FuncIndex};
 use sterna_isa::{HeapType, Op, RefType, ValType};
 use sterna_module::Module;
 
@@ -111,8 +112,8 @@ impl Type {
     }
 }
 
-/// Where an instruction comes from. Today the byte offset of its operator in the module; numbers from 2^31 on are kept for
-/// entries of a table of inlined call chains.
+/// Where an instruction comes from: the byte offset of its operator in the module, or, with the bit [`INLINED`] set, an index into
+/// [`Graph::inlined`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin(pub u32);
 
@@ -233,7 +234,8 @@ pub struct Switch {
     pub table: (u32, u32),
 }
 
-/// All locals and the operand stack below the operands, at one instruction.
+/// All locals and the operand stack below the operands, at one instruction. In an inlined function these are its own; those of its
+/// caller are the next state of the same instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct StateData {
     /// The instruction: a call or a poll.
@@ -291,6 +293,7 @@ pub struct Graph {
     pub(crate) states: Vec<StateData>,
     pub(crate) landings: Vec<LandingData>,
     pub(crate) results: Vec<Type>,
+    pub(crate) inlined: Vec<InlinedSite>,
     const_cache: ConstCache,
 }
 
@@ -319,6 +322,7 @@ impl Graph {
         self.states.clear();
         self.landings.clear();
         self.results.clear();
+        self.inlined.clear();
         self.const_cache = ConstCache::default();
     }
 
@@ -464,10 +468,30 @@ impl Graph {
         &self.states
     }
 
-    /// The state recorded at an instruction.
-    pub fn state(&self, inst: Inst) -> Option<&StateData> {
-        let position = self.states.binary_search_by_key(&inst, |state| state.inst).ok()?;
-        self.states.get(position)
+    /// The states recorded at an instruction, that of the innermost function first.
+    pub fn states_at(&self, inst: Inst) -> &[StateData] {
+        let start = self.states.partition_point(|state| state.inst < inst);
+        let len = self.states[start..].iter().take_while(|state| state.inst == inst).count();
+        &self.states[start..start + len]
+    }
+
+    /// Positions in functions that were inlined, callers before callees.
+    pub fn inlined(&self) -> &[InlinedSite] {
+        &self.inlined
+    }
+
+    /// The inlined function that an instruction comes from, the position there, and the instruction's caller; `None` for those of the
+    /// function itself.
+    pub fn inlined_at(&self, origin: Origin) -> Option<(FuncIndex, u32, Origin)> {
+        let index = origin.0.checked_sub(INLINED)?;
+        let site = self.inlined.get(index as usize)?;
+        Some((site.func, site.wasm, Origin(site.caller)))
+    }
+
+    /// The origin of an operator at a position in a function that was inlined at `caller`.
+    pub(crate) fn push_inlined(&mut self, func: FuncIndex, wasm: u32, caller: Origin) -> Origin {
+        self.inlined.push(InlinedSite { func, wasm, caller: caller.0 });
+        Origin(INLINED | (self.inlined.len() - 1) as u32)
     }
 
     /// Where a call goes on when the callee throws; `None` if the exception passes the function.

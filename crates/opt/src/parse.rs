@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use sterna_base::FuncIndex;
 use sterna_isa::{ImmKind, Op};
 
 use crate::graph::{
@@ -260,13 +261,26 @@ impl Parser {
         let inst = Inst::from_u32(self.graph.num_insts() as u32);
         self.landing(inst, line)?;
         self.state(inst, line)?;
-        let origin = if line.eat("@") { line.number()? as u32 } else { 0 };
-        self.graph.push_inst(op, args, imm, Origin(origin));
+        let origin = self.origin(line)?;
+        self.graph.push_inst(op, args, imm, origin);
         for (name, ty) in results {
             let value = self.graph.push_result(inst, ty);
             self.values.insert(name, value);
         }
         if line.rest.is_empty() { Ok(()) } else { Err(format!("unexpected `{}`", line.rest)) }
+    }
+
+    fn origin(&mut self, line: &mut Cursor<'_>) -> Parsed<Origin> {
+        if !line.eat("@") {
+            return Ok(Origin(0));
+        }
+        let mut origin = Origin(line.number()? as u32);
+        while line.eat("/") {
+            let func = FuncIndex::from_u32(line.number()? as u32);
+            let wasm = line.number_after(":")?;
+            origin = self.graph.push_inlined(func, wasm, origin);
+        }
+        Ok(origin)
     }
 
     fn immediate(&mut self, op: Op, line: &mut Cursor<'_>) -> Parsed<u64> {
@@ -352,15 +366,14 @@ impl Parser {
     }
 
     fn state(&mut self, inst: Inst, line: &mut Cursor<'_>) -> Parsed<()> {
-        if !line.eat("{") {
-            return Ok(());
+        while line.eat("{") {
+            let locals = self.operands(line)?;
+            line.expect("|")?;
+            let stack = self.operands(line)?;
+            line.expect("}")?;
+            let values = List { start: locals.start, len: locals.len + stack.len };
+            self.graph.states.push(StateData { inst, values, locals: locals.len });
         }
-        let locals = self.operands(line)?;
-        line.expect("|")?;
-        let stack = self.operands(line)?;
-        line.expect("}")?;
-        let values = List { start: locals.start, len: locals.len + stack.len };
-        self.graph.states.push(StateData { inst, values, locals: locals.len });
         Ok(())
     }
 }

@@ -10,13 +10,13 @@
 //!     v3: i32 = call[5] v2, i64:7 {v0 | v2}
 //! ```
 //! Values are numbered in the order in which they appear; constants are written where they are used, as type and bits. `@` precedes the
-//! origin; braces hold a recorded state, locals before the bar.
+//! origin; braces hold a recorded state, locals before the bar. `@0x10/5:0x20` is at 0x20 in function 5, which was inlined at 0x10.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 use sterna_isa::{Class, ImmKind, Op};
 
-use crate::graph::{Block, Edge, Graph, Inst, Opcode, Type, Value};
+use crate::graph::{Block, Edge, Graph, Inst, Opcode, Origin, Type, Value};
 
 /// No number yet.
 const NONE: u32 = u32::MAX;
@@ -152,10 +152,22 @@ impl Printer<'_> {
         }
         self.state(inst)?;
         if origins {
-            write!(self.out, " @{:#x}", data.origin.0)?;
+            self.out.push_str(" @");
+            self.origin(data.origin)?;
         }
         self.out.push('\n');
         Ok(())
+    }
+
+    /// `0x10/5:0x20`: at 0x20 in function 5, which was inlined at 0x10.
+    fn origin(&mut self, origin: Origin) -> fmt::Result {
+        match self.graph.inlined_at(origin) {
+            Some((func, wasm, caller)) => {
+                self.origin(caller)?;
+                write!(self.out, "/{}:{wasm:#x}", func.as_u32())
+            }
+            None => write!(self.out, "{:#x}", origin.0),
+        }
     }
 
     /// `[...]` after the operator, if it has immediates.
@@ -214,13 +226,15 @@ impl Printer<'_> {
     }
 
     fn state(&mut self, inst: Inst) -> fmt::Result {
-        let Some(state) = self.graph.state(inst) else { return Ok(()) };
-        let (locals, stack) = self.graph.list(state.values).split_at(state.locals as usize);
-        self.out.push_str(" {");
-        self.operands(locals)?;
-        self.out.push_str(" | ");
-        self.operands(stack)?;
-        self.out.push('}');
+        let graph = self.graph;
+        for state in graph.states_at(inst) {
+            let (locals, stack) = graph.list(state.values).split_at(state.locals as usize);
+            self.out.push_str(" {");
+            self.operands(locals)?;
+            self.out.push_str(" | ");
+            self.operands(stack)?;
+            self.out.push('}');
+        }
         Ok(())
     }
 }

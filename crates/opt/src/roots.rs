@@ -143,7 +143,7 @@ impl Roots {
         for result in graph.results(inst) {
             self.remove(result, live);
         }
-        if let Some(state) = graph.state(inst) {
+        for state in graph.states_at(inst) {
             self.use_all(graph.list(state.values), live);
         }
         if record && is_safepoint(graph.inst(inst).op) && !live.is_empty() {

@@ -21,7 +21,12 @@ fn render(source: &str) -> String {
     let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
     let mut out = String::new();
     for func in module.defined_funcs() {
-        let options = BuildOptions { polls: has("polls"), states: has("states") };
+        let options = BuildOptions {
+            polls: has("polls"),
+            states: has("states"),
+            inline: has("inline"),
+            profile: None,
+        };
         builder.build(&module, func, &options, &mut graph).expect("supported");
         if !has("raw") {
             passes.run(&mut graph);

@@ -58,7 +58,7 @@ impl CodeObject<'_> {
         (pc - self.image.start) as u32
     }
 
-    /// Byte offset in the module for an address: of a return address (`exact` false) or of the instruction itself.
+    /// Position of the site at an address: of a return address (`exact` false) or of the instruction itself.
     pub(crate) fn wasm_offset(&self, pc: usize, exact: bool) -> Option<u32> {
         let offset = self.offset(pc);
         match exact {
@@ -67,10 +67,22 @@ impl CodeObject<'_> {
         }
     }
 
-    /// What the frame holds while the call that returns to an address is pending, if the code records it.
-    pub(crate) fn state(&self, pc: usize) -> Option<FrameState> {
+    /// The functions, each with a byte offset in the module, that are at an address, innermost first: more than one where functions
+    /// were inlined, none where the code has no site. `exact` as in [`CodeObject::wasm_offset`].
+    pub(crate) fn positions(
+        &self,
+        pc: usize,
+        exact: bool,
+    ) -> impl Iterator<Item = (FuncIndex, u32)> {
+        let found = self.func().zip(self.wasm_offset(pc, exact));
+        found.into_iter().flat_map(|(func, position)| self.image.tables.chain(func, position))
+    }
+
+    /// What the `depth`th of [`CodeObject::positions`] holds while the call that returns to an address is pending, if the code
+    /// records it.
+    pub(crate) fn state(&self, pc: usize, depth: u32) -> Option<FrameState> {
         let state = self.image.tables.call(self.offset(pc))?.state?;
-        self.image.tables.state(state)
+        self.image.tables.state(state.checked_add(depth)?)
     }
 
     /// Places of references to objects in the frame, relative to its frame pointer, while the call that returns to an address is pending.

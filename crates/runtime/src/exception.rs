@@ -121,7 +121,8 @@ impl Store {
     /// What [`Store::note_origin`] noted.
     pub(crate) fn origin(&mut self) -> Vec<FrameInfo> {
         let origin = std::mem::take(&mut self.last_throw.origin);
-        let frames = origin.iter().filter_map(|frame| self.resolve_frame(*frame)).collect();
+        let limit = self.engine.settings().backtrace_frames;
+        let frames = self.resolve_frames(&origin, limit);
         self.last_throw.origin = origin;
         frames
     }

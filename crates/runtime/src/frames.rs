@@ -89,24 +89,39 @@ impl Store {
             Live::Compiled(frame) => RawFrame::Compiled(frame.pc, frame.exact),
         };
         let frames: Vec<RawFrame> = self.live_frames(limit).into_iter().map(raw).collect();
-        frames.iter().filter_map(|frame| self.resolve_frame(*frame)).collect()
+        self.resolve_frames(&frames, limit)
     }
 
-    /// Function and position of a frame. It need not be live any more if its guest stack is.
-    pub(crate) fn resolve_frame(&self, frame: RawFrame) -> Option<FrameInfo> {
+    /// Functions and positions of the guest's frames, at most `limit`. These need not be live any more if their guest stacks are.
+    pub(crate) fn resolve_frames(&self, frames: &[RawFrame], limit: usize) -> Vec<FrameInfo> {
+        let mut found = Vec::new();
+        for &frame in frames {
+            self.resolve_frame(frame, &mut found);
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found.truncate(limit);
+        found
+    }
+
+    fn resolve_frame(&self, frame: RawFrame, found: &mut Vec<FrameInfo>) {
         match frame {
             RawFrame::Interp(frame) => {
                 // SAFETY: instances and code are live, and the slots of the frame are mapped.
                 let captured = unsafe { (frame.describe)(&frame) };
                 // SAFETY: a live frame's instance is live.
                 let instance = unsafe { Instance::from_vmctx(frame.instance) };
-                Some(frame_info(instance.module(), captured.func, captured.wasm_offset))
+                found.push(frame_info(instance.module(), captured.func, captured.wasm_offset));
             }
             RawFrame::Compiled(pc, exact) => {
-                let module = self.engine.module_at(pc)?;
-                let object = module.code().find(pc)?;
-                let offset = object.wasm_offset(pc, exact)?;
-                Some(frame_info(&module, object.func()?, offset))
+                let module = self.engine.module_at(pc);
+                // What is in no module is an adapter.
+                let Some(module) = module else { return };
+                if let Some(object) = module.code().find(pc) {
+                    let positions = object.positions(pc, exact);
+                    found.extend(positions.map(|(func, wasm)| frame_info(&module, func, wasm)));
+                }
             }
         }
     }
@@ -127,7 +142,7 @@ impl Store {
                     // What is in no module is an adapter.
                     let code = module.as_ref().map_or(engine.code(), |module| module.code());
                     if let Some(object) = code.find(frame.pc) {
-                        captured.extend(capture(&object, &frame, &registers));
+                        capture(&object, &frame, &registers, &mut captured);
                         registers.leave(&object, frame.fp);
                     }
                 }
@@ -149,13 +164,14 @@ fn capture(
     object: &CodeObject<'_>,
     frame: &CompiledFrame<'_>,
     registers: &Registers,
-) -> Option<CapturedFrame> {
-    let func = object.func()?;
-    let wasm_offset = object.wasm_offset(frame.pc, frame.exact)?;
-    let state = object.state(frame.pc);
-    let (locals, stack) =
-        state.map_or_else(Default::default, |state| values(&state, frame.fp, registers));
-    Some(CapturedFrame { func, wasm_offset, locals, stack })
+    captured: &mut Vec<CapturedFrame>,
+) {
+    for (depth, (func, wasm_offset)) in (0..).zip(object.positions(frame.pc, frame.exact)) {
+        let state = object.state(frame.pc, depth);
+        let (locals, stack) =
+            state.map_or_else(Default::default, |state| values(&state, frame.fp, registers));
+        captured.push(CapturedFrame { func, wasm_offset, locals, stack });
+    }
 }
 
 fn values(

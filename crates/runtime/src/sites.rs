@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use sterna_abi::{CallSite, FrameState, SavedReg, Sites, TrapSite, ValuePlace};
+use sterna_abi::{
+    CallSite, FrameState, INLINED, InlinedSite, SavedReg, Sites, TrapSite, ValuePlace,
+};
 use sterna_base::FuncIndex;
 use sterna_isa::{HeapType, RefType, TrapCode, ValType};
 use sterna_module::ModuleBytes;
@@ -51,12 +53,15 @@ enum Array {
     Landings,
     /// Where absolute addresses of this code are to be filled in: place, what it points to.
     Absolute,
+    /// Positions in inlined functions, three words each: function, its position in the module, position of the call.
+    Inlined,
 }
 
-const ARRAYS: usize = Array::Absolute as usize + 1;
+const ARRAYS: usize = Array::Inlined as usize + 1;
 const PIECE_WORDS: usize = 6;
 const VALUE_WORDS: usize = 3;
 const LANDING_WORDS: usize = 3;
+const INLINED_WORDS: usize = 3;
 /// Bytes of the list of lengths.
 const HEAD: usize = ARRAYS * 4;
 
@@ -189,6 +194,35 @@ impl Tables {
         let index = |array| self.word(array, at).and_then(|index| index.checked_sub(1));
         let (state, roots) = (index(Array::CallState), index(Array::CallRoots));
         Some(CallSite { code: offset, wasm: self.word(Array::CallWasm, at)?, state, roots })
+    }
+
+    /// The functions and positions in the module that a position of a site in a function's code stands for, innermost first: those that were
+    /// inlined, then `func` itself.
+    pub(crate) fn chain(
+        &self,
+        func: FuncIndex,
+        position: u32,
+    ) -> impl Iterator<Item = (FuncIndex, u32)> {
+        let mut next = Some(position);
+        std::iter::from_fn(move || {
+            let position = next.take()?;
+            if position & INLINED == 0 {
+                return Some((func, position));
+            }
+            let site = self.inlined(position & !INLINED)?;
+            // Callers come before callees, so this ends whatever the bytes are.
+            next = (site.caller < position).then_some(site.caller);
+            Some((site.func, site.wasm))
+        })
+    }
+
+    fn inlined(&self, index: u32) -> Option<InlinedSite> {
+        let field = |field| self.word(Array::Inlined, index as usize * INLINED_WORDS + field);
+        Some(InlinedSite {
+            func: FuncIndex::from_u32(field(0)?),
+            wasm: field(1)?,
+            caller: field(2)?,
+        })
     }
 
     /// The places of references with an index.
@@ -338,16 +372,21 @@ impl TablesBuilder {
         for saved in &sites.saved {
             self.put(Array::Saved, &[u32::from(saved.register), saved.offset as u32]);
         }
+        let first_inlined = self.count(Array::Inlined, INLINED_WORDS);
+        let position = |wasm: u32| if wasm & INLINED != 0 { wasm + first_inlined } else { wasm };
+        for site in &sites.inlined {
+            self.put(Array::Inlined, &[site.func.as_u32(), site.wasm, position(site.caller)]);
+        }
         for trap in &sites.traps {
             self.put(Array::TrapCode, &[start + trap.code]);
-            self.put(Array::TrapWasm, &[trap.wasm]);
+            self.put(Array::TrapWasm, &[position(trap.wasm)]);
             self.arrays[Array::TrapKind as usize].push(trap.trap as u8);
         }
         let first_state = self.count(Array::StateAt, 3);
         let first_roots = self.count(Array::RootsAt, 2);
         for call in &sites.calls {
             self.put(Array::CallCode, &[start + call.code]);
-            self.put(Array::CallWasm, &[call.wasm]);
+            self.put(Array::CallWasm, &[position(call.wasm)]);
             let state = call.state.map_or(0, |state| first_state + state + 1);
             self.put(Array::CallState, &[state]);
             self.states |= state != 0;

@@ -11,7 +11,7 @@ fn sites() -> Sites {
     Sites {
         traps: vec![
             TrapSite { code: 3, wasm: 100, trap: TrapCode::MemoryOutOfBounds },
-            TrapSite { code: 9, wasm: 107, trap: TrapCode::IntegerDivideByZero },
+            TrapSite { code: 9, wasm: INLINED | 1, trap: TrapCode::IntegerDivideByZero },
         ],
         calls: vec![
             CallSite { code: 8, wasm: 104, state: None, roots: None },
@@ -36,6 +36,10 @@ fn sites() -> Sites {
             LandingSite { code: 30, pad: 36, below: 48 },
         ],
         saved: vec![SavedReg { register: 3, offset: -8 }, SavedReg { register: 12, offset: -16 }],
+        inlined: vec![
+            InlinedSite { func: FuncIndex::from_u32(2), wasm: 70, caller: 104 },
+            InlinedSite { func: FuncIndex::from_u32(3), wasm: 80, caller: INLINED },
+        ],
     }
 }
 
@@ -65,7 +69,15 @@ fn what_goes_in_comes_out() {
         for offset in 0..40 {
             let trap = expected.traps.iter().find(|trap| trap.code == offset);
             let found = tables.trap(start + offset);
-            assert_eq!(found, trap.map(|&trap| TrapSite { code: start + offset, ..trap }));
+            assert_eq!(found.map(|found| found.trap), trap.map(|trap| trap.trap));
+            assert_eq!(found.map(|found| found.code), trap.map(|_| start + offset));
+            if let Some(found) = found {
+                let chain = tables.chain(FuncIndex::from_u32(9), found.wasm);
+                let chain: Vec<_> = chain.map(|(func, wasm)| (func.as_u32(), wasm)).collect();
+                let expected: &[(u32, u32)] =
+                    if offset == 3 { &[(9, 100)] } else { &[(3, 80), (2, 70), (9, 104)] };
+                assert_eq!(chain, expected);
+            }
             let call = expected.calls.iter().find(|call| call.code == offset);
             let found = tables.call(start + offset);
             assert_eq!(found.map(|call| call.wasm), call.map(|call| call.wasm));
@@ -133,6 +145,8 @@ fn garbage_is_survived() {
                 tables.piece_at(offset);
                 tables.trap(offset);
                 let call = tables.call(offset);
+                let func = FuncIndex::from_u32(0);
+                tables.trap(offset).map(|trap| tables.chain(func, trap.wasm).count());
                 call.and_then(|call| call.state).and_then(|state| tables.state(state));
                 call.and_then(|call| call.roots).map(|roots| tables.roots(roots).count());
             }

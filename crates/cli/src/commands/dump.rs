@@ -104,7 +104,12 @@ fn describe(arguments: &Arguments, module: &Module, func: FuncIndex) -> String {
 
 fn graph(module: &Module, func: FuncIndex, run_passes: bool) -> Result<String, String> {
     let mut graph = Graph::default();
-    let options = BuildOptions { polls: SETTINGS.interruptible, states: SETTINGS.capture_state };
+    let options = BuildOptions {
+        polls: SETTINGS.interruptible,
+        states: SETTINGS.capture_state,
+        inline: true,
+        profile: None,
+    };
     Builder::new().build(module, func, &options, &mut graph).map_err(|error| error.to_string())?;
     if run_passes {
         Passes::new().run(&mut graph);

@@ -7,6 +7,7 @@ mod errors;
 mod exceptions;
 mod gc;
 mod hosts;
+mod inlining;
 mod limits;
 mod linker;
 mod modules;

@@ -14,7 +14,7 @@ use sterna_module::Module;
 use sterna_opt::{Inst, LandingData, StateData};
 
 use super::{Lower, OFF_INTERRUPT};
-use crate::artifact::{PendingPlace, PendingState, clif_trap};
+use crate::artifact::{PendingFrame, PendingPlace, PendingState, clif_trap};
 use crate::signature::{ResultPlace, clif_type, result_places, signature};
 
 /// What a function already refers to, indexed by function, type or builtin. Entries of earlier functions are told apart by their
@@ -195,7 +195,7 @@ impl Lower<'_> {
             args.push(self.pos.ins().stack_addr(types::I64, slot, 0));
         }
         self.push_args(inst, count, &mut args);
-        let state = self.input.graph.state(inst).copied();
+        let state = self.input.graph.states_at(inst);
         let landing = self.input.graph.landing(inst);
         let types =
             results.iter().zip(&places).filter(|(_, place)| **place == ResultPlace::Register);
@@ -263,11 +263,11 @@ impl Lower<'_> {
         callee: Callee,
         args: &[ir::Value],
         results: &[ir::Type],
-        state: Option<StateData>,
+        state: &[StateData],
         safepoint: Option<Inst>,
         landing: Option<LandingData>,
     ) -> Vec<ir::Value> {
-        if state.is_none() && landing.is_none() {
+        if state.is_empty() && landing.is_none() {
             let call = match callee {
                 Callee::Direct(func) => self.pos.ins().call(func, args),
                 Callee::Indirect(signature, code) => {
@@ -277,7 +277,7 @@ impl Lower<'_> {
             safepoint.inspect(|&inst| self.safepoint(inst, call));
             return self.pos.func.dfg.inst_results(call).to_vec();
         }
-        let mut items = state.map_or_else(Vec::new, |state| self.state_items(&state));
+        let mut items = self.state_items(state);
         let pad = landing.map(|landing| {
             let (pad, item) = self.landing_item();
             items.push(item);
@@ -306,10 +306,24 @@ impl Lower<'_> {
         values
     }
 
-    /// Notes a state and lists those of its values that only a context item can tell the place of.
-    fn state_items(&mut self, state: &StateData) -> Vec<ExceptionTableItem> {
-        let graph = self.input.graph;
+    /// Notes the states at a call and lists those of their values that only a context item can tell the place of.
+    fn state_items(&mut self, states: &[StateData]) -> Vec<ExceptionTableItem> {
         let mut items = Vec::new();
+        let Some(state) = states.first() else { return items };
+        let frames = states.iter().map(|state| self.pending_frame(state, &mut items)).collect();
+        let origin = self.input.graph.inst(state.inst).origin.0;
+        // Without context items Cranelift would report nothing about the call: have at least one.
+        items.push(ExceptionTableItem::Context(self.vmctx));
+        self.lowering.states.push(PendingState { origin, frames });
+        items
+    }
+
+    fn pending_frame(
+        &mut self,
+        state: &StateData,
+        items: &mut Vec<ExceptionTableItem>,
+    ) -> PendingFrame {
+        let graph = self.input.graph;
         let mut values = Vec::with_capacity(state.values.len());
         for &value in graph.list(state.values) {
             let place = match graph.constant(value) {
@@ -322,11 +336,7 @@ impl Lower<'_> {
             };
             values.push((graph.ty(value).val_type(), place));
         }
-        let wasm = graph.inst(state.inst).origin.0;
-        // Without context items Cranelift would report nothing about the call: have at least one.
-        items.push(ExceptionTableItem::Context(self.vmctx));
-        self.lowering.states.push(PendingState { wasm, locals: state.locals, values });
-        items
+        PendingFrame { locals: state.locals, values }
     }
 
     // ------------------------------------------------------------------------------------------ builtins
@@ -391,8 +401,8 @@ impl Lower<'_> {
         self.lowering.calls = true;
         let signature = self.builtin_sig(Builtin::poll);
         let code = self.thunk(Builtin::poll);
-        let state = self.input.graph.state(inst).copied();
-        if state.is_some() {
+        let state = self.input.graph.states_at(inst);
+        if !state.is_empty() {
             self.emit_call(
                 Callee::Indirect(signature, code),
                 &[self.vmctx],

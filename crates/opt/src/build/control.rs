@@ -19,6 +19,8 @@ pub(super) struct Frame {
     pub results: u32,
     /// Mark of the locals at its beginning.
     pub mark: u32,
+    /// How many locals there are at its end: those of functions inlined in it do not count.
+    pub locals: u32,
     /// First of the edges to its end, a list in [`PendingEdges`].
     pub pending: u32,
 }
@@ -62,6 +64,7 @@ impl Frame {
             params: 0,
             results: results as u32,
             mark: 0,
+            locals: 0,
             pending: NONE,
         }
     }
@@ -95,11 +98,7 @@ impl Build<'_> {
             }
             (Op::BrIf, Imm::Index(depth)) => self.br_if(*depth),
             (Op::BrTable, Imm::BrTable(table)) => self.br_table(table),
-            (Op::Return, _) => {
-                let results = self.cx.frames[0].results as usize;
-                let args = self.pop_list(results);
-                self.terminate(Op::Return, args, 0);
-            }
+            (Op::Return, _) => self.return_(),
             (Op::Unreachable, _) => self.terminate(Op::Unreachable, List::default(), 0),
             (op, _) => return Err(BuildError::Unsupported(op.to_string())),
         }
@@ -148,7 +147,8 @@ impl Build<'_> {
         let params = self.module.block_params(ty).len() as u32;
         let results = self.module.block_results(&ty).len() as u32;
         let height = self.cx.stack.len() as u32 - params;
-        Frame { kind, height, params, results, mark: self.cx.locals.mark(), pending: NONE }
+        let (mark, locals) = (self.cx.locals.mark(), self.cx.locals.len());
+        Frame { kind, height, params, results, mark, locals, pending: NONE }
     }
 
     // ------------------------------------------------------------------------------------------ constructs
@@ -183,6 +183,7 @@ impl Build<'_> {
         }
         let frame = self.frame(FrameKind::Loop { header, index }, ty);
         self.cx.frames.push(frame);
+        self.loop_depth += 1;
         self.open_block(header);
         if self.options.polls {
             self.poll();
@@ -270,6 +271,7 @@ impl Build<'_> {
             self.connect(edge, 0);
         }
         let frame = self.cx.frames[position];
+        self.loop_depth -= u32::from(matches!(frame.kind, FrameKind::Loop { .. }));
         if frame.pending != NONE {
             if self.reachable {
                 self.fall_to_end();
@@ -312,11 +314,12 @@ impl Build<'_> {
             data.args = args;
             return;
         }
-        let (mark, next) = (frame.mark, frame.pending);
+        let (mark, len, next) = (frame.mark, frame.locals, frame.pending);
         let operands = self.cx.stack.len() - frame.results as usize;
         let stack = std::mem::take(&mut self.cx.stack);
-        let pending =
-            self.add_pending(edge, mark, next, |list| list.extend_from_slice(&stack[operands..]));
+        let pending = self.add_pending(edge, (mark, len), next, |list| {
+            list.extend_from_slice(&stack[operands..])
+        });
         self.cx.stack = stack;
         self.cx.frames[index].pending = pending;
     }
@@ -390,7 +393,7 @@ impl Build<'_> {
 
     /// Marks the edge that is unlikely according to the operator's branch hint.
     fn hint(&mut self, taken: Edge, not_taken: Edge) {
-        if let Some(likely) = self.module.branch_hint(self.origin.0) {
+        if let Some(likely) = self.module.branch_hint(self.wasm) {
             let unlikely = if likely { not_taken } else { taken };
             self.graph.edges[unlikely.index()].is_cold = true;
         }

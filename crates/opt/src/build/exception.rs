@@ -64,8 +64,8 @@ impl Build<'_> {
     /// Makes `edge` lead from here to the dispatch block of the `at`th open `try`.
     fn connect_to_try(&mut self, at: usize, edge: Edge, exn: Value) {
         let Try { frame, pending } = self.cx.tries[at];
-        let mark = self.cx.frames[frame].mark;
-        self.cx.tries[at].pending = self.add_pending(edge, mark, pending, |results| {
+        let Frame { mark, locals, .. } = self.cx.frames[frame];
+        self.cx.tries[at].pending = self.add_pending(edge, (mark, locals), pending, |results| {
             results.push(exn);
         });
     }
@@ -230,7 +230,7 @@ impl Build<'_> {
                 let saved = self.cx.saved_locals.len();
                 let (locals, list) = (&self.cx.locals, &mut self.cx.saved_locals);
                 let mark = self.cx.frames[position].mark;
-                locals.changed_since(mark, |local, value| list.push((local, value)));
+                locals.changed_since(mark, u32::MAX, |local, value| list.push((local, value)));
                 Clauses { exn, next: None, saved }
             }
         };

@@ -64,12 +64,12 @@ impl PendingEdges {
 }
 
 impl Build<'_> {
-    /// Notes that `edge` leads from here to a block at which the construct whose locals have the mark `mark` ends, or one of its
-    /// parts; the other edges there are the list `next`. Returns the new list.
+    /// Notes that `edge` leads from here to a block at which the construct whose locals have the mark `mark` and are `len` ends, or one
+    /// of its parts; the other edges there are the list `next`. Returns the new list.
     pub(super) fn add_pending(
         &mut self,
         edge: Edge,
-        mark: u32,
+        (mark, len): (u32, u32),
         next: u32,
         values: impl FnOnce(&mut Vec<Value>),
     ) -> u32 {
@@ -77,8 +77,10 @@ impl Build<'_> {
         let results = pending.results.len() as u32;
         values(&mut pending.results);
         let first = pending.locals.len() as u32;
-        pending.work +=
-            self.cx.locals.changed_since(mark, |local, value| pending.locals.push((local, value)));
+        pending.work += self
+            .cx
+            .locals
+            .changed_since(mark, len, |local, value| pending.locals.push((local, value)));
         let locals = (first, pending.locals.len() as u32);
         pending.edges.push(Pending { edge, results, locals, next });
         pending.edges.len() as u32 - 1

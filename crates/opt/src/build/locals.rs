@@ -37,6 +37,17 @@ impl Locals {
         self.last.push(NONE);
     }
 
+    /// Drops the locals from the `len`th on, which have not changed since they were declared.
+    pub fn truncate(&mut self, len: u32) {
+        self.values.truncate(len as usize);
+        self.last.truncate(len as usize);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u32 {
+        self.values.len() as u32
+    }
+
     pub fn values(&self) -> &[Value] {
         &self.values
     }
@@ -64,13 +75,14 @@ impl Locals {
         *current = value;
     }
 
-    /// Calls `visit` for every local whose value differs from what it was at `mark`. Returns how much it looked at.
-    pub fn changed_since(&self, mark: u32, mut visit: impl FnMut(u32, Value)) -> usize {
+    /// Calls `visit` for every one of the first `len` locals whose value differs from what it was at `mark`. Returns how much it
+    /// looked at.
+    pub fn changed_since(&self, mark: u32, len: u32, mut visit: impl FnMut(u32, Value)) -> usize {
         let log = &self.log[mark as usize..];
         for change in log {
             let is_first = change.previous == NONE || change.previous < mark;
             let value = self.values[change.local as usize];
-            if is_first && value != change.old {
+            if is_first && value != change.old && change.local < len {
                 visit(change.local, value);
             }
         }
@@ -92,7 +104,7 @@ mod tests {
 
     fn changed(locals: &Locals, mark: u32) -> Vec<(u32, u32)> {
         let mut found = Vec::new();
-        locals.changed_since(mark, |local, value| found.push((local, value.as_u32())));
+        locals.changed_since(mark, u32::MAX, |local, value| found.push((local, value.as_u32())));
         found
     }
 

@@ -51,6 +51,7 @@ impl Build<'_> {
 
     fn local(&mut self, op: Op, imm: &Imm<'_>) {
         let Imm::Index(local) = *imm else { unreachable!("locals have an index") };
+        let local = local + self.activation().locals;
         if op == Op::LocalGet {
             let value = self.cx.locals.get(local);
             return self.push(value);
@@ -167,6 +168,9 @@ impl Build<'_> {
             }
             _ => return Err(BuildError::Unsupported(op.to_string())),
         };
+        if op == Op::Call && self.inline(FuncIndex::from_u32(imm as u32))? {
+            return Ok(());
+        }
         let args = ty.params.len() + callee;
         if matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef) {
             let args = self.pop_list(args);

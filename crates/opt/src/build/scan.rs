@@ -19,6 +19,15 @@ pub(super) struct Loops {
     stack: Vec<u32>,
 }
 
+/// What a body contains.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Scanned {
+    /// Calls, tail calls included.
+    pub calls: bool,
+    pub tail_calls: bool,
+    pub throws: bool,
+}
+
 /// A construct being scanned.
 #[derive(Clone, Copy)]
 struct Open {
@@ -42,14 +51,22 @@ impl Loops {
         &self.locals[start as usize..end as usize]
     }
 
-    /// Scans a body; returns whether it has calls.
-    pub fn scan(&mut self, operators: Operators<'_>) -> Result<bool, BuildError> {
+    pub fn clear(&mut self) {
         self.ranges.clear();
         self.locals.clear();
-        self.open.clear();
         self.seen.clear();
+    }
+
+    /// How many loops have been scanned: the index of the next one.
+    pub fn len(&self) -> u32 {
+        self.ranges.len() as u32
+    }
+
+    /// Scans a body whose first local is numbered `base`.
+    pub fn scan(&mut self, operators: Operators<'_>, base: u32) -> Result<Scanned, BuildError> {
+        self.open.clear();
         self.stack.clear();
-        let mut calls = false;
+        let mut scanned = Scanned::default();
         for operator in operators {
             match operator.op {
                 Op::Block | Op::If | Op::TryTable | Op::Try => {
@@ -67,16 +84,21 @@ impl Loops {
                 Op::End | Op::Delegate => self.close(),
                 Op::LocalSet | Op::LocalTee => {
                     if let Imm::Index(local) = operator.imm {
-                        self.assign(local);
+                        self.assign(base + local);
                     }
                 }
-                op => calls |= op.class() == Class::Call,
+                Op::Throw | Op::ThrowRef | Op::Rethrow => scanned.throws = true,
+                op => {
+                    scanned.calls |= op.class() == Class::Call;
+                    scanned.tail_calls |=
+                        matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef);
+                }
             }
             if self.locals.len() > MAX_LOCALS {
                 return Err(BuildError::TooLarge);
             }
         }
-        Ok(calls)
+        Ok(scanned)
     }
 
     fn innermost(&self) -> u32 {

@@ -1,0 +1,105 @@
+//! Owns the positions of traps of loads that Cranelift merged into the instruction that uses them.
+//! Does not own other positions: source locations say those.
+//!
+//! Machine code has one source location per instruction, that of the operator which was selected for it. If a load became a part of it,
+//! the trap is the load's, and with inlining the two can even be in different functions.
+//!
+//! Rules:
+//! 1. A load that can trap and has no site of its own was merged, removed, or found equal to an earlier one.
+//! 2. It is followed through operators without effects to the first one that has a site with the load's trap code.
+//! 3. If that operator cannot raise this code itself, the site is the load's.
+//! 4. If it is a store to the same place, so it is: a store of what was loaded and changed reads memory first.
+
+use std::collections::{HashMap, HashSet};
+
+use sterna_abi::TrapSite;
+use sterna_isa::{Class, Op, TrapCode};
+use sterna_opt::{Graph, Inst, Opcode};
+
+/// Corrects the positions of `traps`, sites of the code of `graph`.
+pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
+    if traps.is_empty() {
+        return;
+    }
+    let own: HashSet<(u32, u8)> = traps.iter().map(|site| (site.wasm, site.trap as u8)).collect();
+    let has_site =
+        |inst: Inst, trap: TrapCode| own.contains(&(graph.inst(inst).origin.0, trap as u8));
+    // What each load became part of so far.
+    let mut parts: HashMap<Inst, (Inst, TrapCode)> = HashMap::new();
+    let mut found: HashMap<(u32, u8), u32> = HashMap::new();
+    for inst in graph.blocks().flat_map(|block| graph.block_insts(block)) {
+        let Opcode::Wasm(op) = graph.inst(inst).op else { continue };
+        if let Some(trap) = trap_of_load(op)
+            && !has_site(inst, trap)
+        {
+            parts.insert(inst, (inst, trap));
+            continue;
+        }
+        if parts.is_empty() {
+            continue;
+        }
+        let defs = graph.args(inst).iter().filter_map(|&arg| graph.def_inst(arg));
+        for (load, trap) in defs.filter_map(|def| parts.get(&def).copied()).collect::<Vec<_>>() {
+            let origin = graph.inst(inst).origin.0;
+            if has_site(inst, trap) {
+                if !raises(op, trap) || is_update(graph, load, inst) {
+                    found.entry((origin, trap as u8)).or_insert(graph.inst(load).origin.0);
+                }
+            } else if matches!(op.class(), Class::Pure | Class::Lane | Class::Parametric) {
+                parts.insert(inst, (load, trap));
+            }
+        }
+    }
+    for site in traps {
+        if let Some(&load) = found.get(&(site.wasm, site.trap as u8)) {
+            site.wasm = load;
+        }
+    }
+}
+
+/// The trap of a load that may be merged.
+fn trap_of_load(op: Op) -> Option<TrapCode> {
+    match op {
+        Op::StructGet | Op::StructGetS | Op::StructGetU => Some(TrapCode::NullStructureReference),
+        Op::ArrayLen => Some(TrapCode::NullArrayReference),
+        _ => (op.class() == Class::Load).then_some(TrapCode::MemoryOutOfBounds),
+    }
+}
+
+/// Rule 3: whether an operator other than a load raises a trap by itself.
+fn raises(op: Op, trap: TrapCode) -> bool {
+    match trap {
+        TrapCode::MemoryOutOfBounds => !matches!(
+            op.class(),
+            Class::Pure
+                | Class::Lane
+                | Class::Wide
+                | Class::Parametric
+                | Class::Trapping
+                | Class::Control
+        ),
+        _ => !matches!(
+            op.class(),
+            Class::Pure
+                | Class::Lane
+                | Class::Wide
+                | Class::Parametric
+                | Class::Trapping
+                | Class::Control
+                | Class::Store
+                | Class::Global
+        ),
+    }
+}
+
+/// Rule 4.
+fn is_update(graph: &Graph, load: Inst, store: Inst) -> bool {
+    if graph.args(load)[0] != graph.args(store)[0] {
+        return false;
+    }
+    match graph.inst(store).op {
+        Opcode::Wasm(Op::StructSet) => graph.inst(load).index2() == graph.inst(store).index2(),
+        Opcode::Wasm(op) => op.class() == Class::Store && graph.access(load) == graph.access(store),
+        _ => false,
+    }
+}
