@@ -11,6 +11,7 @@
 ;;   wat         Assemble the text format into the binary format
 ;;   print       Print a module in the text format
 ;;   wast        Run test scripts
+;;   cache       Look at the code that `sterna run` keeps between runs, or remove it
 ;;   completion  Print a completion script for a shell
 ;;
 ;; Options:

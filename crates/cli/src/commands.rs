@@ -1,6 +1,7 @@
 //! Owns the list of commands.
 //! Does not share code between them: what two commands need is a module of its own.
 
+pub mod cache;
 pub mod compile;
 pub mod completion;
 pub mod dump;

@@ -5,20 +5,31 @@ use crate::failure::Failure;
 use crate::files::{self, Format};
 use crate::tier::Choice;
 use std::path::Path;
-use sterna::{Config, Engine, Error, Module, ModuleError};
+use sterna::{CacheEntry, CodeCache, Config, Engine, Error, Module, ModuleError};
 
 /// Hears how many functions are compiled, and of how many.
 pub type OnProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Loads a module to be run, binary, text or precompiled, into an engine of its own.
-pub fn runnable(config: &mut Config, choice: Choice, path: &Path) -> Result<Module, Failure> {
+/// Loads a module to be run, binary, text or precompiled, into an engine of its own; from a cache, if there is one, and of which its
+/// entry comes, too.
+pub fn runnable(
+    config: &mut Config,
+    choice: Choice,
+    path: &Path,
+    cache: Option<&CodeCache>,
+) -> Result<(Module, Option<CacheEntry>), Failure> {
     let bytes = files::read_unless_precompiled(path)?;
     config.tier(choice.into());
     if files::format_of(&bytes) == Format::Precompiled && path.as_os_str() != files::DASH {
-        return precompiled(&engine(config)?, path);
+        return Ok((precompiled(&engine(config)?, path)?, None));
     }
     let binary = files::to_binary(path, bytes)?;
-    load(&engine(config)?, path, &binary, &|_, _| {})
+    let engine = engine(config)?;
+    let loaded = match cache {
+        Some(cache) => cache.load(&engine, binary).map(|(module, entry)| (module, Some(entry))),
+        None => Module::from_binary(&engine, binary).map(|module| (module, None)),
+    };
+    loaded.map_err(|error| refused(path, &error))
 }
 
 /// Loads a module to be compiled, binary or text.
@@ -44,11 +55,14 @@ fn load(
     binary: &[u8],
     progress: OnProgress<'_>,
 ) -> Result<Module, Failure> {
-    let refused = |error: Error| match error.downcast_ref::<ModuleError>() {
+    Module::new_with_progress(engine, binary, progress).map_err(|error| refused(path, &error))
+}
+
+fn refused(path: &Path, error: &Error) -> Failure {
+    match error.downcast_ref::<ModuleError>() {
         Some(invalid) => files::invalid(path, invalid),
         None => Failure::new(format_args!("cannot load {}: {error:#}", path.display())),
-    };
-    Module::new_with_progress(engine, binary, progress).map_err(refused)
+    }
 }
 
 /// Maps an artifact of `sterna compile`.

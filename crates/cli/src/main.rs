@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), no_main)]
 
+mod cache_folder;
 mod commands;
 mod failure;
 mod files;
@@ -16,7 +17,7 @@ mod suggest;
 mod tier;
 
 use clap::{Parser, Subcommand};
-use commands::{compile, completion, dump, inspect, print, run, validate, wast, wat};
+use commands::{cache, compile, completion, dump, inspect, print, run, validate, wast, wat};
 use failure::Failure;
 use std::ffi::OsString;
 
@@ -75,6 +76,7 @@ commands! {
     Wat = wat,
     Print = print,
     Wast = wast,
+    Cache = cache,
     Completion = completion,
     #[command(hide = true)]
     Dump = dump,

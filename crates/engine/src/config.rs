@@ -53,6 +53,7 @@ impl Default for Config {
                 warm_memories: 16,
                 gc_stress: Default::default(),
                 mixed: None,
+                build: env!("STERNA_BUILD"),
             },
         }
     }

@@ -98,6 +98,7 @@
 
 mod anyref;
 mod arrayref;
+mod cache;
 mod caller;
 mod config;
 mod engine;
@@ -130,6 +131,7 @@ mod value;
 
 pub use anyref::{AnyRef, I31};
 pub use arrayref::{ArrayRef, ArrayType};
+pub use cache::{CacheEntry, CacheUsage, CodeCache};
 pub use caller::Caller;
 pub use config::{Config, Tier};
 pub use engine::Engine;

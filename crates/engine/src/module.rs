@@ -52,6 +52,14 @@ impl Module {
         Module::from_vec(engine, binary, progress)
     }
 
+    /// Loads a module from the binary format without copying it.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_binary(engine: &Engine, binary: Vec<u8>) -> Result<Module> {
+        Module::from_vec(engine, binary, &|_, _| {})
+    }
+
     /// Loads a module from a file in either format.
     ///
     /// # Errors
@@ -74,11 +82,7 @@ impl Module {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Module> {
         let loaded = LoadedModule::new(&engine.inner, binary, progress);
-        match loaded {
-            Ok(loaded) => Ok(Module { loaded }),
-            Err(sterna_runtime::LoadError::Invalid(error)) => Err(error.into()),
-            Err(other) => Err(other.into()),
-        }
+        Ok(Module { loaded: loaded.map_err(refused)? })
     }
 
     pub(crate) fn from_loaded(loaded: Arc<LoadedModule>) -> Module {
@@ -160,6 +164,11 @@ impl Module {
         self.loaded.module().bytes()
     }
 
+    /// Functions whose machine code came from a [`CodeCache`](crate::CodeCache).
+    pub fn cached_functions(&self) -> usize {
+        self.loaded.cached_functions()
+    }
+
     /// Bytes of memory that hold machine code and translated interpreter code.
     pub fn code_bytes(&self) -> usize {
         self.loaded.code_bytes() + self.loaded.interp_bytes()
@@ -213,6 +222,14 @@ impl Module {
     /// Whether both are the same loaded module.
     pub fn same(a: &Module, b: &Module) -> bool {
         Arc::ptr_eq(&a.loaded, &b.loaded)
+    }
+}
+
+/// Why a module could not be loaded.
+pub(crate) fn refused(error: sterna_runtime::LoadError) -> Error {
+    match error {
+        sterna_runtime::LoadError::Invalid(error) => error.into(),
+        other => other.into(),
     }
 }
 

@@ -19,7 +19,7 @@ use sterna_sys::activation;
 use sterna_sys::vm::{FileMap, page_size};
 
 use crate::adapters::{self, AdapterKind};
-use crate::artifact::{self, Artifact, ArtifactError, Options, Section};
+use crate::artifact::{self, Artifact, ArtifactError, Contents, Options, Section};
 use crate::engine::Engine;
 use crate::linking::{self, Linked, Unlinked};
 use crate::loaded::LoadedModule;
@@ -38,12 +38,7 @@ impl LoadedModule {
     pub fn serialize(self: &Arc<Self>) -> Result<Vec<u8>> {
         let engine = self.engine();
         let fingerprint = fingerprint(engine).ok_or(ArtifactError::NoCompiler)?;
-        let settings = engine.settings();
-        let options = Options {
-            code: settings.code,
-            features: settings.features.bits(),
-            facts: self.module().facts(),
-        };
+        let options = self.options();
         let adapters = self.link_adapters()?;
         let linked = match self.whole_code() {
             Some(linked) => linked,
@@ -53,14 +48,25 @@ impl LoadedModule {
                 linking::link_module(self, codes)?
             }
         };
-        let sections = [
-            self.module().bytes(),
-            linked.tables.bytes(),
-            &*adapters.code,
-            adapters.tables.bytes(),
-            &*linked.code,
-        ];
-        Ok(artifact::write(&fingerprint, options, sections))
+        let contents = Contents {
+            wasm: self.module().bytes(),
+            tables: linked.tables.bytes(),
+            adapter_code: &adapters.code,
+            adapter_tables: adapters.tables.bytes(),
+            code: &linked.code,
+            ..Contents::default()
+        };
+        Ok(artifact::write(&fingerprint, options, contents))
+    }
+
+    /// What its code and its validity depend on.
+    pub(crate) fn options(&self) -> Options {
+        let settings = self.engine().settings();
+        Options {
+            code: settings.code,
+            features: settings.features.bits(),
+            facts: self.module().facts(),
+        }
     }
 
     /// All adapters of the module's types, also those that its own code does not need: other modules may.
@@ -128,7 +134,8 @@ impl LoadedModule {
 /// Everything but the settings that the code in an artifact depends on; `None` without a compiler.
 fn fingerprint(engine: &Engine) -> Option<String> {
     let compiler = engine.compiler()?;
-    let mut text = format!("sterna {}; abi", env!("CARGO_PKG_VERSION"));
+    let build = engine.settings().build;
+    let mut text = format!("sterna {} {build}; abi", env!("CARGO_PKG_VERSION"));
     let offsets = [
         activation::OFF_NATIVE_LIMIT as u32,
         StoreCtx::OFF_INTERRUPT,
@@ -201,19 +208,32 @@ fn load(
     let module = Module::decode_trusted(wasm, artifact.options.facts)
         .map_err(|_| ArtifactError::Corrupted("its module cannot be decoded"))?;
     let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
-    install_adapters(&loaded, &artifact, &bytes)?;
-    let tables = Tables::new(bytes.clone(), artifact.range(Section::Tables)).ok_or(BAD_TABLES)?;
-    let code = artifact.range(Section::Code);
-    if !tables_fit(&tables, &loaded, code.len()) {
-        return Err(BAD_TABLES);
-    }
-    // Nothing can run before this returns: nobody else knows the module yet.
-    if !code.is_empty() {
-        publish(&loaded, (&bytes, code), tables, file)?;
+    if install(&loaded, &artifact, &bytes, file)? {
         loaded.set_whole();
     }
     engine.register(&loaded)?;
     Ok(loaded)
+}
+
+/// Publishes the code of an artifact for a module that nobody else knows yet, so that nothing can run before this returns.
+/// Whether there was any.
+pub(crate) fn install(
+    loaded: &LoadedModule,
+    artifact: &Artifact,
+    bytes: &ModuleBytes,
+    file: Option<&File>,
+) -> Result<bool> {
+    install_adapters(loaded, artifact, bytes)?;
+    let tables = Tables::new(bytes.clone(), artifact.range(Section::Tables)).ok_or(BAD_TABLES)?;
+    let code = artifact.range(Section::Code);
+    if !tables_fit(&tables, loaded, code.len()) {
+        return Err(BAD_TABLES);
+    }
+    if code.is_empty() {
+        return Ok(false);
+    }
+    publish(loaded, (bytes, code), tables, file)?;
+    Ok(true)
 }
 
 /// Whether every piece lies within the code and belongs to a function of the module.
@@ -285,4 +305,4 @@ fn install_adapters(loaded: &LoadedModule, artifact: &Artifact, bytes: &ModuleBy
 
 #[cfg(test)]
 #[path = "artifact_module_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -18,8 +18,15 @@ fn options() -> Options {
 }
 
 fn small() -> Vec<u8> {
-    let sections: [&[u8]; 5] = [b"\0asm", b"tables", b"adapters", &[7; 100], &[0xcc; 50]];
-    write("this machine", options(), sections)
+    let contents = Contents {
+        wasm: b"\0asm",
+        tables: b"tables",
+        adapter_code: b"adapters",
+        adapter_tables: &[7; 100],
+        relocs: b"calls",
+        code: &[0xcc; 50],
+    };
+    write("this machine", options(), contents)
 }
 
 #[test]
@@ -33,10 +40,11 @@ fn what_is_written_is_read() {
     assert_eq!(section(Section::Tables), b"tables");
     assert_eq!(section(Section::AdapterCode), b"adapters");
     assert_eq!(section(Section::AdapterTables), [7; 100]);
+    assert_eq!(section(Section::Relocs), b"calls");
     assert_eq!(section(Section::Code), [0xcc; 50]);
     assert!(read.range(Section::Code).start.is_multiple_of(CODE_ALIGN));
     assert_eq!(small(), file, "equal input gives equal bytes");
-    assert!(Artifact::read(&write("x", options(), [b""; 5]), "x").is_ok());
+    assert!(Artifact::read(&write("x", options(), Contents::default()), "x").is_ok());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use sterna_abi::{FrameState, SavedReg};
+use sterna_abi::{FrameState, FunctionCode, SavedReg, Sites};
 use sterna_base::FuncIndex;
 use sterna_isa::TrapCode;
 use sterna_sys::code::CodeRegion;
@@ -34,6 +34,13 @@ impl CodeImage {
         &self.tables
     }
 
+    /// A piece as it was before it was linked, but for its relocations, which are the caller's to know.
+    pub(crate) fn unlinked(&self, piece: &Piece) -> FunctionCode {
+        let range = piece.start as usize..(piece.start + piece.len) as usize;
+        let bytes = self.bytes().get(range).unwrap_or(&[]).to_vec();
+        FunctionCode { bytes, relocs: Vec::new(), sites: self.tables.sites(piece) }
+    }
+
     /// The code. Absolute addresses are filled in.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: the image was published in a region, readable, that lives as long as the image; code never changes.
@@ -51,6 +58,13 @@ impl CodeObject<'_> {
     /// The function whose body this is.
     pub(crate) fn func(&self) -> Option<FuncIndex> {
         (self.piece.kind == PieceKind::Body).then(|| FuncIndex::from_u32(self.piece.id))
+    }
+
+    /// An adapter as it was before it was linked: it has no relocations, and of its sites only the saved registers matter.
+    pub(crate) fn to_adapter(&self) -> FunctionCode {
+        let mut code = self.image.unlinked(&self.piece);
+        code.sites = Sites { saved: code.sites.saved, ..Sites::default() };
+        code
     }
 
     fn offset(&self, pc: usize) -> u32 {

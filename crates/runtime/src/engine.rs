@@ -55,6 +55,8 @@ pub struct Settings {
     pub mixed: Option<u64>,
     /// Most idle memories a module keeps for the next instance.
     pub warm_memories: usize,
+    /// Changes with the compilers and with what their code expects of the runtime: files with code of another build are refused.
+    pub build: &'static str,
 }
 
 impl Settings {

@@ -25,6 +25,7 @@ mod linking;
 mod loaded;
 mod memory;
 mod objects;
+mod partial;
 mod shared_memory;
 mod sites;
 mod store;

@@ -112,6 +112,11 @@ pub(crate) fn ensure_stubs(
 
 /// Joins functions of a module, in ascending order, and what else its code needs to one stretch of code.
 pub(crate) fn link_module(loaded: &LoadedModule, codes: Compiled) -> io::Result<Linked<'static>> {
+    link(&module_pieces(loaded, codes), loaded.convention())
+}
+
+/// Functions of a module, in ascending order, and what else its code needs.
+fn module_pieces(loaded: &LoadedModule, codes: Compiled) -> Vec<Unlinked> {
     let convention = loaded.convention();
     let bridge = |func| {
         let compiler = loaded.engine().compiler()?;
@@ -127,8 +132,7 @@ pub(crate) fn link_module(loaded: &LoadedModule, codes: Compiled) -> io::Result<
         id: func.as_u32(),
         code,
     });
-    let pieces: Vec<Unlinked> = bodies.chain(bridges).collect();
-    link(&pieces, convention)
+    bodies.chain(bridges).collect()
 }
 
 /// Links and publishes compiled functions. From the moment this returns calls reach them.
@@ -136,9 +140,12 @@ pub(crate) fn publish(loaded: &LoadedModule, codes: Compiled) -> io::Result<()> 
     if codes.is_empty() {
         return Ok(());
     }
-    let linked = link_module(loaded, codes)?;
+    let pieces = module_pieces(loaded, codes);
+    let linked = link(&pieces, loaded.convention())?;
     let region = region(loaded, linked.code.len())?;
-    enter(loaded, loaded.code().publish(region, &linked)?)
+    enter(loaded, loaded.code().publish(region, &linked)?)?;
+    loaded.kept().add(pieces);
+    Ok(())
 }
 
 /// Makes published code reachable.

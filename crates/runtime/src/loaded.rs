@@ -20,6 +20,7 @@ use crate::engine::{Engine, TierPolicy};
 use crate::instantiate::DataPlan;
 use crate::linking;
 use crate::memory::WarmMemory;
+use crate::partial::Kept;
 use crate::types::{TypeInfo, TypesError};
 
 /// Why a module could not be loaded.
@@ -43,6 +44,8 @@ pub struct LoadedModule {
     code: CodeSpace,
     /// Whether the first code published is that of all functions that the compiler takes.
     whole: AtomicBool,
+    /// For a code cache.
+    kept: Kept,
     entries: Box<[FuncEntry]>,
     module: Arc<Module>,
     layout: InstanceLayout,
@@ -114,6 +117,7 @@ impl LoadedModule {
             interp,
             code: CodeSpace::default(),
             whole: AtomicBool::new(false),
+            kept: Kept::default(),
             entries,
             layout: InstanceLayout::new(&module),
             type_ids: types.iter().map(|info| info.id).collect(),
@@ -216,6 +220,10 @@ impl LoadedModule {
 
     pub(crate) fn code(&self) -> &CodeSpace {
         &self.code
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) fn interp(&self) -> &dyn InterpModule {

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use sterna_abi::{
-    CallSite, FrameState, INLINED, InlinedSite, SavedReg, Sites, TrapSite, ValuePlace,
+    CallSite, FrameState, INLINED, InlinedSite, LandingSite, SavedReg, Sites, TrapSite, ValuePlace,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{HeapType, RefType, TrapCode, ValType};
@@ -58,7 +58,7 @@ enum Array {
 }
 
 const ARRAYS: usize = Array::Inlined as usize + 1;
-const PIECE_WORDS: usize = 6;
+const PIECE_WORDS: usize = 9;
 const VALUE_WORDS: usize = 3;
 const LANDING_WORDS: usize = 3;
 const INLINED_WORDS: usize = 3;
@@ -102,6 +102,8 @@ pub(crate) struct Piece {
     pub(crate) id: u32,
     /// Registers that its prologue saves: first element of the array, number of elements.
     saved: (u32, u32),
+    /// Its first state, list of references and inlined position.
+    lists: [u32; 3],
 }
 
 /// Landing pads of one contiguous stretch of code.
@@ -164,6 +166,7 @@ impl Tables {
             kind: *PieceKind::ALL.get(field(2)? as usize)?,
             id: field(3)?,
             saved: (field(4)?, field(5)?),
+            lists: [field(6)?, field(7)?, field(8)?],
         })
     }
 
@@ -274,6 +277,81 @@ impl Tables {
         })
     }
 
+    /// The sites of one piece, as [`TablesBuilder::piece`] got them. Allocates.
+    pub(crate) fn sites(&self, piece: &Piece) -> Sites {
+        let (start, end) = (piece.start, piece.start.saturating_add(piece.len));
+        let traps = self.array(Array::TrapCode);
+        let traps =
+            partition(traps, 1, |code| code < start)..partition(traps, 1, |code| code < end);
+        // No call returns to the start of a piece, and one at its very end to where the next one begins.
+        let calls = |array, width| {
+            let bytes = self.array(array);
+            partition(bytes, width, |code| code <= start)..partition(bytes, width, |code| {
+                code <= end
+            })
+        };
+        let [states, roots, inlined] = self.lists(piece);
+        let first = inlined.start;
+        let relative = |code: u32| code.wrapping_sub(start);
+        let position = |wasm: u32| match wasm & INLINED {
+            0 => wasm,
+            _ => INLINED | (wasm & !INLINED).wrapping_sub(first) & !INLINED,
+        };
+        let trap = |at| self.trap(self.word(Array::TrapCode, at)?);
+        let call = |at| self.call(self.word(Array::CallCode, at)?);
+        let landing = |at| {
+            let field = |field| self.word(Array::Landings, at * LANDING_WORDS + field);
+            Some((field(0)?, field(1)?, field(2)?))
+        };
+        Sites {
+            traps: traps
+                .filter_map(trap)
+                .map(|site| TrapSite {
+                    code: relative(site.code),
+                    wasm: position(site.wasm),
+                    ..site
+                })
+                .collect(),
+            calls: calls(Array::CallCode, 1)
+                .filter_map(call)
+                .map(|site| CallSite {
+                    code: relative(site.code),
+                    wasm: position(site.wasm),
+                    state: site.state.map(|state| state.wrapping_sub(states.start)),
+                    roots: site.roots.map(|index| index.wrapping_sub(roots.start)),
+                })
+                .collect(),
+            states: states.map_while(|state| self.state(state)).collect(),
+            roots: roots.map(|index| self.roots(index).collect()).collect(),
+            landings: calls(Array::Landings, LANDING_WORDS)
+                .filter_map(landing)
+                .map(|(code, pad, below)| LandingSite {
+                    code: relative(code),
+                    pad: relative(pad),
+                    below,
+                })
+                .collect(),
+            saved: self.saved(piece).collect(),
+            inlined: inlined
+                .map_while(|index| self.inlined(index))
+                .map(|site| InlinedSite { caller: position(site.caller), ..site })
+                .collect(),
+        }
+    }
+
+    /// The states, lists of references and inlined positions of a piece.
+    fn lists(&self, piece: &Piece) -> [Range<u32>; 3] {
+        let bytes = self.array(Array::Pieces);
+        let after = partition(bytes, PIECE_WORDS, |start| start <= piece.start);
+        let next = self.piece(after).map(|next| next.lists);
+        let sizes = [(Array::StateAt, 3), (Array::RootsAt, 2), (Array::Inlined, INLINED_WORDS)];
+        let ends = sizes.map(|(array, words)| (self.array(array).len() / (words * 4)) as u32);
+        std::array::from_fn(|list| {
+            let end = next.map_or(ends[list], |next| next[list].min(ends[list]));
+            piece.lists[list].min(end)..end
+        })
+    }
+
     /// Functions that this code calls and does not contain.
     pub(crate) fn outside(&self) -> impl Iterator<Item = FuncIndex> {
         (0..).map_while(|at| self.word(Array::Outside, at)).map(FuncIndex::from_u32)
@@ -368,11 +446,14 @@ impl TablesBuilder {
     /// A piece of code at `start` with its sites, whose offsets are from there.
     pub(crate) fn piece(&mut self, kind: PieceKind, id: u32, start: u32, len: u32, sites: &Sites) {
         let saved = (self.count(Array::Saved, 2), sites.saved.len() as u32);
+        let first_state = self.count(Array::StateAt, 3);
+        let first_roots = self.count(Array::RootsAt, 2);
+        let first_inlined = self.count(Array::Inlined, INLINED_WORDS);
         self.put(Array::Pieces, &[start, len, kind.word(), id, saved.0, saved.1]);
+        self.put(Array::Pieces, &[first_state, first_roots, first_inlined]);
         for saved in &sites.saved {
             self.put(Array::Saved, &[u32::from(saved.register), saved.offset as u32]);
         }
-        let first_inlined = self.count(Array::Inlined, INLINED_WORDS);
         let position = |wasm: u32| if wasm & INLINED != 0 { wasm + first_inlined } else { wasm };
         for site in &sites.inlined {
             self.put(Array::Inlined, &[site.func.as_u32(), site.wasm, position(site.caller)]);
@@ -382,8 +463,6 @@ impl TablesBuilder {
             self.put(Array::TrapWasm, &[position(trap.wasm)]);
             self.arrays[Array::TrapKind as usize].push(trap.trap as u8);
         }
-        let first_state = self.count(Array::StateAt, 3);
-        let first_roots = self.count(Array::RootsAt, 2);
         for call in &sites.calls {
             self.put(Array::CallCode, &[start + call.code]);
             self.put(Array::CallWasm, &[position(call.wasm)]);

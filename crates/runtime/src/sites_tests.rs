@@ -101,6 +101,22 @@ fn what_goes_in_comes_out() {
 }
 
 #[test]
+fn sites_of_a_piece_come_out_again() {
+    let tables = tables();
+    for piece in tables.pieces() {
+        assert_eq!(tables.sites(&piece), sites());
+    }
+    // Pieces without a gap: the last call of the first returns to where the second begins.
+    let mut builder = TablesBuilder::default();
+    let calls = vec![CallSite { code: 32, wasm: 7, state: None, roots: None }];
+    let traps = vec![TrapSite { code: 0, wasm: 8, trap: TrapCode::Unreachable }];
+    let sites = Sites { calls, traps, ..Sites::default() };
+    (0..3).for_each(|at| builder.piece(PieceKind::Body, at, at * 32, 32, &sites));
+    let tables = builder.finish().unwrap();
+    assert!(tables.pieces().all(|piece| tables.sites(&piece) == sites));
+}
+
+#[test]
 fn every_type_has_a_code() {
     let refs =
         HeapType::ABSTRACT.iter().chain(&[HeapType::Concrete(0), HeapType::Concrete(u32::MAX)]);
@@ -152,6 +168,7 @@ fn garbage_is_survived() {
             }
             for piece in tables.pieces() {
                 tables.saved(&piece).count();
+                tables.sites(&piece);
             }
             tables.outside().count();
             tables.absolutes().count();

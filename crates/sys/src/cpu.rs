@@ -9,7 +9,8 @@ pub fn now_nanos() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-/// Features of this CPU beyond the architecture's baseline that speed up generated code, by their usual names.
+/// Features of this CPU beyond the architecture's baseline that generated code may use, by their usual names: code made on a machine
+/// runs on those of the same architecture that have the same. Takes nanoseconds after the first call.
 pub fn features() -> Vec<&'static str> {
     macro_rules! detected {
         ($detect:ident: $($name:tt)*) => {
@@ -18,9 +19,10 @@ pub fn features() -> Vec<&'static str> {
     }
     #[cfg(target_arch = "x86_64")]
     let known = detected!(is_x86_feature_detected:
-        "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "lzcnt" "bmi1" "bmi2" "avx" "avx2" "fma" "avx512f" "avx512vl" "avx512dq");
+        "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "lzcnt" "cmpxchg16b" "bmi1" "bmi2" "avx" "avx2" "avxvnni" "fma" "avx512f" "avx512vl"
+        "avx512dq" "avx512bitalg" "avx512vbmi" "avx512vnni");
     #[cfg(target_arch = "aarch64")]
-    let known = detected!(is_aarch64_feature_detected: "lse" "fp16" "dotprod" "bti" "paca");
+    let known = detected!(is_aarch64_feature_detected: "lse" "fp16" "dotprod" "i8mm" "bti" "paca");
     known.into_iter().filter_map(|(name, has)| has.then_some(name)).collect()
 }
 

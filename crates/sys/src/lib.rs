@@ -20,6 +20,7 @@ pub mod activation;
 mod arch;
 pub mod code;
 pub mod cpu;
+pub mod private;
 pub mod process;
 pub mod racy;
 pub mod signal;

@@ -1,6 +1,7 @@
 //! Owns `sterna run`: load, grant, link, call, and the exit code.
 //! Does not own the steps' details: `invoke` calls typed functions, `outcome` explains errors.
 
+mod cached;
 mod invoke;
 mod outcome;
 mod reference;
@@ -9,15 +10,16 @@ mod threads;
 mod timer;
 
 use crate::failure::Failure;
+use crate::files;
 use crate::grants::{self, Folder, Variable};
 use crate::quantity::{parse_duration, parse_size};
 use crate::suggest::did_you_mean;
 use crate::tier::Choice;
-use crate::{files, loading};
+use cached::CachedRun;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use sterna::{Config, Error, Instance, Limits, Linker, Module, Store};
 use sterna_wasi::WasiCtx;
@@ -64,6 +66,15 @@ pub struct Arguments {
     /// Say on standard error, after the program, how often and how long the garbage collector ran
     #[arg(long)]
     gc_stats: bool,
+    /// Neither use nor keep code of other runs
+    #[arg(long)]
+    no_cache: bool,
+    /// Keep code between runs in this folder [default: see sterna cache --help]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_cache")]
+    cache_dir: Option<PathBuf>,
+    /// Say on standard error what the code cache did
+    #[arg(short, long)]
+    verbose: bool,
     /// Stop the program after this many units of work (not yet)
     #[arg(long, value_name = "UNITS")]
     fuel: Option<u64>,
@@ -96,12 +107,14 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let mut config = Config::new();
     // Code that never has to stop early does not ask in every loop whether it should.
     config.deterministic(arguments.deterministic).interruptible(arguments.timeout.is_some());
-    let module = loading::runnable(&mut config, arguments.tier, arguments.file())?;
+    let (module, cached) = CachedRun::load(arguments, &mut config)?;
     let expired = Expired::default();
     let context = context(arguments, &expired)?;
     let limits = Limits { memory_bytes: arguments.max_memory, ..Limits::default() };
     if sterna_wasi::wants_threads(&module) {
-        return threads::run(arguments, &module, context, limits, expired);
+        let result = threads::run(arguments, &module, context, limits, expired);
+        cached.end(&module);
+        return result;
     }
     let mut store = Store::new(&module.engine(), context);
     store.limits(limits);
@@ -113,6 +126,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     if arguments.gc_stats {
         statistics::print(store.gc_stats());
     }
+    cached.end(&module);
     // The process ends here: giving memory back page by page would only delay it.
     std::mem::forget((store, module));
     result
