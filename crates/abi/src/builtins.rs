@@ -66,8 +66,10 @@ macro_rules! for_each_builtin {
             exn_throw(exn: u64) -> u64, trap;
             /// As `exn_throw`, from compiled code: continues at the handler if one of the frames since the interpreter has it.
             exn_unwind(exn: u64) -> u64, trap;
-            /// The interpreter reports that function `func` used up its budget.
-            hot(func: u32) -> u64, total;
+            /// Code below the top tier reports that function `func` used up its budget, at its entry (`position` 0) or at the start of
+            /// the loop whose operator is at byte `position` of the module. What it should do now: go on (0); at an entry, call the
+            /// function anew in its place (1); at a loop, enter the code at this address, see [`crate::CodeEntry::Loop`].
+            hot(func: u32, position: u32) -> u64, total;
             /// `memory.atomic.wait32` at `address + offset`: 0 = woken, 1 = another value, 2 = timed out.
             memory_wait32(memory: u32, address: u64, offset: u64, expected: u32, timeout: u64) -> u64, trap;
             /// `memory.atomic.wait64`, likewise.

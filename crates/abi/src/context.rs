@@ -2,7 +2,7 @@
 //! Does not own the per-module part of a vmctx behind the fixed header: that is `layout`.
 
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use sterna_gc::AllocArea;
 use sterna_sys::activation::Activation;
 
@@ -60,6 +60,11 @@ pub struct PendingTail {
 }
 
 impl PendingTail {
+    /// Byte offset of [`PendingTail::entry`].
+    pub const OFF_ENTRY: u32 = offset_of!(PendingTail, entry) as u32;
+    /// Byte offset of [`PendingTail::instance`].
+    pub const OFF_INSTANCE: u32 = offset_of!(PendingTail, instance) as u32;
+
     /// No tail call.
     pub const NONE: PendingTail =
         PendingTail { entry: core::ptr::null(), instance: core::ptr::null_mut() };
@@ -72,6 +77,8 @@ impl StoreCtx {
     pub const OFF_VALUE_SP: u32 = offset_of!(StoreCtx, value_sp) as u32;
     /// Byte offset of [`StoreCtx::value_limit`].
     pub const OFF_VALUE_LIMIT: u32 = offset_of!(StoreCtx, value_limit) as u32;
+    /// Byte offset of [`StoreCtx::pending_tail`].
+    pub const OFF_PENDING_TAIL: u32 = offset_of!(StoreCtx, pending_tail) as u32;
     /// Byte offset of [`StoreCtx::heap`].
     pub const OFF_HEAP: u32 = offset_of!(StoreCtx, heap) as u32;
     /// Byte offset of [`StoreCtx::thunks`].
@@ -91,8 +98,11 @@ pub struct FuncEntry {
     /// The interpreter's per-module object, passed back to it: the same in *every* entry of a module, those of its imports
     /// included, so that the interpreter finds it from a vmctx (null for host functions).
     pub interp: *const u8,
-    /// Remaining calls and loop iterations before the interpreter reports the function as hot; interpreter-owned.
-    pub budget: AtomicU64,
+    /// Calls and loop iterations left before the tiers below report the function as hot, through builtin `hot`, which gives it a
+    /// new budget; 0 = they do not count. Counting loses some when threads do it at once.
+    pub budget: AtomicU32,
+    /// Calls counted so far.
+    pub calls: AtomicU32,
     /// Index of the function in its module.
     pub func: u32,
     /// Slots taken by the parameters and by the results.
@@ -106,6 +116,10 @@ impl FuncEntry {
     pub const OFF_REG: u32 = offset_of!(FuncEntry, reg) as u32;
     /// Byte offset of [`FuncEntry::tail`].
     pub const OFF_TAIL: u32 = offset_of!(FuncEntry, tail) as u32;
+    /// Byte offset of [`FuncEntry::budget`], 32 bits.
+    pub const OFF_BUDGET: u32 = offset_of!(FuncEntry, budget) as u32;
+    /// Byte offset of [`FuncEntry::calls`], 32 bits.
+    pub const OFF_CALLS: u32 = offset_of!(FuncEntry, calls) as u32;
     /// Size in bytes, the stride of a module's entry array.
     pub const SIZE: u32 = size_of::<FuncEntry>() as u32;
 }

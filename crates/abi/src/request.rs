@@ -15,6 +15,8 @@ pub struct CompileRequest<'a> {
     pub module: &'a Module,
     /// A defined function of it.
     pub func: FuncIndex,
+    /// Where the code begins.
+    pub entry: CodeEntry,
     /// Settings of the code.
     pub settings: &'a CodeSettings,
     /// What the tiers below saw. Code may rely on it for speed, never for meaning.
@@ -24,9 +26,31 @@ pub struct CompileRequest<'a> {
 impl<'a> CompileRequest<'a> {
     /// A function as it is compiled before the program has run.
     pub fn new(module: &'a Module, func: FuncIndex, settings: &'a CodeSettings) -> Self {
-        CompileRequest { module, func, settings, profile: &Profile::EMPTY }
+        CompileRequest {
+            module,
+            func,
+            entry: CodeEntry::Function,
+            settings,
+            profile: &Profile::EMPTY,
+        }
     }
 }
+
+/// Where code of a function begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeEntry {
+    /// At the function's beginning, in the module's [`crate::Convention`].
+    Function,
+    /// At the start of the loop whose operator is at this byte offset in the module, in an activation of the function that has run in a
+    /// tier below (on-stack replacement). The code is an `extern "C" fn(vmctx, entry: *const FuncEntry, fp: *mut Slot)`, to be
+    /// entered as a `stack → reg` adapter is: it loads locals and operands from their canonical slots (locals, [`RECORD_SLOTS`],
+    /// operand stack with the loop's parameters), runs the function to its end, stores the results from `fp` on. A tail call leaves
+    /// [`crate::StoreCtx::pending_tail`] and returns.
+    Loop(u32),
+}
+
+/// Slots between the locals and the operand stack of a canonical frame.
+pub const RECORD_SLOTS: u32 = 2;
 
 /// What the tiers below saw of a module so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

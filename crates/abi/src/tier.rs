@@ -96,7 +96,7 @@ pub struct InterpSettings {
     /// NaN results of float arithmetic are canonicalized.
     pub deterministic: bool,
     /// Calls and loop iterations after which a function is reported through builtin `hot`; 0 = never.
-    pub hot_budget: u64,
+    pub hot_budget: u32,
 }
 
 /// What the interpreter keeps per module.

@@ -3,7 +3,7 @@
 
 use sterna_abi::CodeSettings;
 use sterna_isa::{Feature, FeatureSet};
-use sterna_runtime::{Settings, TierPolicy};
+use sterna_runtime::{Settings, TierPolicy, TierUp};
 
 /// Which tiers run guest code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,6 +45,7 @@ impl Default for Config {
                 },
                 features: FeatureSet::DEFAULT,
                 hot_budget: 10_000,
+                tier_up: TierUp::Background,
                 threads: 0,
                 native_stack: 1 << 20,
                 value_stack: 4 << 20,
@@ -151,8 +152,16 @@ impl Config {
     }
 
     /// Calls and loop iterations after which [`Tier::Auto`] compiles a function. Default: 10,000.
-    pub fn hot_budget(&mut self, budget: u64) -> &mut Config {
+    pub fn hot_budget(&mut self, budget: u32) -> &mut Config {
         self.settings.hot_budget = budget.max(1);
+        self
+    }
+
+    /// Under [`Tier::Auto`], compiles a function at the moment when its budget is used up, on the thread that runs it, and goes on in the
+    /// code: the same in every run. For tests. Default: off.
+    #[doc(hidden)]
+    pub fn synchronous_tiers(&mut self) -> &mut Config {
+        self.settings.tier_up = TierUp::Synchronous;
         self
     }
 

@@ -196,6 +196,7 @@ impl Names {
             (enter::FOREIGN[0], "entry"),
             (enter::FOREIGN[1], "entry.memory"),
             (enter::BUDGET, "budget"),
+            (enter::LOOP_BUDGET, "loop_budget"),
             (variable::UNREACHABLE, "unreachable"),
         ];
         single.into_iter().for_each(|(handler, name)| self.add(handler, name.to_owned()));

@@ -15,7 +15,7 @@ use crate::code::ModuleCode;
 use crate::machine::{self, Done, Handler, Regs, dispatch, handlers, tail};
 
 /// Slots between locals and operand stack: return address, vmctx.
-pub(crate) const RECORD_SLOTS: usize = 2;
+pub(crate) const RECORD_SLOTS: usize = sterna_abi::RECORD_SLOTS as usize;
 
 /// What lies before every return address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -64,6 +64,7 @@ fn build_options(settings: &CodeSettings) -> BuildOptions<'static> {
         states: settings.capture_state,
         inline: true,
         profile: None,
+        entry: None,
     }
 }
 

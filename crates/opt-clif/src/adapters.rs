@@ -5,8 +5,8 @@ use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    self, AbiParam, ExtFuncData, ExternalName, Function, InstBuilder, MemFlagsData, StackSlotData,
-    StackSlotKind, UserExternalName, UserFuncName, types,
+    self, AbiParam, ArgumentPurpose, ExtFuncData, ExternalName, Function, InstBuilder,
+    MemFlagsData, StackSlotData, StackSlotKind, UserExternalName, UserFuncName, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use sterna_abi::{Builtin, Convention, FuncEntry, FunctionCode, StoreCtx, VmCtx};
@@ -136,10 +136,16 @@ impl Adapter {
 }
 
 /// `extern "C" fn(vmctx, entry: *const FuncEntry, fp: *mut Slot)`.
+pub(crate) fn entered_from_stack() -> ir::Signature {
+    let mut signature = ir::Signature::new(CallConv::SystemV);
+    signature.params.push(AbiParam::special(types::I64, ArgumentPurpose::VMContext));
+    signature.params.extend([AbiParam::new(types::I64); 2]);
+    signature
+}
+
+/// See [`entered_from_stack`].
 pub(crate) fn stack_to_reg(isa: &dyn TargetIsa, ty: &FuncType) -> FunctionCode {
-    let mut own = ir::Signature::new(CallConv::SystemV);
-    own.params.extend([AbiParam::new(types::I64); 3]);
-    let mut adapter = Adapter::new(own);
+    let mut adapter = Adapter::new(entered_from_stack());
     let [vmctx, entry, fp] = [adapter.params[0], adapter.params[1], adapter.params[2]];
     let size = result_places(&ty.results, &mut Vec::new());
     let area = (size > 0).then(|| adapter.area(size));

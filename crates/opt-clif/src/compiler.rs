@@ -8,7 +8,8 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::UserFuncName;
 use cranelift_codegen::{CompileError as ClifError, Context};
 use sterna_abi::{
-    CompileError, CompileRequest, Compiler, Convention, FunctionCode, NATIVE_STACK_RESERVE,
+    CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode,
+    NATIVE_STACK_RESERVE,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::FuncType;
@@ -169,7 +170,7 @@ impl Worker {
 
     /// Fills the graph.
     fn build(&mut self, request: &CompileRequest<'_>) -> Result<(), String> {
-        let CompileRequest { module, func, settings, profile } = *request;
+        let CompileRequest { module, func, entry, settings, profile } = *request;
         let size = module.body(func).size();
         let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
         if size > limit {
@@ -181,6 +182,10 @@ impl Worker {
             states: settings.capture_state,
             inline: true,
             profile: Some(profile),
+            entry: match entry {
+                CodeEntry::Function => None,
+                CodeEntry::Loop(position) => Some(position),
+            },
         };
         let graph = &mut self.graph;
         let mut built = self.builder.build(module, func, &options, graph);
@@ -200,12 +205,15 @@ impl Worker {
         request: &CompileRequest<'_>,
         options: &Options,
     ) -> Result<lower::Lowering, String> {
-        let CompileRequest { module, func, settings, .. } = *request;
+        let CompileRequest { module, func, entry, settings, .. } = *request;
         let ty = module.func_type(func);
         let convention = convention(module);
         let context = self.context.get_or_insert_with(Context::new);
         context.clear();
-        context.func.signature = signature(&ty.params, &ty.results, convention);
+        context.func.signature = match entry {
+            CodeEntry::Function => signature(&ty.params, &ty.results, convention),
+            CodeEntry::Loop(_) => adapters::entered_from_stack(),
+        };
         context.func.name = UserFuncName::user(0, func.as_u32());
         let input = Input {
             module,

@@ -11,6 +11,7 @@ mod bulk;
 mod calls;
 mod casts;
 mod control;
+mod enter;
 mod exception;
 mod memory;
 mod numeric;
@@ -131,9 +132,13 @@ pub(crate) fn lower(
         is_cold: false,
         vmctx: ir::Value::new(0),
         result_area: None,
+        frame: None,
         cached: Cached::default(),
     };
-    lower.prelude(result_area);
+    match input.graph.entry_locals() {
+        Some(locals) => lower.loop_prelude(locals),
+        None => lower.prelude(result_area),
+    }
     for block in input.graph.blocks() {
         lower.block(block)?;
     }
@@ -220,6 +225,8 @@ struct Lower<'a> {
     vmctx: ir::Value,
     /// The caller's result area.
     result_area: Option<ir::Value>,
+    /// Of code that begins at a loop: the canonical frame, where it leaves the function's results.
+    frame: Option<ir::Value>,
     cached: Cached,
 }
 

@@ -12,6 +12,7 @@
 //!   Parameters that turn out superfluous are removed by `passes::params`, unused ones by `passes::dead`.
 
 mod control;
+mod enter;
 mod exception;
 mod inline;
 mod joins;
@@ -42,6 +43,8 @@ pub struct BuildOptions<'a> {
     pub inline: bool,
     /// What the tiers below saw.
     pub profile: Option<&'a Profile>,
+    /// Make the graph of the function from the start of the loop whose operator is at this byte offset in the module.
+    pub entry: Option<u32>,
 }
 
 /// Why there is no graph. Not an error of the module.
@@ -151,9 +154,14 @@ impl Builder {
             loop_depth: 0,
             inline_budget: inline::budget(body.size()),
             next_op: None,
+            loop_entry: None,
         };
         build.enter(func, &body, options.polls && has_calls)?;
-        build.operators(&body)
+        build.operators(&body)?;
+        match (options.entry, build.loop_entry) {
+            (Some(_), entry) => enter::enter_loop(graph, entry),
+            (None, _) => Ok(()),
+        }
     }
 }
 
@@ -178,6 +186,8 @@ struct Build<'a> {
     inline_budget: u32,
     /// The operator after the one being translated.
     next_op: Option<Op>,
+    /// The loop that is the graph's entry, once it has begun.
+    loop_entry: Option<enter::LoopEntry>,
 }
 
 impl Build<'_> {

@@ -294,6 +294,7 @@ pub struct Graph {
     pub(crate) landings: Vec<LandingData>,
     pub(crate) results: Vec<Type>,
     pub(crate) inlined: Vec<InlinedSite>,
+    pub(crate) entry_locals: Option<u32>,
     const_cache: ConstCache,
 }
 
@@ -323,6 +324,7 @@ impl Graph {
         self.landings.clear();
         self.results.clear();
         self.inlined.clear();
+        self.entry_locals = None;
         self.const_cache = ConstCache::default();
     }
 
@@ -498,6 +500,12 @@ impl Graph {
     pub fn landing(&self, inst: Inst) -> Option<LandingData> {
         let position = self.landings.binary_search_by_key(&inst, |landing| landing.inst).ok()?;
         self.landings.get(position).copied()
+    }
+
+    /// Whether the graph begins at a loop (see [`crate::BuildOptions::entry`]): its parameters are then all locals, that many, and the
+    /// operand stack.
+    pub fn entry_locals(&self) -> Option<u32> {
+        self.entry_locals
     }
 
     /// Types of the function's results.

@@ -10,7 +10,7 @@ pub use cold::Cold;
 pub use dead::Dead;
 pub use params::Params;
 
-use crate::graph::{Block, Edge, Graph};
+use crate::graph::{Block, Edge, EdgeData, Graph};
 
 /// Scratch memory of all passes, to be kept and used for many functions.
 #[derive(Default)]
@@ -46,11 +46,12 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Finds the edges of a graph. Valid until edges are added or redirected.
+    /// Finds the edges of a graph. Valid until edges are added or redirected. Those to the entry are edges that were removed.
     pub fn compute(&mut self, graph: &Graph) {
+        let is_real = |edge: &EdgeData| edge.block != Block::from_u32(0);
         self.starts.clear();
         self.starts.resize(graph.blocks.len() + 1, 0);
-        for edge in &graph.edges {
+        for edge in graph.edges.iter().filter(|edge| is_real(edge)) {
             self.starts[edge.block.index()] += 1;
         }
         let mut sum = 0;
@@ -61,7 +62,7 @@ impl Incoming {
         // Each entry is the end of its block's edges now; filling from the back makes it the start.
         self.edges.clear();
         self.edges.resize(graph.edges.len(), Edge::from_u32(0));
-        for (i, edge) in graph.edges.iter().enumerate().rev() {
+        for (i, edge) in graph.edges.iter().enumerate().rev().filter(|(_, edge)| is_real(edge)) {
             let at = &mut self.starts[edge.block.index()];
             *at -= 1;
             self.edges[*at as usize] = Edge::from_u32(i as u32);

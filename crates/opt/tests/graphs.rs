@@ -1,13 +1,14 @@
 //! Owns the file tests: every `graphs/*.wat` is built and its graphs are compared with the `.graph` beside it.
 //! Does not say what a graph should look like: the files do. `BLESS=1 cargo test` writes them; look at the difference.
 //!
-//! A file's first line may be `;;! polls states` to set build options, and `;;! raw` to print before the passes.
+//! A file's first line may be `;;! polls states` to set build options, `;;! loops` for the graphs that begin at each of the loops, and
+//! `;;! raw` to print before the passes.
 
 use std::fs;
 use std::path::Path;
 
-use sterna_isa::{Feature, FeatureSet};
-use sterna_module::Module;
+use sterna_isa::{Feature, FeatureSet, Op};
+use sterna_module::{Module, Operator};
 use sterna_opt::passes::Passes;
 use sterna_opt::roots::Roots;
 use sterna_opt::{BuildOptions, Builder, Graph, parse};
@@ -20,12 +21,20 @@ fn render(source: &str) -> String {
         .expect("valid module");
     let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
     let mut out = String::new();
-    for func in module.defined_funcs() {
+    let is_loop = |operator: &Operator<'_>| has("loops") && operator.op == Op::Loop;
+    let entries = module.defined_funcs().flat_map(|func| {
+        let loops = module.body(func).operators().filter(is_loop);
+        let loops: Vec<u32> = loops.map(|operator| operator.offset).collect();
+        let whole = loops.is_empty().then_some((func, None));
+        whole.into_iter().chain(loops.into_iter().map(move |entry| (func, Some(entry))))
+    });
+    for (func, entry) in entries {
         let options = BuildOptions {
             polls: has("polls"),
             states: has("states"),
             inline: has("inline"),
             profile: None,
+            entry,
         };
         builder.build(&module, func, &options, &mut graph).expect("supported");
         if !has("raw") {

@@ -130,6 +130,7 @@ pub(crate) fn engine(tier: TierPolicy) -> (Arc<Engine>, Notes) {
         },
         features: FeatureSet::DEFAULT,
         hot_budget: 1,
+        tier_up: Default::default(),
         threads: 2,
         native_stack: 1 << 20,
         value_stack: 1 << 20,

@@ -10,9 +10,10 @@ use sterna_base::FuncIndex;
 use sterna_gc::Ref;
 use sterna_isa::TrapCode;
 use sterna_module::ElemItems;
-use sterna_sys::activation::{Activation, CompiledFrames, exit_thunk, preserve_all_thunk};
+use sterna_sys::activation::{CompiledFrames, exit_thunk, preserve_all_thunk};
 
 use crate::atomics::{self, Place};
+use crate::controller;
 use crate::gc::{barrier, gc, gc_slow, intern_func};
 use crate::instance::{ElemState, Instance};
 use crate::limits;
@@ -403,7 +404,7 @@ unsafe extern "C" fn call_stack_tail(vmctx: *mut VmCtx, fp: u64) -> u64 {
     // SAFETY: as above; its store is live.
     let ctx = unsafe { (*vmctx).store };
     // SAFETY: as above, and the calling code is suspended in this builtin's thunk.
-    if callee == HOST_CALLEE || !replaces_entered(unsafe { &(*ctx).activation }) {
+    if callee == HOST_CALLEE || !replaces_entered(unsafe { Store::from_ctx(ctx) }) {
         // SAFETY: passed on.
         return unsafe { call_stack(vmctx, fp) };
     }
@@ -417,11 +418,18 @@ unsafe extern "C" fn call_stack_tail(vmctx: *mut VmCtx, fp: u64) -> u64 {
 /// Whether a `tail → stack` adapter was reached by a tail call from the very function that the interpreter had called: then the
 /// segment consists of the two adapters and the bridge between the conventions. Functions of the **reg** convention, which the
 /// interpreter reaches without a bridge, never call such an adapter.
-fn replaces_entered(activation: &Activation) -> bool {
+fn replaces_entered(store: &mut Store) -> bool {
+    let engine = store.engine.clone();
+    let activation = &store.ctx_ref().activation;
     // SAFETY: compiled code is suspended in a builtin's thunk.
     let frames = unsafe { CompiledFrames::new(activation) };
     let entry = activation.entry_sp;
-    frames.take(4).take_while(|frame| frame.entry == entry).count() == 3
+    let (mut count, mut outermost) = (0, 0);
+    for frame in frames.take(4).take_while(|frame| frame.entry == entry) {
+        (count, outermost) = (count + 1, frame.pc);
+    }
+    // The outermost may also be code entered at a loop, which calls like any other.
+    count == 3 && engine.code().contains(outermost)
 }
 
 /// After a call out of compiled code: if it has thrown, looks for the handler in that code.
@@ -475,11 +483,10 @@ unsafe extern "C" fn exn_unwind(vmctx: *mut VmCtx, exn: u64) -> u64 {
     0
 }
 
-unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
+unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32, position: u32) -> u64 {
     // SAFETY: called by guest code with its vmctx.
-    let (store, instance) = unsafe { context(vmctx) };
-    store.engine.tiering.request(instance.module(), FuncIndex::from_u32(func));
-    0
+    let (_, instance) = unsafe { context(vmctx) };
+    controller::hot(instance.module(), FuncIndex::from_u32(func), position)
 }
 
 macro_rules! bodies {

@@ -55,9 +55,10 @@ pub(crate) struct CodeObject<'a> {
 }
 
 impl CodeObject<'_> {
-    /// The function whose body this is.
+    /// The function whose body this is, or the rest of it from a loop on.
     pub(crate) fn func(&self) -> Option<FuncIndex> {
-        (self.piece.kind == PieceKind::Body).then(|| FuncIndex::from_u32(self.piece.id))
+        let is_guest = matches!(self.piece.kind, PieceKind::Body | PieceKind::Loop);
+        is_guest.then(|| FuncIndex::from_u32(self.piece.id))
     }
 
     /// An adapter as it was before it was linked: it has no relocations, and of its sites only the saved registers matter.

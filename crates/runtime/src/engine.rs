@@ -28,6 +28,16 @@ pub enum TierPolicy {
     Auto,
 }
 
+/// How functions get from tier to tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TierUp {
+    /// They are compiled in the background while they run.
+    #[default]
+    Background,
+    /// They are compiled at once when their budget is used up, and entered: the same in every run.
+    Synchronous,
+}
+
 /// Everything that configures an engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -38,7 +48,9 @@ pub struct Settings {
     /// Features that validation accepts.
     pub features: FeatureSet,
     /// Calls and loop iterations after which [`TierPolicy::Auto`] compiles a function.
-    pub hot_budget: u64,
+    pub hot_budget: u32,
+    /// How [`TierPolicy::Auto`] goes about it.
+    pub tier_up: TierUp,
     /// Threads for validation and ahead-of-time compilation, the calling one included. 0: as many as the machine runs at once.
     pub threads: usize,
     /// Bytes of native stack for guest code, not counting the reserve for host functions.

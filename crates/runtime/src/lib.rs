@@ -9,6 +9,7 @@ mod builtins;
 mod call;
 mod code;
 mod consts;
+mod controller;
 mod engine;
 mod error;
 mod exception;
@@ -38,7 +39,7 @@ mod types;
 mod wait;
 
 pub use artifact::{ArtifactError, is_artifact};
-pub use engine::{Engine, Settings, TierPolicy};
+pub use engine::{Engine, Settings, TierPolicy, TierUp};
 pub use error::{ImportMismatch, LinkError};
 pub use exception::Exception;
 pub use global::GlobalRef;

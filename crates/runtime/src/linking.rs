@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sterna_abi::{
-    CodeReloc, CompileError, CompileRequest, Convention, FuncEntry, FunctionCode, RelocKind, VmCtx,
+    CodeEntry, CodeReloc, CompileError, CompileRequest, Convention, FuncEntry, FunctionCode,
+    RelocKind, VmCtx,
 };
 use sterna_base::FuncIndex;
 use sterna_sys::activation::{STUB_SIZE, write_entry_stub};
@@ -133,6 +134,33 @@ fn module_pieces(loaded: &LoadedModule, codes: Compiled) -> Vec<Unlinked> {
         code,
     });
     bodies.chain(bridges).collect()
+}
+
+/// Compiles one function, from its beginning or from a loop on, and publishes the code. From the moment this returns calls of the function
+/// reach it; the address is for entering the loop.
+///
+/// # Errors
+/// The compiler does not take it, or there is no room: the function stays where it is.
+pub(crate) fn compile_one(
+    loaded: &LoadedModule,
+    func: FuncIndex,
+    entry: CodeEntry,
+) -> io::Result<*const u8> {
+    let engine = loaded.engine();
+    let compiler = engine.compiler().ok_or(io::ErrorKind::Unsupported)?;
+    let settings = &engine.settings().code;
+    let request = CompileRequest { entry, ..CompileRequest::new(loaded.module(), func, settings) };
+    let code = compiler.compile(&request).map_err(io::Error::other)?;
+    let linked = match entry {
+        CodeEntry::Function => link_module(loaded, vec![(func, code)])?,
+        CodeEntry::Loop(_) => {
+            let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
+            link(&[piece], loaded.convention())?
+        }
+    };
+    let image = loaded.code().publish(region(loaded, linked.code.len())?, &linked)?;
+    enter(loaded, image)?;
+    Ok(image.address(0))
 }
 
 /// Links and publishes compiled functions. From the moment this returns calls reach them.

@@ -2,7 +2,7 @@
 //! Does not own per-instance state.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sterna_abi::{
@@ -16,6 +16,7 @@ use sterna_module::{
 };
 
 use crate::code::CodeSpace;
+use crate::controller::ModuleTiers;
 use crate::engine::{Engine, TierPolicy};
 use crate::instantiate::DataPlan;
 use crate::linking;
@@ -54,6 +55,7 @@ pub struct LoadedModule {
     exports: OnceLock<HashMap<Box<str>, ExternIndex>>,
     pub(crate) data_plan: DataPlan,
     pub(crate) warm: Mutex<Vec<WarmMemory>>,
+    pub(crate) tiers: ModuleTiers,
     engine: Arc<Engine>,
 }
 
@@ -95,7 +97,8 @@ impl LoadedModule {
                     tail: AtomicPtr::default(),
                     stack: AtomicPtr::default(),
                     interp: std::ptr::null(),
-                    budget: AtomicU64::new(settings.hot_budget),
+                    budget: AtomicU32::new(0),
+                    calls: AtomicU32::new(0),
                     func,
                     param_slots: ty.param_slots() as u32,
                     result_slots: ty.result_slots() as u32,
@@ -125,6 +128,7 @@ impl LoadedModule {
             exports: OnceLock::new(),
             data_plan: DataPlan::new(&module),
             warm: Mutex::default(),
+            tiers: ModuleTiers::default(),
             engine: engine.clone(),
             module,
         }))

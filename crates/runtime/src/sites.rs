@@ -74,16 +74,19 @@ pub(crate) enum PieceKind {
     Bridge,
     /// An adapter of a type.
     Adapter(AdapterKind),
+    /// A function from the start of one of its loops.
+    Loop,
 }
 
 impl PieceKind {
-    const ALL: [PieceKind; 6] = [
+    const ALL: [PieceKind; 7] = [
         PieceKind::Body,
         PieceKind::Bridge,
         PieceKind::Adapter(AdapterKind::StackToReg),
         PieceKind::Adapter(AdapterKind::RegToStack),
         PieceKind::Adapter(AdapterKind::TailToStack),
         PieceKind::Adapter(AdapterKind::TailToReg),
+        PieceKind::Loop,
     ];
 
     fn word(self) -> u32 {

@@ -1,18 +1,18 @@
-//! Owns the background compilation of functions that the interpreter reports as hot.
-//! Does not own the counting (the interpreter's budgets) nor publication (`linking`).
+//! Owns the background compilation of what is hot: the queue, and the threads that work it off.
+//! Does not decide what is compiled (`controller`) nor publish it (`linking`).
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
+use sterna_abi::CodeEntry;
 use sterna_base::FuncIndex;
 
-use crate::linking;
+use crate::controller;
 use crate::loaded::LoadedModule;
 
-/// Functions compiled between two looks at the queue.
-const BATCH: usize = 16;
+/// How much background threads step back behind others.
+const NICENESS: i32 = 5;
 
-/// A queue of hot functions and the thread that works it off, started with the first one.
+/// A queue of hot functions and loops, and the threads that work it off, started with the first one.
 pub(crate) struct Tiering {
     state: Mutex<State>,
     wake: Condvar,
@@ -20,11 +20,19 @@ pub(crate) struct Tiering {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<(Weak<LoadedModule>, FuncIndex)>,
-    started: bool,
+    queue: Vec<Job>,
+    threads: usize,
     stop: bool,
-    /// Functions taken from the queue and not published yet.
+    /// Jobs taken from the queue and not finished yet.
     busy: usize,
+}
+
+struct Job {
+    module: Weak<LoadedModule>,
+    func: FuncIndex,
+    entry: CodeEntry,
+    /// How often it used up its budget since it was requested.
+    heat: u32,
 }
 
 impl Tiering {
@@ -32,59 +40,79 @@ impl Tiering {
         Arc::new(Tiering { state: Mutex::default(), wake: Condvar::new() })
     }
 
-    /// Asks for a function to be compiled; returns at once.
-    pub(crate) fn request(self: &Arc<Self>, module: &Arc<LoadedModule>, func: FuncIndex) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.queue.push_back((Arc::downgrade(module), func));
-        if !state.started {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a function or loop to be compiled; returns at once. Nobody may ask for the same twice.
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        module: &Arc<LoadedModule>,
+        func: FuncIndex,
+        entry: CodeEntry,
+    ) {
+        let mut state = self.lock();
+        state.queue.push(Job { module: Arc::downgrade(module), func, entry, heat: 0 });
+        // A thread per core that the guest leaves.
+        let wanted = module.engine().threads().saturating_sub(1).max(1);
+        let idle = state.threads.saturating_sub(state.busy);
+        if state.threads < wanted && state.queue.len() > idle {
             let shared = self.clone();
             let thread = std::thread::Builder::new().name("sterna-compile".into());
             // Without a thread everything stays in the interpreter: slower, still correct.
-            state.started = thread.spawn(move || shared.work()).is_ok();
+            state.threads += usize::from(thread.spawn(move || shared.work()).is_ok());
         }
         self.wake.notify_all();
     }
 
-    /// Blocks until every function requested so far is published or was refused. For tests and benchmarks.
+    /// Notes that something requested is still hot.
+    pub(crate) fn heat(&self, module: &Arc<LoadedModule>, func: FuncIndex, entry: CodeEntry) {
+        let same = |job: &&mut Job| {
+            job.func == func && job.entry == entry && job.module.as_ptr() == Arc::as_ptr(module)
+        };
+        if let Some(job) = self.lock().queue.iter_mut().find(same) {
+            job.heat += 1;
+        }
+    }
+
+    /// Blocks until everything requested so far is published or was refused. For tests and benchmarks.
     pub(crate) fn settle(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.started && (state.busy > 0 || !state.queue.is_empty()) {
+        let mut state = self.lock();
+        while state.threads > 0 && (state.busy > 0 || !state.queue.is_empty()) {
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     pub(crate) fn shut_down(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         state.stop = true;
         state.queue.clear();
         self.wake.notify_all();
     }
 
     fn work(&self) {
-        while let Some(batch) = self.next_batch() {
-            for (module, func) in batch {
-                if let Some(module) = module.upgrade() {
-                    let (codes, _refused) = linking::compile_parallel(&module, &[func], &|_, _| {});
-                    // Without room for more code the function stays where it is.
-                    let _ = linking::publish(&module, codes);
-                }
-                self.state.lock().unwrap_or_else(PoisonError::into_inner).busy -= 1;
+        sterna_sys::process::lower_priority(NICENESS);
+        while let Some(job) = self.next_job() {
+            if let Some(module) = job.module.upgrade() {
+                controller::compile(&module, job.func, job.entry);
             }
+            self.lock().busy -= 1;
             self.wake.notify_all();
         }
     }
 
-    fn next_batch(&self) -> Option<Vec<(Weak<LoadedModule>, FuncIndex)>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes the hottest job; of equally hot ones the first.
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.lock();
         loop {
             if state.stop {
                 return None;
             }
-            if !state.queue.is_empty() {
-                let count = state.queue.len().min(BATCH);
-                let batch: Vec<_> = state.queue.drain(..count).collect();
-                state.busy += batch.len();
-                return Some(batch);
+            let queue = &state.queue;
+            let hottest = (0..queue.len()).rev().max_by_key(|&at| queue[at].heat);
+            if let Some(hottest) = hottest {
+                state.busy += 1;
+                return Some(state.queue.remove(hottest));
             }
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use sterna_abi::gc::ObjectLayout;
@@ -341,7 +341,8 @@ fn new_type(engine: &Engine, id: TypeId, def: SubType, object: Option<ObjectLayo
             tail: AtomicPtr::default(),
             stack: AtomicPtr::new(engine.interp().host_stub()),
             interp: std::ptr::null(),
-            budget: AtomicU64::new(0),
+            budget: AtomicU32::new(0),
+            calls: AtomicU32::new(0),
             func: HOST_CALLEE,
             param_slots: params as u32,
             result_slots: results as u32,

@@ -1,4 +1,4 @@
-//! Owns how a process starts: a C `main` in place of the Rust runtime's, where that costs noticeable time.
+//! Owns how a process starts: a C `main` in place of the Rust runtime's, where that costs noticeable time; priorities of threads.
 //! Does not own what the process does.
 //!
 //! Before `main`, the Rust runtime reads the process's memory map to find the guard page of the main stack, and installs handlers for
@@ -71,4 +71,15 @@ fn open_standard_files() {
             }
         }
     }
+}
+
+/// Makes the calling thread step back behind others by `niceness` (0 to 19), where the system has priorities of threads.
+pub fn lower_priority(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: takes numbers only; 0 is the calling thread. Without effect if it fails.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
 }

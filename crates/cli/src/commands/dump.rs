@@ -109,6 +109,7 @@ fn graph(module: &Module, func: FuncIndex, run_passes: bool) -> Result<String, S
         states: SETTINGS.capture_state,
         inline: true,
         profile: None,
+        entry: None,
     };
     Builder::new().build(module, func, &options, &mut graph).map_err(|error| error.to_string())?;
     if run_passes {

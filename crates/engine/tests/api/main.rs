@@ -16,6 +16,7 @@ mod references;
 mod sizes;
 mod structures;
 mod threads;
+mod tiers;
 mod types;
 
 use sterna::{Config, Engine, Instance, Linker, Module, Store, Tier};

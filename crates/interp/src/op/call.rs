@@ -23,7 +23,7 @@ pub(crate) const RESTORE_SIZE: usize = 16;
 
 /// Goes to `entry`'s code, `skip` bytes in, with the return address in the accumulator.
 #[inline(always)]
-fn enter(r: &mut Regs, entry: *const FuncEntry, skip: usize) {
+pub(super) fn enter(r: &mut Regs, entry: *const FuncEntry, skip: usize) {
     r.f64 = f64::from_bits(entry as u64);
     // SAFETY: entries live as long as the instances that can name them.
     let code = unsafe { &(*entry).stack }.load(Ordering::Acquire);

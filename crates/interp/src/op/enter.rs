@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use sterna_abi::{FuncEntry, HostCtx, PendingTail, Slot, VmCtx};
 use sterna_isa::TrapCode;
 
-use super::call::{FOREIGN_ENTRY, leave, tail_enter};
+use super::call::{FOREIGN_ENTRY, enter, leave, tail_enter};
 use crate::code::ModuleCode;
 use crate::exit::{self, interrupted, is_trapping, store_of, suspend_caller};
 use crate::machine::{Handler, Op, Regs, Stop, step};
@@ -76,40 +76,79 @@ pub(crate) static ENTER: [Handler; 8] = [
 /// [`ForeignEntry`] without and with memory.
 pub(crate) static FOREIGN: [Handler; 2] = [step::<ForeignEntry<false>>, step::<ForeignEntry<true>>];
 
-/// The function's entry at 8, first free slot at 16: counts a call or a loop iteration.
+/// Takes one from a function's budget; whether that was the last.
+#[inline(always)]
+fn spend(entry: *const FuncEntry) -> bool {
+    // SAFETY: the entry outlives the code.
+    let budget = unsafe { &(*entry).budget };
+    let left = budget.load(Ordering::Relaxed);
+    if left != 0 {
+        budget.store(left - 1, Ordering::Relaxed);
+    }
+    left == 1
+}
+
+/// The function's entry at 8, first free slot at 16, record at 18: counts a call.
 pub(crate) struct Budget;
 
 impl Op for Budget {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
-        let entry = r.u64(8) as *const FuncEntry;
+        let function = r.u64(8) as *const FuncEntry;
         // SAFETY: the entry outlives the code.
-        let budget = unsafe { &(*entry).budget };
-        let left = budget.load(Ordering::Relaxed);
-        if left != 0 {
-            budget.store(left - 1, Ordering::Relaxed);
-            if left == 1 {
-                hot(r.vmctx, entry, r.ip, r.fp, r.u16(16));
-            }
+        let calls = unsafe { &(*function).calls };
+        calls.store(calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        if spend(function) && hot(r.vmctx, function, 0, (r.ip, r.fp, r.u16(16))) != 0 {
+            // Parameters are as they came.
+            r.acc = r.slot(r.u16(18));
+            enter(r, function, FOREIGN_ENTRY);
+            return Ok(());
         }
         r.advance(24);
         Ok(())
     }
 }
 
+/// The function's entry at 8, first free slot at 16, record at 18, whether there is a memory at 20, position of the loop in the
+/// module at 24: counts an iteration.
+pub(crate) struct LoopBudget;
+
+impl Op for LoopBudget {
+    #[inline(always)]
+    fn run(r: &mut Regs) -> Result<(), Stop> {
+        let function = r.u64(8) as *const FuncEntry;
+        if spend(function) {
+            let code = hot(r.vmctx, function, r.u32(24), (r.ip, r.fp, r.u16(16)));
+            if code != 0 {
+                let (return_address, memory) = (r.slot(r.u16(18)), r.u16(20) != 0);
+                return run_compiled(r, code as *const u8, function, return_address, memory);
+            }
+        }
+        r.advance(32);
+        Ok(())
+    }
+}
+
 /// [`Budget`].
 pub(crate) static BUDGET: Handler = step::<Budget>;
+/// [`LoopBudget`].
+pub(crate) static LOOP_BUDGET: Handler = step::<LoopBudget>;
 
-/// Reports a function that used up its budget.
+/// Reports a function that used up its budget: the answer of builtin `hot`.
 #[cold]
 #[inline(never)]
-fn hot(vmctx: *mut VmCtx, entry: *const FuncEntry, ip: *const u8, fp: *mut Slot, top: usize) {
+fn hot(
+    vmctx: *mut VmCtx,
+    entry: *const FuncEntry,
+    position: u32,
+    (ip, fp, top): (*const u8, *mut Slot, usize),
+) -> u64 {
     exit::suspend_at(vmctx, ip, fp, top);
     let hot = exit::bodies_of(vmctx).hot;
     // SAFETY: the entry outlives the code.
     let func = unsafe { (*entry).func };
     // SAFETY: a builtin body takes any live vmctx; the frame is suspended.
-    unsafe { hot(vmctx, func) };
+    unsafe { hot(vmctx, func, position) }
 }
 
 /// The callee's entry, as calls pass it.
@@ -191,33 +230,49 @@ impl<const AT: usize> Op for CallCompiled<AT> {
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let return_address = r.acc;
         let (adapter, entry, memory) = (r.u64(AT), r.u64(AT + 8), r.u64(AT + 16));
-        suspend_caller(r, signature_end(r, entry as *const FuncEntry));
-        // SAFETY: the adapter is the published one of the entry's signature, parameters are at `fp`.
-        let trap = unsafe {
-            sterna_sys::activation::enter_compiled(
-                store_of(r.vmctx).cast(),
-                adapter as *const u8,
-                r.vmctx as usize,
-                entry as usize,
-                r.fp as usize,
-            )
-        };
-        if trap != 0 {
-            // SAFETY: the store outlives its instances.
-            unsafe { (*store_of(r.vmctx)).activation.trap = trap };
-            return Err(Stop::Unwind);
-        }
-        if has_pending_tail(r) {
-            r.acc = return_address;
-            take_pending_tail(r);
-            return Ok(());
-        }
-        if AT == 8 && memory != 0 {
-            r.load_memory();
-        }
-        return_first(r, return_address);
-        Ok(())
+        let (adapter, entry) = (adapter as *const u8, entry as *const FuncEntry);
+        run_compiled(r, adapter, entry, return_address, AT == 8 && memory != 0)
     }
+}
+
+/// Enters compiled code in place of the frame at `fp`, whose return address is given, and returns to that, loading the memory before if
+/// `memory` says so.
+#[inline(always)]
+fn run_compiled(
+    r: &mut Regs,
+    code: *const u8,
+    entry: *const FuncEntry,
+    return_address: u64,
+    memory: bool,
+) -> Result<(), Stop> {
+    r.acc = return_address;
+    suspend_caller(r, signature_end(r, entry));
+    // SAFETY: the code is the published adapter of the entry's signature, with parameters at `fp`; or it is that of a loop of
+    // the function (the runtime's answer), with the frame at `fp`.
+    let trap = unsafe {
+        sterna_sys::activation::enter_compiled(
+            store_of(r.vmctx).cast(),
+            code,
+            r.vmctx as usize,
+            entry as usize,
+            r.fp as usize,
+        )
+    };
+    if trap != 0 {
+        // SAFETY: the store outlives its instances.
+        unsafe { (*store_of(r.vmctx)).activation.trap = trap };
+        return Err(Stop::Unwind);
+    }
+    if has_pending_tail(r) {
+        r.acc = return_address;
+        take_pending_tail(r);
+        return Ok(());
+    }
+    if memory {
+        r.load_memory();
+    }
+    return_first(r, return_address);
+    Ok(())
 }
 
 #[inline(always)]

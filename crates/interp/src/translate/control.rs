@@ -14,6 +14,11 @@ use crate::op::call::{RETURN, RETURN_MANY, RETURN_VALUE};
 use crate::op::variable::COPY_DOWN;
 use crate::value::immediate_at;
 
+/// Most operands below the start of a loop that other code can enter.
+const MAX_OPERANDS: usize = 64;
+/// Most blocks around it.
+const MAX_NESTING: usize = 512;
+
 /// An open block.
 pub(crate) struct Control {
     pub(super) kind: Kind,
@@ -114,13 +119,35 @@ impl<'a> Translator<'a> {
             }
             None if op == Op::Loop => {
                 control.kind = Kind::Loop;
+                let position = self.enterable();
                 control.start = self.asm.len();
                 self.bind();
-                self.count_budget();
+                self.count_iteration(position);
             }
             None => {}
         }
         self.controls.push(control);
+    }
+
+    /// Before the start of a loop: puts operands that are constants into their slots, so that other code can enter the loop. Returns
+    /// the loop's position as builtin `hot` takes it, or [`NONE`] if operands may not be where that code looks for them.
+    fn enterable(&mut self) -> u32 {
+        // In a clause of a legacy `try` an exception lies below the operands.
+        let in_clause = |controls: &[Control]| controls.iter().any(|c| c.kind == Kind::Catch);
+        if self.source.settings.hot_budget == 0
+            || self.stack.len() > MAX_OPERANDS
+            || self.controls.len() > MAX_NESTING
+            || in_clause(&self.controls)
+        {
+            return NONE;
+        }
+        for index in 0..self.stack.len() {
+            let Entry { loc, slot, .. } = self.stack[index];
+            if let Loc::Const(bits) = loc {
+                self.const_to_slot(slot, bits);
+            }
+        }
+        self.offset
     }
 
     /// Notes that control can come from elsewhere to the next instruction.

@@ -28,7 +28,7 @@ use stack::{Acc, Entry, Loc, Producer};
 use crate::exit::RECORD_SLOTS;
 use crate::machine::Handler;
 use crate::op::atomic::FENCE;
-use crate::op::enter::{BUDGET, ENTER, FOREIGN, ZERO_COUNTS};
+use crate::op::enter::{BUDGET, ENTER, FOREIGN, LOOP_BUDGET, ZERO_COUNTS};
 use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 
 pub(crate) use exception::{Clause, Handlers, Reference};
@@ -217,7 +217,7 @@ impl<'a> Translator<'a> {
         self.asm.u16(enter, 8, self.record as u16);
         self.asm.u16(enter, 12, params as u16);
         self.asm.u16(enter, 14, zeros as u16);
-        self.count_budget();
+        self.count_call();
         Ok(())
     }
 
@@ -225,14 +225,29 @@ impl<'a> Translator<'a> {
         self.record + RECORD
     }
 
-    /// Counts a call or loop iteration, if anybody wants to know.
-    fn count_budget(&mut self) {
+    /// Counts a call, if anybody wants to know.
+    fn count_call(&mut self) {
         if self.source.settings.hot_budget > 0 {
-            let top = self.top();
-            let pos = self.emit(BUDGET, 24);
-            self.asm.u64(pos, 8, self.source.entry(self.func));
-            self.asm.u16(pos, 16, top as u16);
+            self.count(BUDGET, 24);
         }
+    }
+
+    /// Counts a loop's iteration, if anybody wants to know. `position`: see builtin `hot`.
+    fn count_iteration(&mut self, position: u32) {
+        if self.source.settings.hot_budget > 0 {
+            let pos = self.count(LOOP_BUDGET, 32);
+            self.asm.u16(pos, 20, self.source.memory_register() as u16);
+            self.asm.u32(pos, 24, position);
+        }
+    }
+
+    fn count(&mut self, handler: Handler, size: usize) -> u32 {
+        let top = self.top();
+        let pos = self.emit(handler, size);
+        self.asm.u64(pos, 8, self.source.entry(self.func));
+        self.asm.u16(pos, 16, top as u16);
+        self.asm.u16(pos, 18, self.record as u16);
+        pos
     }
 
     /// Fills in what only the end of the translation knows.

@@ -352,7 +352,7 @@ unsafe extern "C" fn call_stack_tail(_: *mut VmCtx, _: u64) -> u64 {
     panic!("there is no compiled code")
 }
 
-unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32) -> u64 {
+unsafe extern "C" fn hot(vmctx: *mut VmCtx, func: u32, _: u32) -> u64 {
     // SAFETY: builtins get live vmctxs.
     unsafe { world(vmctx) }.hot.push(func);
     0

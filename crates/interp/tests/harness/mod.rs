@@ -15,7 +15,7 @@ mod builtins;
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicPtr, AtomicU32};
 
 use sterna_abi::*;
 use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
@@ -90,7 +90,8 @@ fn entry(func: u32, ty: &FuncType) -> FuncEntry {
         tail: AtomicPtr::default(),
         stack: AtomicPtr::default(),
         interp: ptr::null(),
-        budget: AtomicU64::new(0),
+        budget: AtomicU32::new(0),
+        calls: AtomicU32::new(0),
         func,
         param_slots: ty.param_slots() as u32,
         result_slots: ty.result_slots() as u32,

@@ -48,6 +48,8 @@ enum Callee {
 /// A prepared call of a wasm function.
 struct Call {
     callee: Callee,
+    /// The callee's entry, unless the callee is direct.
+    entry: Option<ir::Value>,
     instance: ir::Value,
     ty: TypeIndex,
 }
@@ -92,14 +94,14 @@ impl Lower<'_> {
         let ty = self.input.module.func_type_index(func);
         if func.index() >= self.input.module.num_imported_funcs() {
             let callee = Callee::Direct(self.func_ref(func, ty));
-            return Call { callee, instance: self.vmctx, ty };
+            return Call { callee, entry: None, instance: self.vmctx, ty };
         }
         let offset = self.layout.imported_func(func);
         let entry = self.prelude_load(self.vmctx, offset + FuncRef::OFF_ENTRY);
         let instance = self.prelude_load(self.vmctx, offset + FuncRef::OFF_INSTANCE);
         let convention = if tail { Convention::Tail } else { Convention::Reg };
         let callee = self.entry_callee(entry, ty, convention);
-        Call { callee, instance, ty }
+        Call { callee, entry: Some(entry), instance, ty }
     }
 
     /// A call through a table: bounds, null and type are checked.
@@ -133,7 +135,7 @@ impl Lower<'_> {
         let instance =
             self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_INSTANCE as i32);
         let callee = self.entry_callee(entry, ty, self.input.convention);
-        Call { callee, instance, ty }
+        Call { callee, entry: Some(entry), instance, ty }
     }
 
     /// A call through a reference, which may be null.
@@ -152,7 +154,7 @@ impl Lower<'_> {
         let entry = self.pos.ins().load(types::I64, first, callee, FuncRef::OFF_ENTRY as i32);
         let instance = self.pos.ins().load(types::I64, flags, callee, FuncRef::OFF_INSTANCE as i32);
         let callee = self.entry_callee(entry, ty, self.input.convention);
-        Call { callee, instance, ty }
+        Call { callee, entry: Some(entry), instance, ty }
     }
 
     /// The supertype at a depth of the type with an id; see [`TypeRow`].
@@ -219,6 +221,10 @@ impl Lower<'_> {
     }
 
     fn tail_call(&mut self, call: Call, inst: Inst, count: usize) {
+        if self.frame.is_some() {
+            let entry = call.entry.unwrap_or_else(|| self.own_entry(inst));
+            return self.leave_tail_call(entry, call.instance, inst, count);
+        }
         let mut args = vec![call.instance];
         args.extend(self.result_area);
         self.push_args(inst, count, &mut args);

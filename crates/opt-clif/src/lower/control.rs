@@ -93,6 +93,11 @@ impl Lower<'_> {
 
     fn return_(&mut self, inst: Inst) {
         let graph = self.input.graph;
+        if let Some(frame) = self.frame {
+            self.store_slots(graph.args(inst), frame);
+            self.pos.ins().return_(&[]);
+            return;
+        }
         let mut values = std::mem::take(&mut self.cx.args);
         values.clear();
         for (i, &arg) in graph.args(inst).iter().enumerate() {

@@ -185,6 +185,9 @@ impl Build<'_> {
         self.cx.frames.push(frame);
         self.loop_depth += 1;
         self.open_block(header);
+        if self.options.entry == Some(self.origin.0) {
+            self.note_loop_entry(header)?;
+        }
         if self.options.polls {
             self.poll();
         }

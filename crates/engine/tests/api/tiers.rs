@@ -1,0 +1,147 @@
+//! Owns the tests of moving between tiers: functions and loops that become hot.
+//! Does not own what code computes: the official suite runs in these configurations.
+
+use sterna::{Config, Engine, Linker, Module, Store, Tier, Val};
+
+fn engine(tier: Tier, configure: impl Fn(&mut Config)) -> Engine {
+    let mut config = Config::new();
+    config.tier(tier).threads(2);
+    configure(&mut config);
+    Engine::new(&config).unwrap()
+}
+
+/// Loops of all kinds, entered at their first iterations.
+const LOOPS: &str = r#"(module
+  (type $sum (func (param i64 i64) (result i64)))
+  (type $pair (struct (field (mut i64)) (field (mut (ref null $pair)))))
+  (tag $stop (param i64))
+  (memory 1)
+  (global $count (mut i64) (i64.const 0))
+  (func $throw (param i64) (throw $stop (local.get 0)))
+
+  ;; Constants, values and locals on the operand stack below nested loops with parameters.
+  (func (export "nested") (param $n i64) (result i64 f32) (local $i i64) (local $f f32)
+    (i64.const 1000000)
+    (f32.const 0.5)
+    (i64.mul (local.get $n) (i64.const 3))
+    (loop $outer (param i64) (result i64)
+      (local.set $i (i64.add (local.get $n) (i64.const 1)))
+      (f32.const 1.25)
+      (loop $inner (param i64 f32) (result i64 f32)
+        (local.set $f)
+        (i64.add (local.get $i))
+        (local.tee $i (i64.sub (local.get $i) (i64.const 1)))
+        (if (i64.eqz) (then (local.set $f (f32.add (local.get $f) (f32.const 3)))))
+        (f32.add (local.get $f) (f32.const 1))
+        (br_if $inner (i64.gt_s (local.get $i) (i64.const 0))))
+      (local.set $f)
+      (local.set $n (i64.sub (local.get $n) (i64.const 1)))
+      (br_if $outer (i64.gt_s (local.get $n) (i64.const 0))))
+    (local.set $i)
+    (f32.add (local.get $f))
+    (local.set $f)
+    (i64.add (local.get $i))
+    (local.get $f))
+
+  (func (export "vector") (param $n i32) (result i32) (local $v v128) (local $w v128)
+    (local.set $w (v128.const i32x4 1 2 3 4))
+    (v128.const i32x4 5 6 7 8)
+    (loop $next
+      (local.set $v (i32x4.add (local.get $v) (local.get $w)))
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.set $w)
+    (i32x4.extract_lane 3 (i32x4.add (local.get $v) (local.get $w))))
+
+  ;; A loop in a try, left by an exception that a callee throws, and one around it that goes on.
+  (func (export "caught") (param $n i64) (result i64) (local $i i64) (local $sum i64)
+    (loop $outer
+      (block $h (result i64)
+        (try_table (catch $stop $h)
+          (local.set $i (i64.const 0))
+          (loop $inner
+            (local.set $i (i64.add (local.get $i) (i64.const 1)))
+            (if (i64.eq (local.get $i) (local.get $n)) (then (call $throw (local.get $i))))
+            (br $inner)))
+        (unreachable))
+      (local.set $sum (i64.add (local.get $sum)))
+      (local.set $n (i64.sub (local.get $n) (i64.const 1)))
+      (br_if $outer (i64.gt_s (local.get $n) (i64.const 0))))
+    (local.get $sum))
+
+  ;; Objects live across the entry, allocation after it.
+  (func (export "objects") (param $n i64) (result i64) (local $list (ref null $pair)) (local $sum i64)
+    (ref.null $pair)
+    (loop $next
+      (local.set $list (struct.new $pair (local.get $n) (local.get $list)))
+      (br_if $next (i64.gt_s (local.tee $n (i64.sub (local.get $n) (i64.const 1))) (i64.const 0))))
+    (drop)
+    (loop $next
+      (local.set $sum (i64.add (local.get $sum) (struct.get $pair 0 (local.get $list))))
+      (br_if $next (i32.eqz (ref.is_null (local.tee $list (struct.get $pair 1 (local.get $list)))))))
+    (local.get $sum))
+
+  ;; Traps at an offset in a loop, in a callee and in the function itself.
+  (func $load (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "trap") (param $n i32) (param $own i32) (result i32) (local $sum i32)
+    (loop $next
+      (local.set $n (i32.add (local.get $n) (i32.const 1000)))
+      (local.set $sum (i32.add (local.get $sum) (if (result i32) (local.get $own)
+        (then (i32.load (local.get $n)))
+        (else (call $load (local.get $n))))))
+      (br $next))
+    (unreachable))
+
+  ;; Two functions that go on in each other for ever, out of their loops.
+  (func $odd (export "odd") (param $n i64) (param $sum i64) (result i64)
+    (loop $next (br_if $next (i64.eqz (local.tee $sum (i64.add (local.get $sum) (i64.const 1))))))
+    (if (i64.eqz (local.get $n)) (then (return (local.get $sum))))
+    (return_call $even (i64.sub (local.get $n) (i64.const 1)) (local.get $sum)))
+  (table funcref (elem $odd))
+  (func $even (type $sum)
+    (loop $next (br_if $next (i64.eqz (local.tee 1 (i64.add (local.get 1) (i64.const 1))))))
+    (return_call_indirect (type $sum) (local.get 0) (local.get 1) (i32.const 0)))
+)"#;
+
+fn results(engine: &Engine, name: &str, params: &[Val]) -> Vec<String> {
+    let module = Module::new(engine, LOOPS).unwrap();
+    let mut store = Store::new(engine, ());
+    let instance = Linker::new(engine).instantiate(&mut store, &module).unwrap();
+    let func = instance.get_func(&mut store, name).unwrap();
+    (0..4)
+        .map(|_| {
+            let mut results = vec![Val::I32(0); func.ty(&store).results.len()];
+            match func.call(&mut store, params, &mut results) {
+                Ok(()) => format!("{results:?}"),
+                Err(error) => format!("{error:?}"),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn loops_of_all_kinds_are_entered() {
+    let calls = [
+        ("nested", Val::I64(7)),
+        ("vector", Val::I32(9)),
+        ("caught", Val::I64(6)),
+        ("objects", Val::I64(50)),
+    ];
+    let calls = calls.map(|(name, n)| (name, vec![n]));
+    let more = [
+        ("odd", vec![Val::I64(200_001), Val::I64(0)]),
+        ("trap", vec![Val::I32(0), Val::I32(0)]),
+        ("trap", vec![Val::I32(0), Val::I32(1)]),
+    ];
+    let interp = engine(Tier::Interp, |_| {});
+    for (name, params) in calls.into_iter().chain(more) {
+        let expected = results(&interp, name, &params);
+        for budget in [1, 2, 3, 5, 11] {
+            for capture in [false, true] {
+                let osr = engine(Tier::Auto, |config| {
+                    config.hot_budget(budget).synchronous_tiers().capture_state(capture);
+                });
+                assert_eq!(results(&osr, name, &params), expected, "{name} after {budget}");
+            }
+        }
+    }
+}

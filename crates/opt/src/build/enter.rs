@@ -1,0 +1,408 @@
+//! Owns making the graph of a function into one that begins at the start of a loop: for on-stack replacement.
+//! Does not know where the state that it begins with lies: the backend loads it.
+//!
+//! The new entry block's parameters are all locals and operands at the loop's start; it leads to the loop's header alone. What the header
+//! cannot reach goes. Every block that stays is dominated by the header, also those of loops around it, which are now entered in
+//! the middle:
+//! 1. A value of the state whose definition has gone is a parameter of the entry from now on.
+//! 2. A value of the state that is still defined, in a loop around the header, has two definitions. Where it is live, blocks with several
+//!    edges into them get a parameter for it. (Too many: `passes::params` removes those that are not needed.)
+//! 3. Nothing else can be live at the header: what wasm code can refer to lies in locals and on the operand stack. The exception of a
+//!    legacy `try` does not, so loops in its clauses are refused.
+
+use std::collections::HashMap;
+
+use sterna_isa::Op;
+
+use super::control::FrameKind;
+use super::{Build, BuildError, MAX_PARAMS, MAX_WORK};
+use crate::graph::{Block, BlockData, Def, Edge, Graph, Inst, List, Opcode, Origin, Value};
+
+/// The loop at which a graph is to begin.
+#[derive(Clone, Copy)]
+pub(super) struct LoopEntry {
+    header: Block,
+    /// All locals, then the operand stack, at the start of the header.
+    state: List,
+    locals: u32,
+    origin: Origin,
+}
+
+impl Build<'_> {
+    /// Notes the state at the start of the loop that is to be the entry, in its header, which is empty so far.
+    pub(super) fn note_loop_entry(&mut self, header: Block) -> Result<(), BuildError> {
+        if self.cx.frames.iter().any(|frame| matches!(frame.kind, FrameKind::Catch(_))) {
+            return Err(BuildError::Unsupported("a loop in a clause of a try".to_owned()));
+        }
+        let locals = self.graph.push_list(self.cx.locals.values());
+        let stack = self.graph.push_list(&self.cx.stack);
+        let state = List { start: locals.start, len: locals.len + stack.len };
+        if state.len() > MAX_PARAMS {
+            return Err(BuildError::TooLarge);
+        }
+        self.loop_entry =
+            Some(LoopEntry { header, state, locals: locals.len, origin: self.origin });
+        Ok(())
+    }
+}
+
+/// Makes a finished graph begin at a loop.
+pub(super) fn enter_loop(graph: &mut Graph, entry: Option<LoopEntry>) -> Result<(), BuildError> {
+    let unreachable = || BuildError::Unsupported("a loop that cannot be reached".to_owned());
+    let entry = entry.ok_or_else(unreachable)?;
+    let flow = Flow::new(graph, entry.header);
+    flow.remove_rest(graph);
+    let first = graph.values.len() as u32;
+    let mut enter = Enter { graph, flow, entry, first, entries: HashMap::new(), added: Vec::new() };
+    enter.define_state();
+    enter.repair()?;
+    enter.finish()
+}
+
+/// No block.
+const GONE: u32 = u32::MAX;
+
+/// The control flow that the header leads to.
+struct Flow {
+    /// The blocks, in reverse postorder: the header first, dominators before what they dominate.
+    order: Vec<Block>,
+    /// Position of each block in `order`, or [`GONE`].
+    position: Vec<u32>,
+    /// Position of each instruction's block in `order`, or [`GONE`].
+    home: Vec<u32>,
+    /// By position: the edges out of it, those of its calls' landings included.
+    out: Vec<Vec<Edge>>,
+    /// By position: edges into it with the positions that they come from. That of the new entry is not among them.
+    into: Vec<Vec<(Edge, u32)>>,
+}
+
+impl Flow {
+    fn new(graph: &Graph, header: Block) -> Flow {
+        let mut out: Vec<Vec<Edge>> = vec![Vec::new(); graph.num_blocks()];
+        let mut seen = vec![false; graph.num_blocks()];
+        let mut order = Vec::new();
+        let mut stack = vec![(header, 0)];
+        seen[header.index()] = true;
+        out[header.index()] = edges_out(graph, header);
+        while let Some((block, next)) = stack.last_mut() {
+            let Some(&edge) = out[block.index()].get(*next) else {
+                order.push(*block);
+                stack.pop();
+                continue;
+            };
+            *next += 1;
+            let target = graph.edge(edge).block;
+            if !std::mem::replace(&mut seen[target.index()], true) {
+                out[target.index()] = edges_out(graph, target);
+                stack.push((target, 0));
+            }
+        }
+        order.reverse();
+        let mut position = vec![GONE; graph.num_blocks()];
+        let mut home = vec![GONE; graph.num_insts()];
+        for (at, &block) in (0..).zip(&order) {
+            position[block.index()] = at;
+            graph.block_insts(block).for_each(|inst| home[inst.index()] = at);
+        }
+        let out: Vec<Vec<Edge>> =
+            order.iter().map(|block| std::mem::take(&mut out[block.index()])).collect();
+        let mut into = vec![Vec::new(); order.len()];
+        for (at, edges) in (0..).zip(&out) {
+            for &edge in edges {
+                into[position[graph.edge(edge).block.index()] as usize].push((edge, at));
+            }
+        }
+        Flow { order, position, home, out, into }
+    }
+
+    /// Takes all else out of the graph, but for its empty blocks.
+    fn remove_rest(&self, graph: &mut Graph) {
+        for (inst, &home) in graph.insts.iter_mut().zip(&self.home) {
+            if home == GONE {
+                inst.op = Opcode::Wasm(Op::Nop);
+                inst.args = List::default();
+            }
+        }
+        graph.states.retain(|state| self.home[state.inst.index()] != GONE);
+        graph.landings.retain(|landing| self.home[landing.inst.index()] != GONE);
+        let mut kept = vec![false; graph.edges.len()];
+        self.out.iter().flatten().for_each(|edge| kept[edge.index()] = true);
+        for (edge, kept) in graph.edges.iter_mut().zip(kept) {
+            if !kept {
+                // To the entry, the only block that may have edges which pass nothing.
+                (edge.block, edge.args) = (Block::from_u32(0), List::default());
+            }
+        }
+    }
+
+    /// Position of the block that defines a value, or [`GONE`].
+    fn definition(&self, graph: &Graph, value: Value) -> u32 {
+        match graph.def(value) {
+            Def::Param(block) => self.position[block.index()],
+            Def::Result(inst) => self.home[inst.index()],
+            Def::Const(_) | Def::Alias(_) => GONE,
+        }
+    }
+}
+
+fn edges_out(graph: &Graph, block: Block) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    if !graph.landings.is_empty() {
+        let landings = graph.block_insts(block).filter_map(|inst| graph.landing(inst));
+        edges.extend(landings.map(|landing| landing.edge));
+    }
+    edges.extend(
+        graph.block_insts(block).next_back().into_iter().flat_map(|last| graph.edges(last)),
+    );
+    edges
+}
+
+/// A parameter to be added to a block.
+struct Added {
+    /// Position of the block.
+    at: u32,
+    param: Value,
+    /// What it stands for there.
+    of: Value,
+}
+
+struct Enter<'a> {
+    graph: &'a mut Graph,
+    flow: Flow,
+    entry: LoopEntry,
+    /// Values from here on are new.
+    first: u32,
+    /// By value of the state: the entry's parameter for it.
+    entries: HashMap<Value, Value>,
+    added: Vec<Added>,
+}
+
+impl Enter<'_> {
+    /// Makes the entry's parameters, and lets them stand for what is not defined any more (rule 1).
+    fn define_state(&mut self) {
+        let block = Block::from_u32(0);
+        self.graph.blocks[0].params = List::default();
+        let state = self.graph.list(self.entry.state).to_vec();
+        for value in state {
+            let ty = self.graph.ty(value);
+            let param = self.graph.push_param(block, ty);
+            if self.graph.constant(value).is_none() {
+                self.entries.entry(value).or_insert(param);
+            }
+        }
+        for (&value, &param) in &self.entries {
+            if self.flow.definition(self.graph, value) == GONE {
+                self.graph.values[value.index()].def = Def::Alias(param);
+            }
+        }
+    }
+
+    /// Rule 2 for all values, which are found by their uses. Rule 3: all others are defined where they are used.
+    fn repair(&mut self) -> Result<(), BuildError> {
+        let uses = self.uses()?;
+        let mut live = Live::new(self.flow.order.len());
+        let mut work = 0;
+        // In the order of their first uses: compilation is deterministic.
+        for (value, blocks) in uses {
+            live.compute(&self.flow, self.flow.definition(self.graph, value), &blocks);
+            work += live.blocks.len();
+            if work > MAX_WORK {
+                return Err(BuildError::TooLarge);
+            }
+            if live.is_in(0) {
+                if !self.entries.contains_key(&value) {
+                    return Err(BuildError::Unsupported("a value outside of the state".to_owned()));
+                }
+                self.split(value, &mut live);
+            }
+        }
+        Ok(())
+    }
+
+    /// Values that are used in other blocks than they are defined in, with the positions of these.
+    fn uses(&self) -> Result<Vec<(Value, Vec<u32>)>, BuildError> {
+        let (graph, flow) = (&*self.graph, &self.flow);
+        let mut found: Vec<(Value, Vec<u32>)> = Vec::new();
+        let mut index: HashMap<Value, usize> = HashMap::new();
+        for at in 0..flow.order.len() as u32 {
+            for list in self.lists(at) {
+                for &value in graph.list(list) {
+                    let value = graph.resolve(value);
+                    if graph.constant(value).is_some() || value.as_u32() >= self.first {
+                        continue;
+                    }
+                    let defined = flow.definition(graph, value);
+                    if defined == GONE {
+                        let reason = "a value from before the loop".to_owned();
+                        return Err(BuildError::Unsupported(reason));
+                    }
+                    if defined != at {
+                        let place = *index.entry(value).or_insert(found.len());
+                        if place == found.len() {
+                            found.push((value, Vec::new()));
+                        }
+                        let blocks = &mut found[place].1;
+                        if blocks.last() != Some(&at) {
+                            blocks.push(at);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All lists of values used in a block: operands, arguments of edges, states.
+    fn lists(&self, at: u32) -> Vec<List> {
+        let graph = &*self.graph;
+        let mut lists: Vec<List> =
+            self.flow.out[at as usize].iter().map(|&edge| graph.edge(edge).args).collect();
+        for inst in graph.block_insts(self.flow.order[at as usize]) {
+            lists.push(graph.inst(inst).args);
+            lists.extend(graph.states_at(inst).iter().map(|state| state.values));
+        }
+        lists
+    }
+
+    /// Gives a value that is live at the header a parameter wherever definitions may meet, and the uses what reaches them.
+    fn split(&mut self, value: Value, live: &mut Live) {
+        let ty = self.graph.ty(value);
+        // In order, so that the source of an only edge comes before its target.
+        live.blocks.sort_unstable();
+        for &at in &live.blocks {
+            let into = &self.flow.into[at as usize];
+            let reaching = match into[..] {
+                [(_, from)] if at != 0 => live.at_end(from, value),
+                _ => {
+                    let block = self.flow.order[at as usize];
+                    let param = self.graph.push_value(Def::Param(block), ty, 0);
+                    self.added.push(Added { at, param, of: value });
+                    param
+                }
+            };
+            live.reaching[at as usize] = reaching;
+        }
+        for &at in &live.blocks {
+            let reaching = live.reaching[at as usize];
+            for list in self.lists(at) {
+                for used in self.graph.list_mut(list) {
+                    if *used == value {
+                        *used = reaching;
+                    }
+                }
+            }
+        }
+        for added in self.added.iter().rev().take_while(|added| added.of == value) {
+            for &(edge, from) in &self.flow.into[added.at as usize] {
+                let passed = live.at_end(from, value);
+                let args = self.graph.edge(edge).args;
+                let mut args = self.graph.list(args).to_vec();
+                args.push(passed);
+                self.graph.edges[edge.index()].args = self.graph.push_list(&args);
+            }
+        }
+    }
+
+    /// Adds the parameters, makes the entry block, and puts the blocks in order.
+    fn finish(self) -> Result<(), BuildError> {
+        let Enter { graph, flow, entry, entries, added, .. } = self;
+        let mut args = Vec::new();
+        for &param in graph.list(graph.block(entry.header).params) {
+            let missing = || BuildError::Unsupported("a loop outside of its state".to_owned());
+            args.push(*entries.get(&param).ok_or_else(missing)?);
+        }
+        args.extend(added.iter().filter(|added| added.at == 0).map(|added| entries[&added.of]));
+        for Added { at, param, .. } in added {
+            let block = flow.order[at as usize].index();
+            let mut params = graph.list(graph.blocks[block].params).to_vec();
+            if params.len() >= MAX_PARAMS {
+                return Err(BuildError::TooLarge);
+            }
+            graph.values[param.index()].index = params.len() as u16;
+            params.push(param);
+            graph.blocks[block].params = graph.push_list(&params);
+        }
+        for at in 0..graph.pool.len() {
+            graph.pool[at] = graph.resolve(graph.pool[at]);
+        }
+        renumber(graph, &flow);
+        let args = graph.push_list(&args);
+        let edge = graph.push_edge(Block::from_u32(1));
+        graph.edges[edge.index()].args = args;
+        let imm = u64::from(edge.as_u32()) | 1 << 32;
+        let jump = graph.push_inst(Opcode::Wasm(Op::Br), List::default(), imm, entry.origin);
+        graph.blocks[0].insts = (jump, Inst::from_u32(jump.as_u32() + 1));
+        graph.entry_locals = Some(entry.locals);
+        Ok(())
+    }
+}
+
+/// Leaves the entry and the blocks of the flow, in its order.
+fn renumber(graph: &mut Graph, flow: &Flow) {
+    let number = |block: Block| match flow.position[block.index()] {
+        GONE => Block::from_u32(0),
+        at => Block::from_u32(at + 1),
+    };
+    for value in &mut graph.values {
+        if let Def::Param(block) = &mut value.def {
+            *block = number(*block);
+        }
+    }
+    for edge in &mut graph.edges {
+        edge.block = number(edge.block);
+    }
+    let mut blocks = vec![BlockData { is_loop: false, ..graph.blocks[0] }];
+    for (at, &block) in (0..).zip(&flow.order) {
+        let is_loop = flow.into[at as usize].iter().any(|&(_, from)| from >= at);
+        blocks.push(BlockData { is_loop, ..graph.blocks[block.index()] });
+    }
+    graph.blocks = blocks;
+}
+
+/// Where one value is live, by position of blocks.
+struct Live {
+    /// Blocks at whose start it is.
+    blocks: Vec<u32>,
+    is_in: Vec<bool>,
+    /// What stands for it there.
+    reaching: Vec<Value>,
+    definition: u32,
+    work: Vec<u32>,
+}
+
+impl Live {
+    fn new(blocks: usize) -> Live {
+        Live {
+            blocks: Vec::new(),
+            is_in: vec![false; blocks],
+            reaching: vec![Value::from_u32(0); blocks],
+            definition: GONE,
+            work: Vec::new(),
+        }
+    }
+
+    fn is_in(&self, at: u32) -> bool {
+        self.is_in[at as usize]
+    }
+
+    /// Follows a value from its uses back to its definition.
+    fn compute(&mut self, flow: &Flow, definition: u32, uses: &[u32]) {
+        self.definition = definition;
+        for at in self.blocks.drain(..) {
+            self.is_in[at as usize] = false;
+        }
+        self.work.extend_from_slice(uses);
+        while let Some(at) = self.work.pop() {
+            if at == definition || std::mem::replace(&mut self.is_in[at as usize], true) {
+                continue;
+            }
+            self.blocks.push(at);
+            self.work.extend(flow.into[at as usize].iter().map(|&(_, from)| from));
+        }
+    }
+
+    /// What stands for the value at the end of a block.
+    fn at_end(&self, at: u32, value: Value) -> Value {
+        if at == self.definition { value } else { self.reaching[at as usize] }
+    }
+}
