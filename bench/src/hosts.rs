@@ -28,6 +28,7 @@ pub fn run(host: Host, tier: &str, wasm: &Path) -> std::result::Result<u8, Strin
     config.tier(match tier {
         "interp" => Tier::Interp,
         "opt" => Tier::Opt,
+        "baseline" => Tier::Baseline,
         _ => Tier::Auto,
     });
     let engine = Engine::new(&config).map_err(|e| e.to_string())?;

@@ -67,6 +67,17 @@ impl Differential {
                     ),
                 ),
                 ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
+                ("baseline", engine(base().tier(Tier::Baseline))),
+                (
+                    "baseline, explicit checks, gc stress",
+                    engine(
+                        base()
+                            .tier(Tier::Baseline)
+                            .explicit_checks(true)
+                            .capture_state(true)
+                            .gc_stress(GcStress::Alternate),
+                    ),
+                ),
                 ("mixed", engine(base().tier(Tier::Opt).mixed_tiers(1))),
                 ("auto, gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
             ],

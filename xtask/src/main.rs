@@ -52,7 +52,7 @@ enum Task {
 
 Known failures are in tests/spec-exceptions.toml; a listed file that passes is an error.")]
     Spec {
-        /// Only this tier: interp, opt, opt-checked (no signal handlers) or auto (functions move up at once)
+        /// Only this tier: interp, opt, baseline, opt-checked (no signal handlers) or auto (functions move up at once)
         #[arg(long)]
         tier: Option<String>,
         /// Build for AArch64 Linux and run under QEMU's user-mode emulation

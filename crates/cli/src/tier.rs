@@ -13,6 +13,8 @@ pub enum Choice {
     Interp,
     /// Compile everything first, with the optimizing compiler
     Opt,
+    /// Compile everything first, with the fast compiler
+    Baseline,
 }
 
 impl From<Choice> for Tier {
@@ -21,6 +23,7 @@ impl From<Choice> for Tier {
             Choice::Auto => Self::Auto,
             Choice::Interp => Self::Interp,
             Choice::Opt => Self::Opt,
+            Choice::Baseline => Self::Baseline,
         }
     }
 }

@@ -15,6 +15,9 @@ pub enum Tier {
     Interp,
     /// Everything is compiled by the optimizing tier when the module is loaded.
     Opt,
+    /// Everything is compiled by the baseline tier when the module is loaded: in a fraction of the time, to slower code. Where there is no
+    /// baseline tier, the interpreter runs.
+    Baseline,
 }
 
 /// Settings of an [`Engine`](crate::Engine).
@@ -72,6 +75,7 @@ impl Config {
             Tier::Auto => TierPolicy::Auto,
             Tier::Interp => TierPolicy::Interp,
             Tier::Opt => TierPolicy::Opt,
+            Tier::Baseline => TierPolicy::Baseline,
         };
         self
     }
@@ -117,8 +121,8 @@ impl Config {
         self
     }
 
-    /// Under [`Tier::Opt`], compiles only about half of the functions, which the seed selects; the others stay in the interpreter. For
-    /// tests. Default: off.
+    /// Under [`Tier::Opt`], compiles only about half of the functions, which the seed selects; the others stay in the interpreter. Half of
+    /// the former go to the baseline tier. For tests. Default: off.
     #[doc(hidden)]
     pub fn mixed_tiers(&mut self, seed: u64) -> &mut Config {
         self.settings.mixed = Some(seed);

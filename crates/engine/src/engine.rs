@@ -46,6 +46,7 @@ impl Engine {
             rt::TierPolicy::Auto => Tier::Auto,
             rt::TierPolicy::Interp => Tier::Interp,
             rt::TierPolicy::Opt => Tier::Opt,
+            rt::TierPolicy::Baseline => Tier::Baseline,
         }
     }
 

@@ -1,8 +1,14 @@
 //! Owns the choice of interpreter and compiler: the only place that names tiers.
 //! Does not own when they run: the runtime's policy does.
 
-use sterna_abi::{Compiler, Interpreter};
+use std::sync::Arc;
+
+use sterna_abi::{CompileError, CompileRequest, Compiler, Convention, FunctionCode, Interpreter};
+use sterna_base::FuncIndex;
+use sterna_baseline::Baseline;
 use sterna_interp::Interp;
+use sterna_isa::FuncType;
+use sterna_module::Module;
 use sterna_opt_clif::{ClifCompiler, Options};
 use sterna_runtime::{Settings, TierPolicy};
 
@@ -10,14 +16,73 @@ type CompilerFactory = Box<dyn FnOnce() -> Box<dyn Compiler> + Send>;
 
 /// The tiers for these settings. The compiler is made when it is first needed: a short run never needs it.
 pub(crate) fn of(settings: &Settings) -> (Box<dyn Interpreter>, Option<CompilerFactory>) {
-    let compiler: Option<CompilerFactory> = match settings.tier {
-        TierPolicy::Interp => None,
-        TierPolicy::Opt | TierPolicy::Auto => Some(Box::new(|| Box::new(compiler()))),
+    let compiler: Option<CompilerFactory> = match (settings.tier, settings.mixed) {
+        (TierPolicy::Interp, _) => None,
+        (TierPolicy::Opt, Some(seed)) => Some(Box::new(move || mixed(seed))),
+        (TierPolicy::Opt | TierPolicy::Auto, _) => Some(Box::new(|| Box::new(optimizing()))),
+        (TierPolicy::Baseline, _) => {
+            Baseline::is_supported().then_some(Box::new(|| Box::new(baseline())))
+        }
     };
     (Box::new(Interp), compiler)
 }
 
-fn compiler() -> ClifCompiler {
+fn optimizing() -> ClifCompiler {
     ClifCompiler::native(Options::default())
         .expect("Cranelift supports every processor that `sterna-sys` compiles for")
+}
+
+fn baseline() -> Baseline {
+    Baseline::native().expect("asked before").with_adapters(Arc::new(optimizing()))
+}
+
+/// Both compilers, if there are both.
+fn mixed(seed: u64) -> Box<dyn Compiler> {
+    match Baseline::is_supported() {
+        true => Box::new(Mixed { baseline: baseline(), optimizing: optimizing(), seed }),
+        false => Box::new(optimizing()),
+    }
+}
+
+/// Compiles each function with one of two compilers: for tests.
+struct Mixed {
+    baseline: Baseline,
+    optimizing: ClifCompiler,
+    seed: u64,
+}
+
+impl Compiler for Mixed {
+    fn fingerprint(&self) -> String {
+        format!(
+            "mixed {} {} {}",
+            self.seed,
+            self.baseline.fingerprint(),
+            self.optimizing.fingerprint()
+        )
+    }
+
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
+        let hash =
+            (self.seed ^ u64::from(request.func.as_u32())).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        match hash >> 40 & 1 {
+            0 => self.baseline.compile(request),
+            _ => self.optimizing.compile(request),
+        }
+    }
+
+    fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode {
+        self.baseline.stack_to_reg(ty)
+    }
+
+    fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode {
+        self.optimizing.reg_to_stack(ty, convention)
+    }
+
+    fn tail_to_reg(&self, ty: &FuncType) -> FunctionCode {
+        self.baseline.tail_to_reg(ty)
+    }
+
+    fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode {
+        self.baseline.bridge(module, func, from)
+    }
 }

@@ -24,6 +24,8 @@ pub enum TierPolicy {
     Interp,
     /// Everything is compiled by the optimizing tier when the module is loaded.
     Opt,
+    /// Everything that the baseline tier takes is compiled by it when the module is loaded.
+    Baseline,
     /// Functions start in the interpreter and are compiled in the background once they have earned it.
     Auto,
 }
@@ -63,7 +65,7 @@ pub struct Settings {
     pub backtrace_frames: usize,
     /// Collections at every allocation of objects, and checks of the heap after each: for tests.
     pub gc_stress: sterna_gc::Stress,
-    /// Under [`TierPolicy::Opt`], compile only functions that this seed selects, about half of them: for tests.
+    /// Under [`TierPolicy::Opt`] and [`TierPolicy::Baseline`], compile only functions that this seed selects, about half of them: for tests.
     pub mixed: Option<u64>,
     /// Most idle memories a module keeps for the next instance.
     pub warm_memories: usize,

@@ -60,7 +60,7 @@ pub struct LoadedModule {
 }
 
 impl LoadedModule {
-    /// Decodes, validates and prepares a module; under [`TierPolicy::Opt`] also compiles it, reporting progress as functions
+    /// Decodes, validates and prepares a module; under [`TierPolicy::Opt`] or [`TierPolicy::Baseline`] also compiles it, reporting progress as functions
     /// done and total.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl LoadedModule {
         let threads = if (bytes.len() as u64) < PARALLEL_MIN_BYTES { 1 } else { engine.threads() };
         let module = Module::decode(bytes, &settings.features, threads)?;
         let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
-        if settings.tier == TierPolicy::Opt {
+        if matches!(settings.tier, TierPolicy::Opt | TierPolicy::Baseline) {
             loaded.compile_all(progress)?;
         }
         engine.register(&loaded)?;
@@ -107,7 +107,7 @@ impl LoadedModule {
             .collect();
         let hot_budget = match settings.tier {
             TierPolicy::Auto => settings.hot_budget,
-            TierPolicy::Interp | TierPolicy::Opt => 0,
+            TierPolicy::Interp | TierPolicy::Opt | TierPolicy::Baseline => 0,
         };
         let interp_settings =
             InterpSettings { deterministic: settings.code.deterministic, hot_budget };

@@ -20,7 +20,7 @@ type Setup = fn(&mut Config);
 
 /// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up soon, functions and loops that
 /// move up at once, each function in a tier chosen by chance; the last three with collections of garbage at every allocation.
-const TIERS: [(&str, Setup); 8] = [
+const TIERS: [(&str, Setup); 11] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
@@ -30,6 +30,11 @@ const TIERS: [(&str, Setup); 8] = [
         _ = config.tier(Tier::Auto).hot_budget(1).gc_stress(GcStress::Alternate)
     }),
     ("mixed", |config| _ = config.tier(Tier::Opt).mixed_tiers(1).gc_stress(GcStress::Alternate)),
+    ("baseline", |config| _ = config.tier(Tier::Baseline)),
+    ("baseline-checked", |config| _ = config.tier(Tier::Baseline).explicit_checks(true)),
+    ("baseline-gc-stress", |config| {
+        _ = config.tier(Tier::Baseline).capture_state(true).gc_stress(GcStress::Alternate)
+    }),
     ("gc-stress-opt", |config| _ = config.tier(Tier::Opt).gc_stress(GcStress::Alternate)),
 ];
 

@@ -1,0 +1,115 @@
+//! Owns the tier's `Compiler`: working memory per thread, limits.
+//! Does not own the steps.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use sterna_abi::{
+    CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode, InstanceLayout,
+};
+use sterna_base::FuncIndex;
+use sterna_isa::FuncType;
+use sterna_module::Module;
+
+use crate::x64::{Cpu, Input, Scratch, compile};
+
+/// Largest body compiled, in bytes.
+const MAX_BODY: u32 = 16 << 20;
+/// Largest body after which working memory is kept for the next function.
+const MAX_KEPT_BODY: u32 = 256 << 10;
+
+/// The machine is not one that the tier compiles for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetError;
+
+impl std::fmt::Display for TargetError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the baseline tier compiles for x86-64 only")
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+/// The baseline compiler. Share it between threads; each takes working memory of its own.
+pub struct Baseline {
+    cpu: Cpu,
+    idle: Mutex<Vec<Scratch>>,
+    /// Makes adapters, which this tier does not make yet.
+    adapters: Option<Arc<dyn Compiler>>,
+}
+
+impl Baseline {
+    /// Whether there is a compiler for the machine this runs on.
+    pub fn is_supported() -> bool {
+        Cpu::native().is_some()
+    }
+
+    /// A compiler for the machine this runs on.
+    ///
+    /// # Errors
+    /// If it is not an x86-64.
+    pub fn native() -> Result<Baseline, TargetError> {
+        Ok(Baseline {
+            cpu: Cpu::native().ok_or(TargetError)?,
+            idle: Mutex::default(),
+            adapters: None,
+        })
+    }
+
+    /// The same with another compiler to make adapters.
+    #[must_use]
+    pub fn with_adapters(self, adapters: Arc<dyn Compiler>) -> Baseline {
+        Baseline { adapters: Some(adapters), ..self }
+    }
+
+    fn adapters(&self) -> &dyn Compiler {
+        &**self.adapters.as_ref().expect("the engine gives it one")
+    }
+}
+
+impl Compiler for Baseline {
+    fn fingerprint(&self) -> String {
+        format!("sterna-baseline {} {:?}", env!("CARGO_PKG_VERSION"), self.cpu)
+    }
+
+    fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
+        let CompileRequest { module, func, entry, settings, .. } = *request;
+        let refuse = |reason: String| CompileError { func, reason };
+        if entry != CodeEntry::Function {
+            return Err(refuse("the baseline tier does not replace running frames".to_owned()));
+        }
+        let size = module.body(func).size();
+        if size > MAX_BODY {
+            return Err(refuse(format!("its body of {size} bytes is larger than the limit")));
+        }
+        let idle = || self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut scratch = idle().pop().unwrap_or_default();
+        let tail = module.needs_tail_convention();
+        let convention = if tail { Convention::Tail } else { Convention::Reg };
+        let layout = InstanceLayout::new(module);
+        let input = Input { module, layout: &layout, settings, convention, cpu: self.cpu };
+        let compiled = catch_unwind(AssertUnwindSafe(|| compile(input, func, &mut scratch)));
+        // After a panic the working memory is in an unknown state: it is dropped.
+        let compiled = compiled.map_err(|_| refuse("the compiler failed".to_owned()))?;
+        if size <= MAX_KEPT_BODY {
+            idle().push(scratch);
+        }
+        compiled.map_err(refuse)
+    }
+
+    fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode {
+        self.adapters().stack_to_reg(ty)
+    }
+
+    fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode {
+        self.adapters().reg_to_stack(ty, convention)
+    }
+
+    fn tail_to_reg(&self, ty: &FuncType) -> FunctionCode {
+        self.adapters().tail_to_reg(ty)
+    }
+
+    fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode {
+        self.adapters().bridge(module, func, from)
+    }
+}

@@ -1,0 +1,69 @@
+//! Owns collecting the site table of a function while its code is written.
+//! Does not own what the table means: `sterna_abi` does.
+
+use sterna_abi::{CallSite, FrameState, LandingSite, SavedReg, Sites, TrapSite, ValuePlace};
+use sterna_isa::{TrapCode, ValType};
+
+/// Most entries of all states and root lists of a function: bounds memory for functions with many locals and many calls.
+const MAX_VALUES: usize = 1 << 22;
+
+/// The lists, kept for many functions.
+#[derive(Default)]
+pub(crate) struct SiteBuilder {
+    pub traps: Vec<TrapSite>,
+    pub calls: Vec<CallSite>,
+    pub landings: Vec<LandingSite>,
+    states: Vec<FrameState>,
+    roots: Vec<Box<[i32]>>,
+    pub saved: Vec<SavedReg>,
+    values: usize,
+}
+
+impl SiteBuilder {
+    pub fn clear(&mut self) {
+        self.traps.clear();
+        self.calls.clear();
+        self.landings.clear();
+        self.states.clear();
+        self.roots.clear();
+        self.saved.clear();
+        self.values = 0;
+    }
+
+    pub fn trap(&mut self, code: u32, wasm: u32, trap: TrapCode) {
+        self.traps.push(TrapSite { code, wasm, trap });
+    }
+
+    pub fn state(&mut self, locals: u32, values: Vec<(ValType, ValuePlace)>) -> u32 {
+        self.values += values.len();
+        self.states.push(FrameState { locals, values });
+        self.states.len() as u32 - 1
+    }
+
+    pub fn roots(&mut self, places: &[i32]) -> u32 {
+        self.values += places.len();
+        self.roots.push(places.into());
+        self.roots.len() as u32 - 1
+    }
+
+    /// Whether the tables have outgrown their limit.
+    pub fn is_too_large(&self) -> bool {
+        self.values > MAX_VALUES
+    }
+
+    /// The finished table.
+    pub fn finish(&mut self) -> Sites {
+        self.traps.sort_unstable_by_key(|site| site.code);
+        self.calls.sort_unstable_by_key(|site| site.code);
+        self.landings.sort_unstable_by_key(|site| site.code);
+        Sites {
+            traps: self.traps.as_slice().into(),
+            calls: self.calls.as_slice().into(),
+            states: std::mem::take(&mut self.states),
+            roots: std::mem::take(&mut self.roots),
+            landings: self.landings.as_slice().into(),
+            saved: self.saved.as_slice().into(),
+            inlined: Default::default(),
+        }
+    }
+}

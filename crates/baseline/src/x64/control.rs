@@ -1,0 +1,408 @@
+//! Owns structured control flow: labels, branches, and what happens where they meet.
+//! Does not own exceptions (`exception`).
+//!
+//! At a label, operands below those that a branch carries are constants or in their homes, which they have been since the construct began. One carried operand is in
+//! the first register of its bank, several are in their homes; those of a loop always are.
+
+use sterna_isa::{Op, TrapCode};
+use sterna_module::{BlockType, BrTable, Imm, Operator};
+
+use super::values::Val;
+use super::{Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, Rm, TEMP, W32, W64, refused, slot_offset};
+use crate::stack::{Bank, Cond, Entry, Frame, FrameKind, Loc, NO_ENTRY, Ty};
+
+impl Gen<'_> {
+    // tidy: dispatch
+    pub(super) fn control(&mut self, operator: &Operator<'_>) -> Done {
+        match (operator.op, &operator.imm) {
+            (Op::Block, &Imm::Block(ty)) => {
+                self.flush();
+                self.open(FrameKind::Block, ty);
+            }
+            (Op::Loop, &Imm::Block(ty)) => self.begin_loop(ty),
+            (Op::If, &Imm::Block(ty)) => self.begin_if(ty),
+            (Op::Else, _) => self.begin_else(),
+            (Op::End, _) => self.end(),
+            (Op::Br, &Imm::Index(depth)) => {
+                self.branch(depth);
+                self.end_reachable();
+            }
+            (Op::BrIf, &Imm::Index(depth)) => self.br_if(depth),
+            (Op::BrTable, Imm::BrTable(table)) => self.br_table(table),
+            (Op::Return, _) => {
+                self.emit_return();
+                self.end_reachable();
+            }
+            (Op::Unreachable, _) => {
+                self.trap(TrapCode::Unreachable);
+                self.end_reachable();
+            }
+            (op, _) => return Err(refused(op)),
+        }
+        Ok(())
+    }
+
+    /// Follows nesting through unreachable code.
+    pub(super) fn skip(&mut self, operator: &Operator<'_>) -> Done {
+        match operator.op {
+            Op::Block | Op::Loop | Op::If | Op::TryTable | Op::Try => self.skipped += 1,
+            Op::End | Op::Delegate if self.skipped > 0 => self.skipped -= 1,
+            Op::End => self.end(),
+            Op::Else if self.skipped == 0 => self.begin_else(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------ constructs
+
+    /// Opens a construct whose parameters are on the stack.
+    fn open(&mut self, kind: FrameKind, ty: BlockType) {
+        let module = self.input.module;
+        let params = module.block_params(ty).len() as u32;
+        let results = module.block_results(&ty).len() as u32;
+        let height = self.s.stack.len() as u32 - params;
+        self.s.frames.push(Frame {
+            kind,
+            ty,
+            height,
+            params,
+            results,
+            label: Label::NEW,
+            other: Label::NEW,
+            saved: self.s.saved.len() as u32,
+            handler: NO_ENTRY,
+        });
+    }
+
+    fn begin_loop(&mut self, ty: BlockType) {
+        self.flush();
+        self.open(FrameKind::Loop, ty);
+        let at = self.s.frames.len() - 1;
+        let height = self.s.frames[at].height as usize;
+        for at in height..self.s.stack.len() {
+            let entry = self.s.stack[at];
+            if let Loc::Const(bits) = entry.loc {
+                let home = self.home(&entry);
+                self.store_const(entry.ty, home, bits);
+                self.s.stack[at].loc = Loc::Home;
+            }
+        }
+        self.drop_caches();
+        let mut label = Label::NEW;
+        self.s.asm.bind(&mut label);
+        self.s.frames[at].label = label;
+        if self.input.settings.interruptible {
+            self.poll();
+        }
+    }
+
+    fn begin_if(&mut self, ty: BlockType) {
+        if let Entry { loc: Loc::Const(bits), .. } = self.top() {
+            self.pop_entry();
+            let reg = self.alloc(Bank::Int);
+            self.const_to(Ty::I32, reg, bits);
+            self.push_reg(Ty::I32, reg);
+        }
+        let cond = self.pop_condition();
+        // Only moves: the flags stay.
+        self.flush();
+        self.open(FrameKind::If, ty);
+        let mut other = Label::NEW;
+        self.jump_unless(cond, &mut other);
+        let frame = self.s.frames.last_mut().expect("just opened");
+        frame.other = other;
+        let params = self.s.stack.len() - frame.params as usize;
+        self.s.saved.extend_from_slice(&self.s.stack[params..]);
+    }
+
+    fn begin_else(&mut self) {
+        if self.reachable {
+            self.fall_to_end();
+        }
+        let at = self.s.frames.len() - 1;
+        self.restart_if(at);
+    }
+
+    /// Begins the second half of an `if` with the state at its beginning.
+    fn restart_if(&mut self, at: usize) {
+        let mut frame = self.s.frames[at];
+        self.reset(frame.height as usize);
+        self.s.asm.bind(&mut frame.other);
+        frame.kind = FrameKind::Block;
+        self.s.frames[at] = frame;
+        for saved in frame.saved as usize..self.s.saved.len() {
+            let entry = self.s.saved[saved];
+            self.push(entry.ty, entry.loc);
+        }
+        self.s.saved.truncate(frame.saved as usize);
+        self.reachable = true;
+    }
+
+    pub(super) fn end(&mut self) {
+        let at = self.s.frames.len() - 1;
+        if self.s.frames[at].kind == FrameKind::If {
+            if self.reachable {
+                self.fall_to_end();
+            }
+            // There is no second half: the parameters are the results.
+            self.restart_if(at);
+        }
+        self.end_construct();
+    }
+
+    /// Ends a construct, whose parts have all ended.
+    pub(super) fn end_construct(&mut self) {
+        let at = self.s.frames.len() - 1;
+        let frame = self.s.frames[at];
+        if at == 0 {
+            if self.reachable {
+                self.emit_return();
+            }
+            self.s.frames.pop();
+            return;
+        }
+        if frame.kind == FrameKind::Loop || !frame.label.is_used() {
+            self.s.frames.pop();
+            if !self.reachable {
+                self.reset(frame.height as usize);
+            }
+            return;
+        }
+        if self.reachable {
+            self.carry(at);
+        }
+        let mut label = frame.label;
+        self.reset(frame.height as usize);
+        self.s.asm.bind(&mut label);
+        self.s.frames.pop();
+        self.reachable = true;
+        let results = self.input.module.block_results(&frame.ty);
+        self.push_carried(results.iter().map(|&ty| Ty::of(self.input.module, ty)));
+    }
+
+    /// Pushes what branches to a label carry.
+    pub(super) fn push_carried(&mut self, types: impl ExactSizeIterator<Item = Ty>) {
+        let one = types.len() == 1;
+        for ty in types {
+            if one {
+                self.push_reg(ty, RAX.0);
+            } else {
+                self.push(ty, Loc::Home);
+            }
+        }
+    }
+
+    /// Drops operands down to a height, and everything in registers.
+    pub(super) fn reset(&mut self, height: usize) {
+        self.truncate(height);
+        self.drop_caches();
+    }
+
+    pub(super) fn end_reachable(&mut self) {
+        self.reachable = false;
+        let height = self.s.frames.last().map_or(0, |frame| frame.height as usize);
+        self.reset(height.min(self.s.stack.len()));
+    }
+
+    /// Jumps to the end of the innermost construct.
+    pub(super) fn fall_to_end(&mut self) {
+        self.branch(0);
+    }
+
+    // ------------------------------------------------------------------------------------------ branches
+
+    fn frame_at(&self, depth: u32) -> usize {
+        self.s.frames.len() - 1 - depth as usize
+    }
+
+    /// Operands that branches to a label carry, and whether to their homes.
+    fn arity(&self, at: usize) -> (usize, bool) {
+        let frame = &self.s.frames[at];
+        match frame.kind {
+            FrameKind::Loop => (frame.params as usize, true),
+            _ => (frame.results as usize, frame.results != 1),
+        }
+    }
+
+    /// Whether a branch to a label takes no more than a jump.
+    fn is_plain(&self, at: usize) -> bool {
+        if at == 0 {
+            return false;
+        }
+        match self.arity(at) {
+            (0, _) => true,
+            (1, false) => self.top().loc == Loc::Reg(RAX.0),
+            _ => false,
+        }
+    }
+
+    /// Puts what a branch to a label carries where it is expected. The abstract stack stays as it is.
+    fn carry(&mut self, at: usize) {
+        let (count, to_homes) = self.arity(at);
+        let base = self.s.stack.len() - count;
+        if !to_homes {
+            let entry = self.top();
+            let val = self.val_of(&entry);
+            return self.val_to(entry.ty, RAX.0, val);
+        }
+        let height = self.s.frames[at].height as usize;
+        let mut slot = match height.checked_sub(1) {
+            None => self.local_slots,
+            Some(below) => {
+                let below = self.s.stack[below];
+                below.slot + below.ty.slots()
+            }
+        };
+        // Each goes down or stays, so none is overwritten before it has moved.
+        for at in base..self.s.stack.len() {
+            self.s.asm.ensure(64);
+            let entry = self.s.stack[at];
+            if entry.loc != Loc::Home || entry.slot != slot {
+                let to = Mem::new(super::RBP, slot_offset(slot, entry.ty.slots()));
+                let val = self.val_of(&entry);
+                self.val_to_mem(entry.ty, to, val);
+            }
+            slot += entry.ty.slots();
+        }
+    }
+
+    /// Branches to a label, or returns.
+    pub(super) fn branch(&mut self, depth: u32) {
+        let at = self.frame_at(depth);
+        if at == 0 {
+            return self.emit_return();
+        }
+        self.carry(at);
+        self.s.asm.jmp(&mut self.s.frames[at].label);
+    }
+
+    /// Jumps if a condition holds.
+    pub(super) fn jump_if(&mut self, cond: Cond, label: &mut Label) {
+        let asm = &mut self.s.asm;
+        match cond {
+            Cond::Cc(cc) => asm.jcc(cc, label),
+            Cond::FloatEq => {
+                let unordered = asm.jcc_short(Cc::P);
+                asm.jcc(Cc::E, label);
+                asm.bind_short(unordered);
+            }
+            Cond::FloatNe => {
+                asm.jcc(Cc::P, label);
+                asm.jcc(Cc::Ne, label);
+            }
+        }
+    }
+
+    pub(super) fn jump_unless(&mut self, cond: Cond, label: &mut Label) {
+        self.jump_if(super::integer::inverted(cond), label);
+    }
+
+    fn br_if(&mut self, depth: u32) {
+        if let Entry { loc: Loc::Const(bits), .. } = self.top() {
+            self.pop_entry();
+            if bits != 0 {
+                self.branch(depth);
+                self.end_reachable();
+            }
+            return;
+        }
+        let cond = self.pop_condition();
+        self.branch_if(cond, depth);
+    }
+
+    /// Branches to a label if a condition holds.
+    pub(super) fn branch_if(&mut self, cond: Cond, depth: u32) {
+        let at = self.frame_at(depth);
+        if self.is_plain(at) {
+            let mut label = self.s.frames[at].label;
+            self.jump_if(cond, &mut label);
+            self.s.frames[at].label = label;
+            return;
+        }
+        let mut next = Label::NEW;
+        self.jump_unless(cond, &mut next);
+        self.branch(depth);
+        self.s.asm.bind(&mut next);
+    }
+
+    /// A table of displacements, each relative to its own end. Labels that carry operands have a stub each.
+    fn br_table(&mut self, table: &BrTable<'_>) {
+        let index = Gpr(self.pop_own());
+        if table.is_empty() {
+            self.free_gpr(index);
+            self.branch(table.default());
+            return self.end_reachable();
+        }
+        let len = table.len();
+        let asm = &mut self.s.asm;
+        // Speculation past the check takes the default, too.
+        asm.mov_i(TEMP, len as u64);
+        asm.alu(Alu::Cmp, W32, index, Rm::Reg(TEMP));
+        asm.cmov(Cc::A, W32, index, Rm::Reg(TEMP));
+        let at_table = asm.lea_rip(TEMP);
+        asm.lea(W64, index, Mem::indexed(TEMP, index, 2, 0));
+        asm.movsxd(TEMP, Rm::Mem(Mem::new(index, 0)));
+        asm.lea(W64, index, Mem::indexed(index, TEMP, 0, 4));
+        asm.jmp_rm(Rm::Reg(index));
+        let here = asm.pos();
+        asm.patch32(at_table, here - (at_table + 4));
+        self.free_gpr(index);
+        let mut stubs = std::mem::take(&mut self.s.labels);
+        stubs.clear();
+        self.s.asm.ensure((len + 1) * 4);
+        for depth in table.targets().chain([table.default()]) {
+            self.s.asm.word32(0);
+            let entry = self.s.asm.pos() - 4;
+            let at = self.frame_at(depth);
+            if self.is_plain(at) {
+                self.s.asm.refer(&mut self.s.frames[at].label, entry);
+                continue;
+            }
+            let known = match self.s.stub_of.get(at) {
+                Some(&stub) if stubs.get(stub as usize).is_some_and(|(d, _)| *d == depth) => stub,
+                _ => {
+                    if self.s.stub_of.len() <= at {
+                        self.s.stub_of.resize(at + 1, 0);
+                    }
+                    self.s.stub_of[at] = stubs.len() as u32;
+                    stubs.push((depth, Label::NEW));
+                    stubs.len() as u32 - 1
+                }
+            };
+            self.s.asm.refer(&mut stubs[known as usize].1, entry);
+        }
+        for (depth, label) in &mut stubs {
+            self.s.asm.ensure(256);
+            self.s.asm.bind(label);
+            self.branch(*depth);
+        }
+        self.s.labels = stubs;
+        self.end_reachable();
+    }
+
+    // ------------------------------------------------------------------------------------------ branches on references
+
+    pub(super) fn br_on_null(&mut self, depth: u32) {
+        let ty = self.top().ty;
+        let reg = self.pop_own();
+        self.asm().test(W64, Gpr(reg), Gpr(reg));
+        self.branch_if(Cond::Cc(Cc::E), depth);
+        self.push_reg(ty, reg);
+    }
+
+    pub(super) fn br_on_non_null(&mut self, depth: u32) {
+        let entry = self.top();
+        match self.val_of(&entry) {
+            Val::Reg(held) => self.asm().test(W64, Gpr(held.reg), Gpr(held.reg)),
+            Val::Mem(mem) => self.asm().alu_i(Alu::Cmp, W64, Rm::Mem(mem), 0),
+            Val::Const(bits) => {
+                self.asm().mov_i(TEMP, bits);
+                self.asm().test(W64, TEMP, TEMP);
+            }
+        }
+        self.branch_if(Cond::Cc(Cc::Ne), depth);
+        let height = self.s.stack.len() - 1;
+        self.truncate(height);
+    }
+}

@@ -1,0 +1,80 @@
+//! Owns the choice of locals that live in registers.
+//! Does not own the scan that counts their uses.
+//!
+//! A register that calls preserve costs a save and a restore for the whole function; any other one a store and a load at each call. References to
+//! objects stay in memory, where the collector finds them.
+
+use super::{Gen, Gpr, R8, R9, R10, R12, R13, RBX, SAVES};
+use crate::stack::{Bank, Ty};
+
+/// Registers that calls preserve.
+const KEPT: [Gpr; 3] = [RBX, R12, R13];
+/// Some that they do not.
+const LOST: [Gpr; 3] = [R8, R9, R10];
+/// Vector registers, which they never preserve.
+const VECTORS: [u8; 7] = [8, 9, 10, 11, 12, 13, 14];
+/// Uses, weighted by loops, that pay for a save and a restore.
+const MIN_USES: u32 = 4;
+
+impl Gen<'_> {
+    /// Gives registers to the locals that are used most.
+    pub(super) fn assign_pins(&mut self) {
+        if self.has_handlers {
+            return;
+        }
+        let used = self.s.scan.uses.iter().zip(&self.s.locals).enumerate();
+        let mut best: Vec<(u32, u32)> = used
+            .filter(|(_, (uses, local))| {
+                **uses >= MIN_USES && !local.ty.is_object() && local.ty != Ty::V128
+            })
+            .map(|(index, (&uses, _))| (uses, index as u32))
+            .collect();
+        best.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        let lost = self.s.scan.clobbers.saturating_mul(2).saturating_add(1);
+        let (mut kept_left, mut lost_left) = (KEPT.iter(), LOST.iter());
+        let mut vectors = VECTORS.iter();
+        for (uses, index) in best {
+            let bank = self.s.locals[index as usize].ty.bank();
+            let reg = match bank {
+                Bank::Int if uses > lost && self.s.scan.clobbers == 0 => {
+                    lost_left.next().or_else(|| kept_left.next()).map(|reg| reg.0)
+                }
+                Bank::Int => {
+                    let kept = kept_left.next();
+                    kept.or_else(|| lost_left.next().filter(|_| uses > lost)).map(|reg| reg.0)
+                }
+                Bank::Float => vectors.next().filter(|_| uses > lost).copied(),
+            };
+            let Some(reg) = reg else { continue };
+            self.s.locals[index as usize].pin = reg;
+            self.banks[bank as usize].pin(reg);
+            if bank == Bank::Int
+                && let Some(at) = SAVES.iter().position(|(save, _)| save.0 == reg)
+            {
+                self.saves |= 1 << at;
+            } else {
+                self.s.lost_pins.push(index);
+            }
+        }
+    }
+
+    /// Before a call: stores the pinned locals that it does not preserve.
+    pub(super) fn save_pins(&mut self) {
+        for at in 0..self.s.lost_pins.len() {
+            let index = self.s.lost_pins[at];
+            let local = self.s.locals[index as usize];
+            let home = self.local_home(index);
+            self.store_to(local.ty, home, local.pin);
+        }
+    }
+
+    /// After it: loads them again.
+    pub(super) fn restore_pins(&mut self) {
+        for at in 0..self.s.lost_pins.len() {
+            let index = self.s.lost_pins[at];
+            let local = self.s.locals[index as usize];
+            let home = self.local_home(index);
+            self.load_from(local.ty, local.pin, home);
+        }
+    }
+}
