@@ -64,6 +64,28 @@ impl Profile {
     /// Nothing.
     pub const EMPTY: Profile = Profile { targets: None };
 
+    /// The profile as bytes; equal profiles give equal bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let targets = self.targets.as_deref();
+        let mut pairs: Vec<(u32, u32)> =
+            targets.into_iter().flatten().map(|(&at, func)| (at, func.as_u32())).collect();
+        pairs.sort_unstable();
+        pairs.iter().flat_map(|&(at, func)| [at, func]).flat_map(u32::to_le_bytes).collect()
+    }
+
+    /// A profile of `module` from [`Profile::to_bytes`]. What makes no sense is left out: code relies on profiles for speed only.
+    pub fn from_bytes(bytes: &[u8], module: &Module) -> Profile {
+        let (words, _) = bytes.as_chunks::<4>();
+        let (pairs, _) = words.as_chunks::<2>();
+        let defined = module.num_imported_funcs() as u32..module.num_funcs() as u32;
+        let pairs = pairs.iter().map(|pair| pair.map(u32::from_le_bytes));
+        let targets: HashMap<u32, FuncIndex> = pairs
+            .filter(|&[_, func]| defined.contains(&func))
+            .map(|[at, func]| (at, FuncIndex::from_u32(func)))
+            .collect();
+        Profile { targets: (!targets.is_empty()).then(|| Box::new(targets)) }
+    }
+
     /// The function that an indirect call nearly always goes to.
     pub fn target(&self, offset: u32) -> Option<FuncIndex> {
         self.targets.as_ref()?.get(&offset).copied()

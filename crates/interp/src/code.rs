@@ -112,7 +112,7 @@ impl ModuleCode {
     ) -> Option<(FoundCode, T)> {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         let (&start, function) = functions.range(..=address as usize).next_back()?;
-        let Translated { code, handlers, record, frame_slots } = &function.translated;
+        let Translated { code, handlers, record, frame_slots, .. } = &function.translated;
         if address as usize >= start + size_of_val(&code[..]) {
             return None;
         }
@@ -164,6 +164,16 @@ impl InterpModule for ModuleCode {
         let address = (&raw const *stub).cast_mut().cast();
         self.stubs.lock().unwrap_or_else(PoisonError::into_inner).push(stub);
         address
+    }
+
+    fn call_targets(&self, visit: &mut dyn FnMut(u32, FuncIndex)) {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        for (offset, cell) in functions.values().flat_map(|function| &function.translated.calls) {
+            if let Some(target) = cell.target() {
+                // SAFETY: entries of this instance's module, which live as long as this object's users.
+                visit(*offset, FuncIndex::from_u32(unsafe { (*target).func }));
+            }
+        }
     }
 
     fn memory_bytes(&self) -> usize {

@@ -4,10 +4,11 @@
 mod harness;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use harness::{Given, World};
-use sterna_abi::{HostCtx, Interpreter, StoreCtx};
+use sterna_abi::{HostCtx, Interpreter, Profile, StoreCtx};
 use sterna_interp::Interp;
 use sterna_isa::{Class, Op, TrapCode, Ty};
 
@@ -301,4 +302,37 @@ fn frames_beyond_the_limit_are_refused_with_a_trap() {
     let instance = world.add(source.replace("v128", &"v128 ".repeat(40_000)), &[]);
     assert_eq!(world.call(instance, "f", &[]), Err(TrapCode::LimitExceeded));
     assert_eq!(world.call(instance, "g", &[]), Ok(vec![]));
+}
+
+#[test]
+fn usual_targets_of_indirect_calls_are_recorded() {
+    let source = r#"(module
+        (type $t (func (result i32)))
+        (table 2 funcref) (elem (i32.const 0) $zero $one)
+        (func $zero (result i32) (i32.const 0)) (func $one (result i32) (i32.const 1))
+        (func (export "f") (param $n i32) (result i32) (local $sum i32)
+            (loop $next
+                (local.set $sum (i32.add (local.get $sum)
+                    (call_indirect (type $t) (i32.eqz (i32.rem_u (local.get $n) (i32.const 50))))))
+                (local.set $sum (i32.add (local.get $sum)
+                    (call_indirect (type $t) (i32.and (local.get $n) (i32.const 1)))))
+                (local.set $sum (i32.add (local.get $sum) (call_ref $t (ref.func $one))))
+                (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $sum))
+        (elem declare func $one))"#;
+    let mut world = World::new();
+    world.settings.hot_budget = u32::MAX;
+    let instance = world.add(source, &[]);
+    assert_eq!(world.call(instance, "f", &[1000]), Ok(vec![20 + 500 + 1000]));
+    let mut targets = HashMap::new();
+    let interp = &world.instances[instance].interp;
+    interp.call_targets(&mut |at, func| _ = targets.insert(at, func));
+    let mut found: Vec<_> = targets.iter().collect();
+    found.sort();
+    // The first call mostly goes to function 0, the second one to either, the third always to function 1.
+    assert_eq!(found.iter().map(|(_, func)| func.as_u32()).collect::<Vec<_>>(), [0, 1]);
+    let module = &world.instances[instance].module;
+    let profile = Profile { targets: Some(Box::new(targets.clone())) };
+    assert_eq!(Profile::from_bytes(&profile.to_bytes(), module), profile);
+    assert_eq!(Profile::from_bytes(&[1, 0, 0, 0, 3, 0, 0, 0, 9], module), Profile::EMPTY);
 }

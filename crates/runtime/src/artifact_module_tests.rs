@@ -104,6 +104,8 @@ impl Interpreter for FakeInterp {
 }
 
 impl InterpModule for FakeInterp {
+    fn call_targets(&self, _: &mut dyn FnMut(u32, FuncIndex)) {}
+
     /// The adapter itself, so that tests see which one it is.
     fn compiled_stub(&self, _: *const FuncEntry, adapter: *const u8) -> *mut u8 {
         adapter.cast_mut()

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use sterna_abi::CodeEntry;
+use sterna_abi::{CodeEntry, Profile};
 use sterna_base::FuncIndex;
 
 use crate::engine::TierUp;
@@ -33,7 +33,11 @@ const RETRY: u32 = 8;
 
 /// What has become of hot functions and loops of a module.
 #[derive(Default)]
-pub(crate) struct ModuleTiers(Mutex<HashMap<FuncIndex, FuncTiers>>);
+pub(crate) struct ModuleTiers {
+    functions: Mutex<HashMap<FuncIndex, FuncTiers>>,
+    /// What an earlier run of the module saw.
+    earlier: OnceLock<Profile>,
+}
 
 #[derive(Default)]
 struct FuncTiers {
@@ -85,7 +89,7 @@ impl FuncTiers {
 
 impl ModuleTiers {
     fn lock(&self) -> MutexGuard<'_, HashMap<FuncIndex, FuncTiers>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.functions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, func: FuncIndex, entry: CodeEntry) -> Progress {
@@ -94,6 +98,22 @@ impl ModuleTiers {
 
     fn set(&self, func: FuncIndex, entry: CodeEntry, progress: Progress) {
         *self.lock().entry(func).or_default().progress(entry) = progress;
+    }
+}
+
+impl LoadedModule {
+    /// What the interpreter saw of the module so far, on top of what earlier runs did.
+    pub fn profile(&self) -> Profile {
+        let mut profile = self.tiers.earlier.get().cloned().unwrap_or_default();
+        self.interp().call_targets(&mut |offset, func| {
+            profile.targets.get_or_insert_default().insert(offset, func);
+        });
+        profile
+    }
+
+    /// Takes over what an earlier run saw of the same module. What this run sees counts for more. Only the first call does something.
+    pub fn set_earlier_profile(&self, profile: Profile) {
+        let _ = self.tiers.earlier.set(profile);
     }
 }
 

@@ -148,16 +148,22 @@ pub(crate) fn compile_one(
 ) -> io::Result<*const u8> {
     let engine = loaded.engine();
     let compiler = engine.compiler().ok_or(io::ErrorKind::Unsupported)?;
-    let settings = &engine.settings().code;
-    let request = CompileRequest { entry, ..CompileRequest::new(loaded.module(), func, settings) };
-    let code = compiler.compile(&request).map_err(io::Error::other)?;
-    let linked = match entry {
-        CodeEntry::Function => link_module(loaded, vec![(func, code)])?,
-        CodeEntry::Loop(_) => {
-            let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
-            link(&[piece], loaded.convention())?
-        }
+    let profile = loaded.profile();
+    let request = CompileRequest {
+        module: loaded.module(),
+        func,
+        entry,
+        settings: &engine.settings().code,
+        profile: &profile,
     };
+    let code = compiler.compile(&request).map_err(io::Error::other)?;
+    if entry == CodeEntry::Function {
+        publish(loaded, vec![(func, code)])?;
+        return Ok(entry_cell(&loaded.entries()[func.index()], loaded.convention())
+            .load(Ordering::Acquire));
+    }
+    let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
+    let linked = link(&[piece], loaded.convention())?;
     let image = loaded.code().publish(region(loaded, linked.code.len())?, &linked)?;
     enter(loaded, image)?;
     Ok(image.address(0))

@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 use std::mem::size_of;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use sterna_abi::{FuncEntry, FuncRef, Slot, TableDef, TypeRow, VmCtx};
 use sterna_isa::TrapCode;
@@ -40,6 +40,66 @@ fn after(r: &Regs, size: usize) -> u64 {
 #[inline(always)]
 fn move_frame(r: &mut Regs, delta: usize) {
     r.fp = r.slot_ptr(delta);
+}
+
+/// Where an indirect call went: the function of the same instance that has most of the calls, by Boyer and Moore's vote.
+#[derive(Default)]
+pub(crate) struct CallCell {
+    /// Its entry; null if that is a function of another instance, or before the first call.
+    entry: AtomicPtr<FuncEntry>,
+    /// Calls of it since it took over, and those of others. Lost increments do not matter.
+    hits: AtomicU32,
+    misses: AtomicU32,
+}
+
+/// Calls before a cell says anything.
+const MIN_CALLS: u32 = 8;
+/// Nearly all: at most one in so many goes elsewhere.
+const MISSES: u32 = 16;
+
+impl CallCell {
+    /// The function that nearly all calls went to.
+    pub fn target(&self) -> Option<*const FuncEntry> {
+        let entry = self.entry.load(Ordering::Relaxed);
+        let (hits, misses) = (&self.hits, &self.misses);
+        let (hits, misses) = (hits.load(Ordering::Relaxed), misses.load(Ordering::Relaxed));
+        let is_usual = !entry.is_null() && hits >= MIN_CALLS && misses <= hits / MISSES;
+        is_usual.then_some(entry.cast_const())
+    }
+
+    #[inline(always)]
+    fn count(&self, entry: *const FuncEntry) {
+        if self.entry.load(Ordering::Relaxed).cast_const() == entry {
+            let hits = self.hits.load(Ordering::Relaxed);
+            self.hits.store(hits.saturating_add(1), Ordering::Relaxed);
+        } else {
+            self.miss(entry);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn miss(&self, entry: *const FuncEntry) {
+        let (hits, misses) =
+            (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed) + 1);
+        self.misses.store(misses, Ordering::Relaxed);
+        if misses > hits {
+            self.entry.store(entry.cast_mut(), Ordering::Relaxed);
+            self.hits.store(1, Ordering::Relaxed);
+            self.misses.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// With `PROFILE`, counts a call in the cell whose address is the operand at `at`.
+#[inline(always)]
+fn count_call<const PROFILE: bool>(r: &Regs, at: usize, callee: &FuncRef) {
+    if PROFILE {
+        let cell = r.u64(at) as *const CallCell;
+        let is_own = callee.instance == r.vmctx;
+        // SAFETY: translation wrote the address of a cell that lives as long as the code.
+        unsafe { &*cell }.count(if is_own { callee.entry } else { std::ptr::null() });
+    }
 }
 
 /// Calls a callable whose frame begins `delta` slots further. `foreign` and `direct` are the return addresses for another instance
@@ -125,14 +185,17 @@ fn subtype_element(r: &Regs, element: FuncRef, wanted: u32) -> Result<FuncRef, S
     }
 }
 
-/// Offset of the table's pointer at 8, type index at 12, index at 16, return info at 24; a [`Restore`] follows.
-pub(crate) struct CallIndirect<X>(PhantomData<X>);
+/// Offset of the table's pointer at 8, type index at 12, index at 16, with `PROFILE` the address of a [`CallCell`] at 24, then the
+/// return info; a [`Restore`] follows.
+pub(crate) struct CallIndirect<X, const PROFILE: bool>(PhantomData<X>);
 
-impl<X: Source<i64>> Op for CallIndirect<X> {
+impl<X: Source<i64>, const PROFILE: bool> Op for CallIndirect<X, PROFILE> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let callee = element(r, X::read(r, 16) as u64)?;
-        let (delta, foreign) = (r.u16(24), after(r, 32));
+        count_call::<PROFILE>(r, 24, &callee);
+        let info = if PROFILE { 32 } else { 24 };
+        let (delta, foreign) = (r.u16(info), after(r, info + 8));
         call_ref(r, &callee, delta, foreign, foreign + RESTORE_SIZE as u64);
         Ok(())
     }
@@ -149,14 +212,16 @@ fn callee(r: &Regs, slot: usize) -> Result<FuncRef, Stop> {
     Ok(unsafe { reference.read() })
 }
 
-/// Slot of the reference at 8, return info at 16; a [`Restore`] follows.
-pub(crate) struct CallRef;
+/// Slot of the reference at 8, with `PROFILE` the address of a [`CallCell`] at 16, then the return info; a [`Restore`] follows.
+pub(crate) struct CallRef<const PROFILE: bool>;
 
-impl Op for CallRef {
+impl<const PROFILE: bool> Op for CallRef<PROFILE> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let callee = callee(r, r.u16(8))?;
-        let (delta, foreign) = (r.u16(16), after(r, 24));
+        count_call::<PROFILE>(r, 16, &callee);
+        let info = if PROFILE { 24 } else { 16 };
+        let (delta, foreign) = (r.u16(info), after(r, info + 8));
         call_ref(r, &callee, delta, foreign, foreign + RESTORE_SIZE as u64);
         Ok(())
     }
@@ -232,26 +297,28 @@ impl Op for TailCallImport {
     }
 }
 
-/// Table and type as in [`CallIndirect`], the rest as in [`TailCall`], index slot at 22.
-pub(crate) struct TailCallIndirect;
+/// Table and type as in [`CallIndirect`], the rest as in [`TailCall`], index slot at 22, with `PROFILE` a [`CallCell`] at 24.
+pub(crate) struct TailCallIndirect<const PROFILE: bool>;
 
-impl Op for TailCallIndirect {
+impl<const PROFILE: bool> Op for TailCallIndirect<PROFILE> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let callee = element(r, r.slot(r.u16(22)))?;
+        count_call::<PROFILE>(r, 24, &callee);
         replace_frame(r, r.u16(16), r.u16(18), r.u16(20));
         tail_call_ref(r, &callee);
         Ok(())
     }
 }
 
-/// Slot of the reference at 22, the rest as in [`TailCall`].
-pub(crate) struct TailCallRef;
+/// Slot of the reference at 22, the rest as in [`TailCall`], with `PROFILE` a [`CallCell`] at 24.
+pub(crate) struct TailCallRef<const PROFILE: bool>;
 
-impl Op for TailCallRef {
+impl<const PROFILE: bool> Op for TailCallRef<PROFILE> {
     #[inline(always)]
     fn run(r: &mut Regs) -> Result<(), Stop> {
         let callee = callee(r, r.u16(22))?;
+        count_call::<PROFILE>(r, 24, &callee);
         replace_frame(r, r.u16(16), r.u16(18), r.u16(20));
         tail_call_ref(r, &callee);
         Ok(())
@@ -312,20 +379,25 @@ const _: () = assert!(size_of::<ReturnInfo>() == size_of::<Slot>());
 pub(crate) static CALL: [Handler; 2] = [step::<Call<false>>, step::<Call<true>>];
 /// [`CallImport`].
 pub(crate) static CALL_IMPORT: Handler = step::<CallImport>;
-/// [`CallIndirect`] by place of the index: slot, accumulator.
-pub(crate) static CALL_INDIRECT: [Handler; 2] = [step::<CallIndirect<S>>, step::<CallIndirect<A>>];
-/// [`CallRef`].
-pub(crate) static CALL_REF: Handler = step::<CallRef>;
+/// [`CallIndirect`] without and with profile, by place of the index: slot, accumulator.
+pub(crate) static CALL_INDIRECT: [[Handler; 2]; 2] = [
+    [step::<CallIndirect<S, false>>, step::<CallIndirect<A, false>>],
+    [step::<CallIndirect<S, true>>, step::<CallIndirect<A, true>>],
+];
+/// [`CallRef`] without and with profile.
+pub(crate) static CALL_REF: [Handler; 2] = [step::<CallRef<false>>, step::<CallRef<true>>];
 /// [`Restore`] without and with memory.
 pub(crate) static RESTORE: [Handler; 2] = [step::<Restore<false>>, step::<Restore<true>>];
 /// [`TailCall`].
 pub(crate) static TAIL_CALL: Handler = step::<TailCall>;
 /// [`TailCallImport`].
 pub(crate) static TAIL_CALL_IMPORT: Handler = step::<TailCallImport>;
-/// [`TailCallIndirect`].
-pub(crate) static TAIL_CALL_INDIRECT: Handler = step::<TailCallIndirect>;
-/// [`TailCallRef`].
-pub(crate) static TAIL_CALL_REF: Handler = step::<TailCallRef>;
+/// [`TailCallIndirect`] without and with profile.
+pub(crate) static TAIL_CALL_INDIRECT: [Handler; 2] =
+    [step::<TailCallIndirect<false>>, step::<TailCallIndirect<true>>];
+/// [`TailCallRef`] without and with profile.
+pub(crate) static TAIL_CALL_REF: [Handler; 2] =
+    [step::<TailCallRef<false>>, step::<TailCallRef<true>>];
 /// [`Return`].
 pub(crate) static RETURN: Handler = step::<Return>;
 /// [`ReturnMany`].

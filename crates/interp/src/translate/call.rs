@@ -43,6 +43,20 @@ impl Translator<'_> {
         self.return_info(pos, 8, base, ReturnKind::Direct);
     }
 
+    /// Whether the targets of indirect calls are recorded.
+    fn profiles(&self) -> bool {
+        self.source.settings.hot_budget > 0
+    }
+
+    /// Gives the indirect call at `pos` a cell, whose address goes to operand `at`; the position behind it.
+    fn call_cell(&mut self, pos: u32, at: usize) -> usize {
+        if !self.profiles() {
+            return at;
+        }
+        self.cells.push((pos + at as u32, self.offset));
+        at + 8
+    }
+
     /// Pushes the results of a call whose frame began at `base`.
     fn call_results(&mut self, results: &[ValType], base: u32) {
         self.forget_accs();
@@ -87,15 +101,17 @@ impl Translator<'_> {
             place => place,
         };
         let base = self.arguments(&signature.params);
+        let profiles = usize::from(self.profiles());
         let (handler, slot) = match place {
-            Place::Slot { slot, cached: false } => (CALL_INDIRECT[0], slot),
-            _ => (CALL_INDIRECT[1], 0),
+            Place::Slot { slot, cached: false } => (CALL_INDIRECT[profiles][0], slot),
+            _ => (CALL_INDIRECT[profiles][1], 0),
         };
-        let pos = self.emit(handler, 32);
+        let pos = self.emit(handler, 32 + 8 * profiles);
         self.asm.u32(pos, 8, self.source.layout.table(TableIndex::from_u32(table)));
         self.asm.u32(pos, 12, ty);
         self.asm.u16(pos, 16, slot);
-        self.return_info(pos, 24, base, ReturnKind::Restore);
+        let info = self.call_cell(pos, 24);
+        self.return_info(pos, info, base, ReturnKind::Restore);
         self.restore(base);
         self.call_results(&signature.results, base);
     }
@@ -106,9 +122,11 @@ impl Translator<'_> {
         let slot = self.in_slot(&callee);
         let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
         let base = self.arguments(&signature.params);
-        let pos = self.emit(CALL_REF, 24);
+        let profiles = usize::from(self.profiles());
+        let pos = self.emit(CALL_REF[profiles], 24 + 8 * profiles);
         self.asm.u16(pos, 8, slot);
-        self.return_info(pos, 16, base, ReturnKind::Restore);
+        let info = self.call_cell(pos, 16);
+        self.return_info(pos, info, base, ReturnKind::Restore);
         self.restore(base);
         self.call_results(&signature.results, base);
     }
@@ -144,7 +162,9 @@ impl Translator<'_> {
         let slot = self.in_slot(&index);
         let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
         let base = self.arguments(&signature.params);
-        let pos = self.emit(TAIL_CALL_INDIRECT, 24);
+        let profiles = usize::from(self.profiles());
+        let pos = self.emit(TAIL_CALL_INDIRECT[profiles], 24 + 8 * profiles);
+        self.call_cell(pos, 24);
         self.asm.u32(pos, 8, self.source.layout.table(TableIndex::from_u32(table)));
         self.asm.u32(pos, 12, ty);
         self.asm.u16(pos, 22, slot);
@@ -157,7 +177,9 @@ impl Translator<'_> {
         let slot = self.in_slot(&callee);
         let signature: &FuncType = self.source.module.signature(TypeIndex::from_u32(ty));
         let base = self.arguments(&signature.params);
-        let pos = self.emit(TAIL_CALL_REF, 24);
+        let profiles = usize::from(self.profiles());
+        let pos = self.emit(TAIL_CALL_REF[profiles], 24 + 8 * profiles);
+        self.call_cell(pos, 24);
         self.asm.u16(pos, 22, slot);
         self.tail_call(pos, &signature.params, base);
     }

@@ -53,7 +53,7 @@ pub struct Instance {
     pub layout: InstanceLayout,
     vm: Box<[u128]>,
     pub entries: Box<[FuncEntry]>,
-    interp: Box<dyn InterpModule>,
+    pub interp: Box<dyn InterpModule>,
     memories: Vec<Box<Memory>>,
     tables: Vec<Box<Table>>,
     type_ids: Vec<u32>,
