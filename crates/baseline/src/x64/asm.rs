@@ -816,6 +816,29 @@ impl Asm {
         self.commit(e);
     }
 
+    /// Exchanges of a register and memory, by the opcode for bytes.
+    pub fn atomic(&mut self, lock: bool, bytes: u32, opcode: &[u8], reg: Gpr, mem: Mem) {
+        let mut e = Enc::new();
+        if lock {
+            e.put(0xf0);
+        }
+        if bytes == 2 {
+            e.put(0x66);
+        }
+        e.rex_mem(bytes == 8, reg.0, mem, bytes == 1 && reg.0 >= 4);
+        let (last, first) = opcode.split_last().expect("an opcode has a byte");
+        first.iter().for_each(|&byte| e.put(byte));
+        e.put(last | u8::from(bytes > 1));
+        e.modrm_mem(reg.0, mem);
+        self.commit(e);
+    }
+
+    pub fn mfence(&mut self) {
+        self.byte(0x0f);
+        self.byte(0xae);
+        self.byte(0xf0);
+    }
+
     /// Fills `rcx` words of 8 bytes at `rdi` with `rax`.
     pub fn rep_stosq(&mut self) {
         self.byte(0xf3);

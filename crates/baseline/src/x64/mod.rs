@@ -20,6 +20,10 @@ mod integer;
 mod memory;
 mod pins;
 mod simd;
+mod simd_codes;
+mod simd_float;
+mod simd_lane;
+mod simd_memory;
 mod tables;
 mod traps;
 mod values;
@@ -66,6 +70,8 @@ pub(crate) type Done = Result<(), Refusal>;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Cpu {
     pub sse41: bool,
+    /// All that vectors need: SSE4.2 and what is older.
+    pub simd: bool,
     pub popcnt: bool,
     pub lzcnt: bool,
     pub bmi1: bool,
@@ -78,6 +84,7 @@ impl Cpu {
         #[cfg(target_arch = "x86_64")]
         return Some(Cpu {
             sse41: std::arch::is_x86_feature_detected!("sse4.1"),
+            simd: std::arch::is_x86_feature_detected!("sse4.2"),
             popcnt: std::arch::is_x86_feature_detected!("popcnt"),
             lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
             bmi1: std::arch::is_x86_feature_detected!("bmi1"),
