@@ -156,7 +156,6 @@ pub(crate) struct Local {
 
 /// What kind of construct is open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(dead_code, reason = "exceptions are to come")]
 pub(crate) enum FrameKind {
     /// The function, a block, or the second half of an `if`.
     Block,
@@ -172,7 +171,6 @@ pub(crate) enum FrameKind {
 
 /// An open construct.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "exceptions are to come")]
 pub(crate) struct Frame<L> {
     pub kind: FrameKind,
     pub ty: BlockType,
@@ -182,10 +180,8 @@ pub(crate) struct Frame<L> {
     pub results: u32,
     /// Where branches to it go.
     pub label: L,
-    /// Of an `if`: where its second half begins.
+    /// Of an `if`: where its second half begins. Of a `try` with clauses: the test of the next one.
     pub other: L,
     /// Where its parameters are kept for the second half.
     pub saved: u32,
-    /// Of a `try`: its position among the open ones.
-    pub handler: u32,
 }

@@ -11,8 +11,8 @@ use sterna_module::Imm;
 
 use super::values::{Held, Owner, Val};
 use super::{
-    AT_AREA, Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, RBP, RDI, RSI, RSP, Rm, Shift, TEMP, TEMP_X,
-    VMCTX, W, W32, W64, Xmm, refused,
+    AT_AREA, Alu, Cc, Done, Gen, Gpr, Label, Mem, R10, RAX, RBP, RDI, RSI, RSP, Rm, Shift, TEMP,
+    TEMP_X, VMCTX, W, W32, W64, Xmm, refused,
 };
 use crate::signature::{Params, Place, Results, area_size};
 use crate::stack::{Bank, Loc, NO_REG, Ty};
@@ -85,7 +85,6 @@ enum Callee {
 
 /// An argument of a builtin.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "exceptions are to come")]
 pub(crate) enum Arg {
     Imm(u64),
     Val(Ty, Val),
@@ -217,20 +216,23 @@ impl Gen<'_> {
     pub(super) fn call(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         let module = self.input.module;
         let (callee, ty) = match (op, imm) {
-            (Op::Call, &Imm::Index(func)) => {
+            (Op::Call | Op::ReturnCall, &Imm::Index(func)) => {
                 let func = FuncIndex::from_u32(func);
                 (self.direct_callee(func), module.func_type(func))
             }
-            (Op::CallIndirect, &Imm::Index2(ty, table)) => {
+            (Op::CallIndirect | Op::ReturnCallIndirect, &Imm::Index2(ty, table)) => {
                 let ty = TypeIndex::from_u32(ty);
                 (self.indirect_callee(ty, table), module.signature(ty))
             }
-            (Op::CallRef, &Imm::Index(ty)) => {
+            (Op::CallRef | Op::ReturnCallRef, &Imm::Index(ty)) => {
                 (self.ref_callee(), module.signature(TypeIndex::from_u32(ty)))
             }
             _ => return Err(refused(op)),
         };
-        self.plain_call(callee, ty);
+        match op {
+            Op::Call | Op::CallIndirect | Op::CallRef => self.plain_call(callee, ty),
+            _ => self.tail_call(callee, ty),
+        }
         Ok(())
     }
 
@@ -392,10 +394,12 @@ impl Gen<'_> {
     }
 
     /// Puts the arguments of a call where the callee expects them, and pops them. Returns bytes of arguments on the stack and of the result area.
-    fn arguments(&mut self, callee: Callee, ty: &FuncType) -> (u32, u32) {
+    fn arguments(&mut self, callee: Callee, ty: &FuncType, tail: bool) -> u32 {
         let base = self.s.stack.len() - ty.params.len();
-        self.spill_below(base);
-        self.save_pins();
+        if !tail {
+            self.spill_below(base);
+            self.save_pins();
+        }
         let area = area_size(&ty.results);
         self.s.moves.clear();
         let instance = match callee {
@@ -418,17 +422,61 @@ impl Gen<'_> {
             }
         }
         let stack = places.stack_size();
-        if area > 0 {
+        if area > 0 && tail {
+            // The callee's results are this function's.
+            self.s.moves.push(Move::load(Ty::I64, RSI.0, Mem::new(RBP, AT_AREA)));
+        } else if area > 0 {
             self.s.moves.push(Move::address(RSI.0, Mem::new(RSP, stack as i32)));
         }
         self.out_size = self.out_size.max(stack + area);
         self.do_moves();
         self.truncate(base);
-        (stack, area)
+        stack
+    }
+
+    /// Replaces this function's frame by the callee's.
+    fn tail_call(&mut self, callee: Callee, ty: &FuncType) {
+        let stack = self.arguments(callee, ty, true);
+        self.restore_saved();
+        if stack == 0 && self.own_stack == 0 {
+            self.asm().leave();
+        } else {
+            self.shift_arguments(stack);
+        }
+        match callee {
+            Callee::Direct(target) => {
+                let offset = self.asm().jmp_rel();
+                let kind = RelocKind::PcRel32;
+                self.s.relocs.push(CodeReloc { offset, kind, target, addend: -4 });
+            }
+            Callee::Indirect(instance) => {
+                self.asm().jmp_rm(Rm::Reg(RAX));
+                self.free_gpr(instance);
+                self.free_gpr(RAX);
+            }
+        }
+        self.end_reachable();
+    }
+
+    /// Moves arguments from the bottom of the frame to where the caller expects to find this function's gone, the return address below them, and
+    /// leaves the frame. They move upwards: the last one goes first.
+    fn shift_arguments(&mut self, stack: u32) {
+        let up = self.own_stack as i32 - stack as i32;
+        let asm = &mut self.s.asm;
+        asm.load(W64, R10, Mem::new(RBP, 8));
+        asm.load(W64, TEMP, Mem::new(RBP, 0));
+        for offset in (0..stack as i32).step_by(8).rev() {
+            asm.ensure(64);
+            asm.load_x(8, TEMP_X, Mem::new(RSP, offset));
+            asm.store_x(8, Mem::new(RBP, 16 + up + offset), TEMP_X);
+        }
+        asm.lea(W64, RSP, Mem::new(RBP, 8 + up));
+        asm.store(W64, Mem::new(RSP, 0), R10);
+        asm.mov(W64, RBP, TEMP);
     }
 
     fn plain_call(&mut self, callee: Callee, ty: &FuncType) {
-        let (stack, _) = self.arguments(callee, ty);
+        let stack = self.arguments(callee, ty, false);
         match callee {
             Callee::Direct(target) => {
                 let offset = self.asm().call_rel();
@@ -443,6 +491,7 @@ impl Gen<'_> {
         }
         let state = self.record_state();
         self.call_site(self.wasm, state, true);
+        self.land_here();
         if self.input.convention == Convention::Tail && stack > 0 {
             self.asm().alu_i(Alu::Sub, W64, Rm::Reg(RSP), stack as i32);
         }

@@ -9,7 +9,7 @@ use sterna_module::{BlockType, BrTable, Imm, Operator};
 
 use super::values::Val;
 use super::{Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, Rm, TEMP, W32, W64, refused, slot_offset};
-use crate::stack::{Bank, Cond, Entry, Frame, FrameKind, Loc, NO_ENTRY, Ty};
+use crate::stack::{Bank, Cond, Entry, Frame, FrameKind, Loc, Ty};
 
 impl Gen<'_> {
     // tidy: dispatch
@@ -47,6 +47,9 @@ impl Gen<'_> {
         match operator.op {
             Op::Block | Op::Loop | Op::If | Op::TryTable | Op::Try => self.skipped += 1,
             Op::End | Op::Delegate if self.skipped > 0 => self.skipped -= 1,
+            Op::Catch | Op::CatchAll | Op::Delegate if self.skipped == 0 => {
+                return self.exception(operator);
+            }
             Op::End => self.end(),
             Op::Else if self.skipped == 0 => self.begin_else(),
             _ => {}
@@ -57,7 +60,7 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ constructs
 
     /// Opens a construct whose parameters are on the stack.
-    fn open(&mut self, kind: FrameKind, ty: BlockType) {
+    pub(super) fn open(&mut self, kind: FrameKind, ty: BlockType) {
         let module = self.input.module;
         let params = module.block_params(ty).len() as u32;
         let results = module.block_results(&ty).len() as u32;
@@ -71,7 +74,6 @@ impl Gen<'_> {
             label: Label::NEW,
             other: Label::NEW,
             saved: self.s.saved.len() as u32,
-            handler: NO_ENTRY,
         });
     }
 
@@ -141,12 +143,18 @@ impl Gen<'_> {
 
     pub(super) fn end(&mut self) {
         let at = self.s.frames.len() - 1;
-        if self.s.frames[at].kind == FrameKind::If {
-            if self.reachable {
-                self.fall_to_end();
+        match self.s.frames[at].kind {
+            FrameKind::If => {
+                if self.reachable {
+                    self.fall_to_end();
+                }
+                // There is no second half: the parameters are the results.
+                self.restart_if(at);
             }
-            // There is no second half: the parameters are the results.
-            self.restart_if(at);
+            FrameKind::TryTable => self.end_try_table(),
+            FrameKind::Try => self.end_try(0),
+            FrameKind::Catch => self.end_clauses(at),
+            FrameKind::Block | FrameKind::Loop => {}
         }
         self.end_construct();
     }

@@ -15,7 +15,9 @@ mod atomic;
 mod call;
 mod control;
 mod convert;
+mod exception;
 mod float;
+mod gc;
 mod integer;
 mod memory;
 mod pins;
@@ -117,6 +119,10 @@ pub(crate) struct Scratch {
     stub_of: Vec<u32>,
     /// Pinned locals that calls do not preserve.
     lost_pins: Vec<u32>,
+    /// Open bodies of `try`s.
+    handlers: Vec<exception::Handler>,
+    /// Clauses of open `try_table`s.
+    catches: Vec<Box<[sterna_module::Catch]>>,
     sites: SiteBuilder,
 }
 
@@ -185,6 +191,8 @@ pub(crate) fn compile(
     s.polls.clear();
     s.relocs.clear();
     s.lost_pins.clear();
+    s.handlers.clear();
+    s.catches.clear();
     let mut slot = 0;
     let declared = body.local_groups().map(|(count, ty)| (count, ty, false));
     let params = ty.params.iter().map(|&ty| (1, ty, true));
@@ -237,7 +245,6 @@ impl Gen<'_> {
             label: Label::NEW,
             other: Label::NEW,
             saved: 0,
-            handler: NO_ENTRY,
         });
         let mut at = 0;
         while let Some(operator) = operators.get(at) {
@@ -302,6 +309,10 @@ impl Gen<'_> {
             self.trap_if(Cc::B, sterna_isa::TrapCode::StackOverflow);
         }
         self.saves |= 1 << 3;
+        if self.has_handlers {
+            // Where an exception lands, none of them is what the caller left.
+            self.saves = (1 << SAVES.len()) - 1;
+        }
         if self.uses_memory_base() {
             self.saves |= 1 << 4;
         }
@@ -477,6 +488,8 @@ impl Gen<'_> {
             Class::Call => return self.call(op, &operator.imm),
             Class::Builtin => return self.builtin(op, &operator.imm),
             Class::Ref => return self.reference(op, &operator.imm),
+            Class::Gc => return self.object(op, &operator.imm),
+            Class::Exception => return self.exception(operator),
             Class::Lane | Class::LoadLane | Class::StoreLane => {
                 return self.vector(op, &operator.imm);
             }
@@ -485,7 +498,6 @@ impl Gen<'_> {
             | Class::AtomicRmw
             | Class::AtomicCmpxchg
             | Class::AtomicWait => return self.atomic(op, &operator.imm),
-            _ => return Err(refused(op)),
         }
         Ok(())
     }
