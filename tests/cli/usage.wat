@@ -5,6 +5,7 @@
 ;;
 ;; Commands:
 ;;   run         Run a program, or call one function of a module
+;;   profile     Run a program and show where it spends its time
 ;;   compile     Compile a module ahead of time
 ;;   validate    Check whether modules are valid
 ;;   inspect     Show sections, imports, exports, features and sizes of a module

@@ -111,6 +111,9 @@ pub trait InterpModule: Send + Sync {
     /// Bytes of memory held by translated code.
     fn memory_bytes(&self) -> usize;
 
+    /// Functions translated so far.
+    fn functions(&self) -> usize;
+
     /// For handing back through [`FuncEntry::interp`].
     fn as_ptr(&self) -> *const u8;
 }

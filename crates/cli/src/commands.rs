@@ -7,6 +7,7 @@ pub mod completion;
 pub mod dump;
 pub mod inspect;
 pub mod print;
+pub mod profile;
 pub mod run;
 pub mod validate;
 pub mod wast;

@@ -17,14 +17,15 @@ pub fn runnable(
     choice: Choice,
     path: &Path,
     cache: Option<&CodeCache>,
+    perf_map: bool,
 ) -> Result<(Module, Option<CacheEntry>), Failure> {
     let bytes = files::read_unless_precompiled(path)?;
     config.tier(choice.into());
     if files::format_of(&bytes) == Format::Precompiled && path.as_os_str() != files::DASH {
-        return Ok((precompiled(&engine(config)?, path)?, None));
+        return Ok((precompiled(&listed(engine(config)?, perf_map)?, path)?, None));
     }
     let binary = files::to_binary(path, bytes)?;
-    let engine = engine(config)?;
+    let engine = listed(engine(config)?, perf_map)?;
     let loaded = match cache {
         Some(cache) => cache.load(&engine, binary).map(|(module, entry)| (module, Some(entry))),
         None => Module::from_binary(&engine, binary).map(|module| (module, None)),
@@ -47,6 +48,15 @@ pub fn compilable(
 pub fn engine(config: &Config) -> Result<Engine, Failure> {
     Engine::new(config)
         .map_err(|error| Failure::new(format_args!("cannot start the engine: {error:#}")))
+}
+
+/// Lists the engine's code for `perf` if that is wanted.
+fn listed(engine: Engine, wanted: bool) -> Result<Engine, Failure> {
+    if wanted {
+        let listed = engine.list_code_for_perf();
+        listed.map_err(|error| Failure::new(format_args!("--perf-map: {error:#}")))?;
+    }
+    Ok(engine)
 }
 
 fn load(

@@ -17,7 +17,9 @@ mod suggest;
 mod tier;
 
 use clap::{Parser, Subcommand};
-use commands::{cache, compile, completion, dump, inspect, print, run, validate, wast, wat};
+use commands::{
+    cache, compile, completion, dump, inspect, print, profile, run, validate, wast, wat,
+};
 use failure::Failure;
 use std::ffi::OsString;
 
@@ -70,6 +72,7 @@ macro_rules! commands {
 
 commands! {
     Run = run,
+    Profile = profile,
     Compile = compile,
     Validate = validate,
     Inspect = inspect,

@@ -50,6 +50,20 @@ impl Engine {
         }
     }
 
+    /// What the compilers did so far.
+    pub fn stats(&self) -> rt::Stats {
+        self.inner.stats()
+    }
+
+    /// From now on lists all machine code in `/tmp/perf-PID.map`, where Linux's `perf` and other profilers look for names: functions with
+    /// the names of the module's name section, and adapters.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn list_code_for_perf(&self) -> Result<()> {
+        Ok(self.inner.list_code()?)
+    }
+
     /// The heap type of functions of exactly this type, final and not part of a larger recursion group, as `(type (func …))` declares
     /// them.
     ///

@@ -169,6 +169,16 @@ impl Module {
         self.loaded.cached_functions()
     }
 
+    /// Functions that the interpreter has translated, which it does when they are first called.
+    pub fn interpreted_functions(&self) -> usize {
+        self.loaded.interp_functions()
+    }
+
+    /// Bytes of machine code.
+    pub fn machine_code_bytes(&self) -> usize {
+        self.loaded.code_bytes()
+    }
+
     /// Bytes of memory that hold machine code and translated interpreter code.
     pub fn code_bytes(&self) -> usize {
         self.loaded.code_bytes() + self.loaded.interp_bytes()

@@ -14,6 +14,7 @@ use sterna_runtime::{GcStats, InterruptHandle, Limits};
 
 use crate::engine::Engine;
 use crate::host::HostDef;
+use crate::profile::GuestProfile;
 use crate::value::Val;
 
 /// Identity of a store; handles carry it.
@@ -121,6 +122,18 @@ impl<T> Store<T> {
     /// Limits what guests of this store may hold from now on.
     pub fn limits(&mut self, limits: Limits) {
         self.as_context_mut().rt_mut().set_limits(limits);
+    }
+
+    /// From now on, [`InterruptHandle::sample`] notes where a guest of this store is. Call it regularly from a thread of its own, with
+    /// an engine whose code is [interruptible](crate::Config::interruptible).
+    pub fn start_sampling(&mut self) {
+        self.as_context_mut().rt_mut().start_sampling();
+    }
+
+    /// Ends sampling: what was noted, or nothing.
+    pub fn take_profile(&mut self) -> GuestProfile {
+        let samples = self.as_context_mut().rt_mut().take_samples();
+        samples.map(|samples| GuestProfile::new(&samples)).unwrap_or_default()
     }
 
     /// A handle that stops this store's guests from any thread.

@@ -176,6 +176,10 @@ impl InterpModule for ModuleCode {
         }
     }
 
+    fn functions(&self) -> usize {
+        self.functions.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn memory_bytes(&self) -> usize {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         let code: usize =

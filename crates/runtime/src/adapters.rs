@@ -104,6 +104,9 @@ pub(crate) fn install(
         .unzip();
     let linked = linking::link(&pieces, Convention::Reg)?;
     let image = engine.code().publish(engine.region()?, &linked)?;
+    if let Some(map) = engine.perf_map() {
+        map.adapters(image, slots.iter().map(|(info, _)| *info));
+    }
     for (piece, (info, kind)) in image.tables().pieces().zip(slots) {
         let address = image.address(piece.start).cast_mut();
         info.adapters.0[kind as usize].store(address, Ordering::Release);

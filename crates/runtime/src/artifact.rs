@@ -3,10 +3,10 @@
 //!
 //! ```text
 //! magic (8) | version (4) | checksum of all that follows (8) | length of each section (8 each)
-//! fingerprint | options | wasm | tables | adapter code | adapter tables | relocations | zeros up to a page | code
+//! fingerprint | options | wasm | tables | adapter code | adapter tables | relocations | profile | zeros up to a page | code
 //! ```
 //! An entry of a code cache is an artifact without the module, and with what it takes to add to its code (`partial`); a whole
-//! module's artifact has no relocations.
+//! module's artifact has no relocations and no profile.
 //!
 //! Numbers are little-endian. Everything is read where it lies, whatever its alignment; only the code section is aligned,
 //! because it is mapped.
@@ -26,7 +26,7 @@ use twox_hash::XxHash3_64;
 const MAGIC: [u8; 8] = *b"\x89STERNA\n";
 /// Changes with the format described here and with the form of site tables. What code expects of the runtime is part
 /// of the fingerprint instead.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// Bytes before what the checksum covers.
 const UNCHECKED: usize = MAGIC.len() + 4 + 8;
@@ -51,6 +51,8 @@ pub(crate) enum Section {
     AdapterTables,
     /// Calls in the code, so that it can be linked once more.
     Relocs,
+    /// What was seen of the program.
+    Profile,
     /// Bodies, bridges and stubs.
     Code,
 }
@@ -187,16 +189,17 @@ pub(crate) struct Contents<'a> {
     pub(crate) adapter_code: &'a [u8],
     pub(crate) adapter_tables: &'a [u8],
     pub(crate) relocs: &'a [u8],
+    pub(crate) profile: &'a [u8],
     pub(crate) code: &'a [u8],
 }
 
 /// Writes an artifact.
 pub(crate) fn write(fingerprint: &str, options: Options, contents: Contents<'_>) -> Vec<u8> {
     let options = options.to_bytes();
-    let Contents { wasm, tables, adapter_code, adapter_tables, relocs, code } = contents;
+    let Contents { wasm, tables, adapter_code, adapter_tables, relocs, profile, code } = contents;
     let fingerprint = fingerprint.as_bytes();
     let sections: [&[u8]; SECTIONS] =
-        [fingerprint, &options, wasm, tables, adapter_code, adapter_tables, relocs, code];
+        [fingerprint, &options, wasm, tables, adapter_code, adapter_tables, relocs, profile, code];
     let size = sections.iter().map(|section| section.len()).sum::<usize>();
     let mut file = Vec::with_capacity(HEADER + size + CODE_ALIGN);
     file.extend_from_slice(&MAGIC);

@@ -115,6 +115,10 @@ impl InterpModule for FakeInterp {
         0
     }
 
+    fn functions(&self) -> usize {
+        0
+    }
+
     fn as_ptr(&self) -> *const u8 {
         std::ptr::null()
     }

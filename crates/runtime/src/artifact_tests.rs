@@ -24,6 +24,7 @@ fn small() -> Vec<u8> {
         adapter_code: b"adapters",
         adapter_tables: &[7; 100],
         relocs: b"calls",
+        profile: b"seen",
         code: &[0xcc; 50],
     };
     write("this machine", options(), contents)
@@ -41,6 +42,7 @@ fn what_is_written_is_read() {
     assert_eq!(section(Section::AdapterCode), b"adapters");
     assert_eq!(section(Section::AdapterTables), [7; 100]);
     assert_eq!(section(Section::Relocs), b"calls");
+    assert_eq!(section(Section::Profile), b"seen");
     assert_eq!(section(Section::Code), [0xcc; 50]);
     assert!(read.range(Section::Code).start.is_multiple_of(CODE_ALIGN));
     assert_eq!(small(), file, "equal input gives equal bytes");

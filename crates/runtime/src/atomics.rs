@@ -53,7 +53,9 @@ pub(crate) fn wait(
     let flag = &store.ctx().interrupt;
     let shared = memory.shared().expect("checked above");
     let waited = handle.while_waiting(|| {
-        shared.wait(address, expected, deadline, || flag.load(Ordering::Acquire) != 0)
+        shared.wait(address, expected, deadline, || {
+            TrapCode::from_byte(flag.load(Ordering::Acquire)).is_some()
+        })
     });
     match waited.expect("the place is aligned and inside, and memories never shrink") {
         Waited::Woken => 0,

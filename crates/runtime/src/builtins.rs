@@ -16,6 +16,7 @@ use crate::atomics::{self, Place};
 use crate::controller;
 use crate::gc::{barrier, gc, gc_slow, intern_func};
 use crate::instance::{ElemState, Instance};
+use crate::interrupt::SAMPLE;
 use crate::limits;
 use crate::memory::Memory;
 use crate::shared_memory::Expected;
@@ -339,8 +340,10 @@ unsafe extern "C" fn poll(vmctx: *mut VmCtx) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let store = unsafe { store_of(vmctx) };
     let byte = store.ctx().interrupt.swap(0, Ordering::AcqRel);
-    if let Some(code) = TrapCode::from_byte(byte) {
-        store.set_trap(code, None);
+    match TrapCode::from_byte(byte) {
+        Some(code) => store.set_trap(code, None),
+        None if byte == SAMPLE => store.note_sample(),
+        None => {}
     }
     0
 }

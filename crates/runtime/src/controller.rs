@@ -161,10 +161,21 @@ fn in_background(module: &Arc<LoadedModule>, func: FuncIndex, entry: CodeEntry) 
     if let Some(wanted) = wanted {
         *tiers.progress(wanted) = Progress::Requested;
         tiering.request(module, func, wanted);
+        // The next run can begin with the whole function, and never needs the loop.
+        if wanted != CodeEntry::Function
+            && tiers.whole == Progress::Cold
+            && module.kept().is_wanted()
+        {
+            tiers.whole = Progress::Requested;
+            tiering.request(module, func, CodeEntry::Function);
+        }
     } else if progress == Progress::Requested {
         tiering.heat(module, func, entry);
     }
     let first = module.engine().settings().hot_budget;
+    if let (CodeEntry::Loop(_), Progress::Ready(_)) = (entry, progress) {
+        module.engine().counters.loop_entries.fetch_add(1, Ordering::Relaxed);
+    }
     (answer(entry, progress), (first / RETRY).max(1))
 }
 

@@ -11,6 +11,8 @@ use sterna_sys::stack::{GuestStack, StackPool};
 
 use crate::code::CodeSpace;
 use crate::loaded::LoadedModule;
+use crate::perf_map::PerfMap;
+use crate::stats::{CompilerCounters, Counters, Stats};
 use crate::tiering::Tiering;
 use crate::types::{TypeId, TypeInfo, TypeRegistry, TypesError};
 
@@ -100,6 +102,8 @@ pub struct Engine {
     /// By [`Convention`], whether code of that convention may exist: from then on it finds an entry in every callable.
     announced: [AtomicBool; 2],
     modules: Mutex<Vec<Weak<LoadedModule>>>,
+    pub(crate) counters: Counters,
+    perf_map: OnceLock<PerfMap>,
 }
 
 impl Engine {
@@ -123,6 +127,8 @@ impl Engine {
             tiering: Tiering::new(),
             announced: Default::default(),
             modules: Mutex::default(),
+            counters: Counters::default(),
+            perf_map: OnceLock::new(),
             settings,
         })
     }
@@ -237,6 +243,36 @@ impl Engine {
             // SAFETY: made from a box above, and not stored.
             self.stacks.put(*unsafe { Box::from_raw(stack) });
         }
+    }
+
+    /// What the compilers did so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// From now on lists all code in `/tmp/perf-PID.map`, where profilers of the system look for names.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn list_code(&self) -> std::io::Result<()> {
+        if self.perf_map.get().is_none() {
+            // A second thread's file is the first one's.
+            let _ = self.perf_map.set(PerfMap::create()?);
+        }
+        Ok(())
+    }
+
+    /// What counts the work of the engine's compiler.
+    pub(crate) fn compiler_counters(&self) -> &CompilerCounters {
+        match self.settings.tier {
+            TierPolicy::Baseline => &self.counters.baseline,
+            TierPolicy::Interp | TierPolicy::Opt | TierPolicy::Auto => &self.counters.optimizing,
+        }
+    }
+
+    /// The list of code, if there is one.
+    pub(crate) fn perf_map(&self) -> Option<&PerfMap> {
+        self.perf_map.get()
     }
 
     /// Conventions of which code may exist.

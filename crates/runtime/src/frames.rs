@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, Slot, ValuePlace};
+use sterna_base::FuncIndex;
 use sterna_isa::ValType;
 use sterna_sys::activation::{CompiledFrame, CompiledFrames};
 
@@ -126,6 +127,32 @@ impl Store {
         }
     }
 
+    /// Visits the functions of the innermost `limit` guest frames and whether each runs as machine code, innermost first.
+    pub(crate) fn visit_functions(
+        &mut self,
+        limit: usize,
+        visit: &mut dyn FnMut(&Arc<LoadedModule>, FuncIndex, bool),
+    ) {
+        let engine = self.engine.clone();
+        for frame in self.live_frames(limit) {
+            match frame {
+                Live::Interp(frame) => {
+                    // SAFETY: a live frame's instance is live.
+                    let instance = unsafe { Instance::from_vmctx(frame.instance) };
+                    visit(instance.module(), frame.func, false);
+                }
+                Live::Compiled(frame) => {
+                    // What is in no module is an adapter.
+                    let Some(module) = engine.module_at(frame.pc) else { continue };
+                    if let Some(object) = module.code().find(frame.pc) {
+                        let positions = object.positions(frame.pc, frame.exact);
+                        positions.for_each(|(func, _)| visit(&module, func, true));
+                    }
+                }
+            }
+        }
+    }
+
     /// Every live guest frame with locals and operand stack, innermost first. Call it from a host function. Compiled
     /// frames have values only if their code was compiled with state capture.
     pub fn capture_frames(&mut self) -> Vec<CapturedFrame> {
@@ -152,11 +179,7 @@ impl Store {
     }
 }
 
-fn frame_info(
-    module: &Arc<LoadedModule>,
-    func: sterna_base::FuncIndex,
-    wasm_offset: u32,
-) -> FrameInfo {
+fn frame_info(module: &Arc<LoadedModule>, func: FuncIndex, wasm_offset: u32) -> FrameInfo {
     FrameInfo { module: module.clone(), func, wasm_offset }
 }
 

@@ -7,6 +7,9 @@ use std::thread::{self, Thread};
 
 use sterna_isa::TrapCode;
 
+/// The value of the flag that asks for a sample: no trap code.
+pub(crate) const SAMPLE: u8 = u8::MAX;
+
 /// The flag of a live store, and the thread in which its guest waits for others, if it does.
 struct Flag(*const AtomicU8, Option<Thread>);
 
@@ -34,6 +37,16 @@ impl InterruptHandle {
     /// As [`InterruptHandle::interrupt`], with [`TrapCode::Timeout`].
     pub fn time_out(&self) {
         self.raise(TrapCode::Timeout);
+    }
+
+    /// Makes running guest code note where it is at its next loop iteration or function entry, if sampling has begun.
+    pub fn sample(&self) {
+        if let Some(Flag(flag, _)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            // SAFETY: as in `raise`.
+            let flag = unsafe { &**flag };
+            // An interruption is more important.
+            let _ = flag.compare_exchange(0, SAMPLE, Ordering::Release, Ordering::Relaxed);
+        }
     }
 
     fn raise(&self, code: TrapCode) {

@@ -48,7 +48,9 @@ pub(crate) fn compile_parallel(
         while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let settings = &engine.settings().code;
             let request = CompileRequest::new(loaded.module(), funcs[at], settings);
-            own.push((at, compiler.compile(&request)));
+            let size = loaded.module().body(funcs[at]).size() as usize;
+            let counters = engine.compiler_counters();
+            own.push((at, counters.count(size, || compiler.compile(&request))));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, funcs.len());
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
@@ -102,6 +104,9 @@ pub(crate) fn ensure_stubs(
         adapters::write_stub(engine, loaded.func_type(func), kind, func.as_u32(), place)?;
     }
     let stubs = slot.commit()?;
+    if let Some(map) = engine.perf_map() {
+        map.other(start, funcs.len() * STUB_SIZE, "lazy stubs");
+    }
     for (at, &func) in funcs.iter().enumerate() {
         let stub = stubs.wrapping_add(at * STUB_SIZE).cast_mut();
         let null = std::ptr::null_mut();
@@ -156,7 +161,9 @@ pub(crate) fn compile_one(
         settings: &engine.settings().code,
         profile: &profile,
     };
-    let code = compiler.compile(&request).map_err(io::Error::other)?;
+    let size = loaded.module().body(func).size() as usize;
+    let code = engine.compiler_counters().count(size, || compiler.compile(&request));
+    let code = code.map_err(io::Error::other)?;
     if entry == CodeEntry::Function {
         publish(loaded, vec![(func, code)])?;
         return Ok(entry_cell(&loaded.entries()[func.index()], loaded.convention())
@@ -185,6 +192,9 @@ pub(crate) fn publish(loaded: &LoadedModule, codes: Compiled) -> io::Result<()> 
 /// Makes published code reachable.
 pub(crate) fn enter(loaded: &LoadedModule, image: &CodeImage) -> io::Result<()> {
     let (engine, convention) = (loaded.engine(), loaded.convention());
+    if let Some(map) = engine.perf_map() {
+        map.module(loaded.module(), image);
+    }
     engine.announce_code(convention)?;
     ensure_stubs(loaded, engine, image.tables().outside(), convention)?;
     let pieces = |kind| image.tables().pieces().filter(move |piece| piece.kind == kind);

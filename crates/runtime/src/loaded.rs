@@ -205,6 +205,11 @@ impl LoadedModule {
         self.code.bytes()
     }
 
+    /// Functions that the interpreter has translated.
+    pub fn interp_functions(&self) -> usize {
+        self.interp.functions()
+    }
+
     /// Bytes of translated interpreter code.
     pub fn interp_bytes(&self) -> usize {
         self.interp.memory_bytes()

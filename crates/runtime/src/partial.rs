@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sterna_abi::{CodeReloc, Convention, RelocKind};
+use sterna_abi::{CodeReloc, Convention, Profile, RelocKind};
 use sterna_base::FuncIndex;
 use sterna_module::{Module, ModuleBytes, PARALLEL_MIN_BYTES};
 use sterna_sys::vm::FileMap;
@@ -44,9 +44,14 @@ pub(crate) struct Kept {
 impl Kept {
     /// Takes what was published.
     pub(crate) fn add(&self, pieces: Vec<Unlinked>) {
-        if self.wanted.load(Ordering::Relaxed) {
+        if self.is_wanted() {
             self.lock().extend(pieces);
         }
+    }
+
+    /// Whether there is a cache.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Unlinked>> {
@@ -93,8 +98,15 @@ impl LoadedModule {
         let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
         if artifact_module::install(&loaded, &artifact, &map, Some(entry))? {
             // Nobody else knows the module yet.
-            let _ = loaded.kept().cached.set((map, artifact.range(Section::Relocs)));
+            let _ = loaded.kept().cached.set((map.clone(), artifact.range(Section::Relocs)));
+            let counters = &engine.counters;
+            counters
+                .cached_functions
+                .fetch_add(loaded.cached_functions() as u64, Ordering::Relaxed);
+            counters.cached_bytes.fetch_add(loaded.code_bytes() as u64, Ordering::Relaxed);
         }
+        let profile = &map[artifact.range(Section::Profile)];
+        loaded.set_earlier_profile(Profile::from_bytes(profile, loaded.module()));
         loaded.kept().wanted.store(true, Ordering::Relaxed);
         loaded.kept().known.store(true, Ordering::Relaxed);
         engine.register(&loaded)?;
@@ -127,7 +139,7 @@ impl LoadedModule {
     /// Whether [`LoadedModule::to_cache`] would return something. Cheap.
     pub fn is_worth_caching(&self) -> bool {
         let kept = self.kept();
-        if !kept.wanted.load(Ordering::Relaxed) {
+        if !kept.is_wanted() {
             return false;
         }
         let new: usize = kept.lock().iter().map(|piece| piece.code.bytes.len()).sum();
@@ -160,6 +172,7 @@ impl LoadedModule {
             adapter_code: &adapters.code,
             adapter_tables: adapters.tables.bytes(),
             relocs: &relocs,
+            profile: &self.profile().to_bytes(),
             code: &linked.code,
             ..Contents::default()
         };

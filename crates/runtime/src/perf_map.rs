@@ -62,7 +62,8 @@ impl PerfMap {
         for piece in image.tables().pieces() {
             let address = image.address(piece.start) as usize;
             let name = name(piece.kind, piece.id).replace(['\n', '\r'], " ");
-            writeln!(lines, "{address:x} {:x} {name}", piece.len).expect("a string takes everything");
+            writeln!(lines, "{address:x} {:x} {name}", piece.len)
+                .expect("a string takes everything");
         }
         self.write(&lines);
     }

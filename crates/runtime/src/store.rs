@@ -19,6 +19,7 @@ use crate::interrupt::InterruptHandle;
 use crate::limits::{Limits, Usage};
 use crate::loaded::LoadedModule;
 use crate::memory::Memory;
+use crate::sampling::Samples;
 use crate::table::Table;
 use crate::tag::{Tag, TagOrigin};
 use crate::trap::Pending;
@@ -54,6 +55,7 @@ pub struct Store {
     pub(crate) stack: Option<Box<GuestStack>>,
     host_data: *mut u8,
     interrupt: Option<InterruptHandle>,
+    pub(crate) samples: Option<Box<Samples>>,
     id: u64,
     pub(crate) engine: Arc<Engine>,
 }
@@ -96,6 +98,7 @@ impl Store {
             stack: None,
             host_data: std::ptr::null_mut(),
             interrupt: None,
+            samples: None,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
         });

@@ -5,6 +5,8 @@
 //! faults there: five percent of a start that takes a millisecond. Guests have stacks and handlers of their own.
 
 use std::ffi::{CStr, OsString};
+use std::fs::File;
+use std::io;
 use std::os::raw::{c_char, c_int};
 use std::os::unix::ffi::OsStringExt;
 use std::{panic, process};
@@ -40,6 +42,17 @@ pub unsafe fn run(count: c_int, words: *const *const c_char, main: fn(Vec<OsStri
     // SAFETY: the caller's promise.
     let words = (0..count as usize).map(|word| unsafe { word_at(words, word) }).collect();
     process::exit(panic::catch_unwind(|| main(words)).map_or(PANICKED, i32::from))
+}
+
+/// A new, empty file where profilers of the system look for the names of this process's generated code.
+///
+/// # Errors
+/// What the system says.
+pub fn perf_map() -> io::Result<File> {
+    let path = format!("/tmp/perf-{}.map", process::id());
+    // Of an earlier process with this number. What somebody else put there instead is not written to.
+    let _ = std::fs::remove_file(&path);
+    File::options().write(true).create_new(true).open(path)
 }
 
 /// Copies a word.

@@ -5,6 +5,7 @@ mod cached;
 mod invoke;
 mod outcome;
 mod reference;
+mod report;
 mod statistics;
 mod threads;
 mod timer;
@@ -18,6 +19,7 @@ use crate::tier::Choice;
 use cached::CachedRun;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, Parser};
+use report::Clock;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,6 +77,12 @@ pub struct Arguments {
     /// Say on standard error what the code cache did
     #[arg(short, long)]
     verbose: bool,
+    /// Say on standard error, after the program, what the tiers did
+    #[arg(long, value_name = "FORM", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    stats: Option<report::Form>,
+    /// List machine code in /tmp/perf-PID.map, where Linux's `perf` looks for names
+    #[arg(long)]
+    perf_map: bool,
     /// Stop the program after this many units of work (not yet)
     #[arg(long, value_name = "UNITS")]
     fuel: Option<u64>,
@@ -89,7 +97,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn file(&self) -> &Path {
+    pub fn file(&self) -> &Path {
         self.words.first().map_or(Path::new(""), Path::new)
     }
 
@@ -98,7 +106,24 @@ impl Arguments {
     }
 }
 
+/// Somebody who watches a program.
+pub trait Observer {
+    /// Before anything of the program runs.
+    fn begin(&mut self, store: &mut Store<WasiCtx>) -> Result<(), Failure>;
+    /// When it has ended, however it did.
+    fn end(&mut self, store: &mut Store<WasiCtx>) -> Result<(), Failure>;
+}
+
 pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
+    run_observed(arguments, None)
+}
+
+/// Runs a program while somebody watches.
+pub fn run_observed(
+    arguments: &Arguments,
+    mut observer: Option<&mut dyn Observer>,
+) -> Result<u8, Failure> {
+    let clock = Clock::start();
     if arguments.fuel.is_some() {
         let failure = Failure::usage("--fuel: not yet: this version does not count work");
         return Err(failure.hint("--timeout bounds the time, --max-memory the memory"));
@@ -106,13 +131,20 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     reject_unknown_option(arguments.file())?;
     let mut config = Config::new();
     // Code that never has to stop early does not ask in every loop whether it should.
-    config.deterministic(arguments.deterministic).interruptible(arguments.timeout.is_some());
+    config
+        .deterministic(arguments.deterministic)
+        .interruptible(arguments.timeout.is_some() || observer.is_some());
     let (module, cached) = CachedRun::load(arguments, &mut config)?;
+    clock.loaded();
     let expired = Expired::default();
     let context = context(arguments, &expired)?;
     let limits = Limits { memory_bytes: arguments.max_memory, ..Limits::default() };
     if sterna_wasi::wants_threads(&module) {
-        let result = threads::run(arguments, &module, context, limits, expired);
+        if observer.is_some() {
+            return Err(Failure::new("not yet: programs that start threads cannot be profiled"));
+        }
+        let result = threads::run(arguments, &module, context, limits, expired, &clock);
+        clock.print(arguments.stats, &module);
         cached.end(&module);
         return result;
     }
@@ -122,7 +154,14 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let mut linker = Linker::new(store.engine());
     let linked = sterna_wasi::add_imports_to_linker(&mut linker, &module, |context| context);
     linked.map_err(|error| Failure::new(format_args!("cannot provide WASI: {error:#}")))?;
-    let result = run(arguments, &module, &linker, &mut store);
+    if let Some(observer) = &mut observer {
+        observer.begin(&mut store)?;
+    }
+    let result = run(arguments, &module, &linker, &mut store, &clock);
+    clock.print(arguments.stats, &module);
+    if let Some(observer) = &mut observer {
+        observer.end(&mut store)?;
+    }
     if arguments.gc_stats {
         statistics::print(store.gc_stats());
     }
@@ -163,11 +202,13 @@ fn run<T: 'static>(
     module: &Module,
     linker: &Linker<T>,
     store: &mut Store<T>,
+    clock: &Clock,
 ) -> Result<u8, Failure> {
     let instance = match linker.instantiate(&mut *store, module) {
         Ok(instance) => instance,
         Err(error) => return outcome::of_link_error(&error, module, linker, store),
     };
+    clock.instantiated();
     if let Some(function) = &arguments.invoke {
         return match call(instance, store, "_initialize") {
             None | Some(Ok(())) => {

@@ -12,6 +12,7 @@ mod limits;
 mod linker;
 mod modules;
 mod objects;
+mod profile;
 mod references;
 mod sizes;
 mod structures;

@@ -21,7 +21,8 @@ impl CachedRun {
         let wanted = !arguments.no_cache;
         let cache = wanted.then(|| cache_folder::cache(arguments.cache_dir.as_deref())).flatten();
         let (tier, file) = (arguments.tier, arguments.file());
-        let (module, entry) = loading::runnable(config, tier, file, cache.as_ref())?;
+        let perf_map = arguments.perf_map;
+        let (module, entry) = loading::runnable(config, tier, file, cache.as_ref(), perf_map)?;
         Ok((module, Self { cache, entry, verbose: arguments.verbose }))
     }
 

@@ -1,6 +1,7 @@
 //! Owns running a program that starts threads: it ends, with its exit code, when any of its threads ends it.
 //! Does not implement threads; `sterna_wasi` does.
 
+use super::report::Clock;
 use super::timer::Expired;
 use super::{Arguments, outcome, start_timer};
 use crate::failure::Failure;
@@ -14,13 +15,14 @@ pub fn run(
     context: WasiCtx,
     limits: Limits,
     expired: Expired,
+    clock: &Clock,
 ) -> Result<u8, Failure> {
     let options = ThreadOptions { limits, on_end: Some(Box::new(end)), ..ThreadOptions::default() };
     let guest = WasiThreads::new(context, module, options)
         .map_err(|error| Failure::new(format_args!("cannot provide threads: {error:#}")))?;
     let mut store = guest.first_store();
     start_timer(arguments, expired, &mut store)?;
-    let result = super::run(arguments, module, guest.linker(), &mut store);
+    let result = super::run(arguments, module, guest.linker(), &mut store, clock);
     // Other threads may be running.
     std::mem::forget((store, guest));
     result
