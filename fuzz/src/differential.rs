@@ -67,6 +67,20 @@ impl Differential {
                     ),
                 ),
                 ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
+                (
+                    "auto, synchronous",
+                    engine(base().tier(Tier::Auto).hot_budget(2).synchronous_tiers()),
+                ),
+                (
+                    "auto, torture, gc stress",
+                    engine(
+                        base()
+                            .tier(Tier::Auto)
+                            .torture_tiers(1)
+                            .capture_state(true)
+                            .gc_stress(GcStress::Alternate),
+                    ),
+                ),
                 ("baseline", engine(base().tier(Tier::Baseline))),
                 (
                     "baseline, explicit checks, gc stress",

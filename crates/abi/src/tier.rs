@@ -105,6 +105,9 @@ pub trait InterpModule: Send + Sync {
     /// `adapter` is the signature's `stack → reg` adapter.
     fn compiled_stub(&self, entry: *const FuncEntry, adapter: *const u8) -> *mut u8;
 
+    /// Interpreter code for a function of the module, as in its entry's [`FuncEntry::stack`] before it was compiled.
+    fn interpreted(&self, entry: &FuncEntry) -> *mut u8;
+
     /// Lists the indirect calls whose targets were recorded and are nearly always one function of the module: byte offset, function.
     fn call_targets(&self, visit: &mut dyn FnMut(u32, FuncIndex));
 

@@ -169,6 +169,14 @@ impl Config {
         self
     }
 
+    /// Under [`Tier::Auto`], changes the tiers of functions by chance wherever they count, up and down, and enters loops by chance. For
+    /// tests. Default: off.
+    #[doc(hidden)]
+    pub fn torture_tiers(&mut self, seed: u64) -> &mut Config {
+        self.settings.tier_up = TierUp::Torture(seed);
+        self.hot_budget(1)
+    }
+
     /// Most frames recorded in a backtrace. Default: 20; 0 makes traps cheapest.
     pub fn backtrace_frames(&mut self, frames: usize) -> &mut Config {
         self.settings.backtrace_frames = frames;

@@ -166,6 +166,12 @@ impl InterpModule for ModuleCode {
         address
     }
 
+    fn interpreted(&self, entry: &FuncEntry) -> *mut u8 {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let own = functions.iter().find(|(_, function)| function.func.as_u32() == entry.func);
+        own.map_or(TRANSLATE_STUB.address(), |(&address, _)| address as *mut u8)
+    }
+
     fn call_targets(&self, visit: &mut dyn FnMut(u32, FuncIndex)) {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         for (offset, cell) in functions.values().flat_map(|function| &function.translated.calls) {

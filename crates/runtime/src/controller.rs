@@ -5,14 +5,14 @@
 //! long in few calls is compiled from that loop on, and entered there as soon as the code is ready (on-stack replacement).
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sterna_abi::{CodeEntry, Profile};
 use sterna_base::FuncIndex;
 
 use crate::engine::TierUp;
-use crate::linking;
+use crate::linking::{self, Addresses};
 use crate::loaded::LoadedModule;
 
 /// Answers of builtin `hot`.
@@ -37,12 +37,16 @@ pub(crate) struct ModuleTiers {
     functions: Mutex<HashMap<FuncIndex, FuncTiers>>,
     /// What an earlier run of the module saw.
     earlier: OnceLock<Profile>,
+    /// Where torture is in its sequence of chances.
+    chance: AtomicU64,
 }
 
 #[derive(Default)]
 struct FuncTiers {
     whole: Progress,
     loops: Vec<(u32, Progress)>,
+    /// Its entries below and in its compiled code, once torture has moved it down: which of them it has, and the others.
+    moved: Option<(bool, Addresses)>,
 }
 
 /// Of one compilation.
@@ -96,6 +100,26 @@ impl ModuleTiers {
         *self.lock().entry(func).or_default().progress(entry)
     }
 
+    /// Makes calls of a compiled function reach its code (`up`) or the interpreter; whether they now reach the code.
+    fn move_function(&self, module: &LoadedModule, func: FuncIndex, up: bool) -> bool {
+        let mut tiers = self.lock();
+        let tiers = tiers.entry(func).or_default();
+        if !matches!(tiers.whole, Progress::Ready(_)) {
+            return false;
+        }
+        let (is_up, others) = match tiers.moved.take() {
+            Some(moved) => moved,
+            None => match linking::addresses_below(module, func) {
+                Ok(below) => (true, below),
+                // No room for stubs.
+                Err(_) => return true,
+            },
+        };
+        let others = if is_up == up { others } else { others.exchange(module, func) };
+        tiers.moved = Some((up, others));
+        up
+    }
+
     fn set(&self, func: FuncIndex, entry: CodeEntry, progress: Progress) {
         *self.lock().entry(func).or_default().progress(entry) = progress;
     }
@@ -127,6 +151,7 @@ pub(crate) fn hot(module: &Arc<LoadedModule>, func: FuncIndex, position: u32) ->
     let (answer, budget) = match settings.tier_up {
         TierUp::Background => in_background(module, func, entry),
         TierUp::Synchronous => (at_once(module, func, entry), settings.hot_budget),
+        TierUp::Torture(seed) => torture(module, func, entry, seed),
     };
     module.entries()[func.index()].budget.store(budget, Ordering::Relaxed);
     answer
@@ -177,6 +202,33 @@ fn in_background(module: &Arc<LoadedModule>, func: FuncIndex, entry: CodeEntry) 
         module.engine().counters.loop_entries.fetch_add(1, Ordering::Relaxed);
     }
     (answer(entry, progress), (first / RETRY).max(1))
+}
+
+/// Does something by chance; the answer, and the next budget.
+fn torture(module: &Arc<LoadedModule>, func: FuncIndex, entry: CodeEntry, seed: u64) -> (u64, u32) {
+    let mut chance = module.tiers.chance.fetch_add(1, Ordering::Relaxed).wrapping_add(seed);
+    let mut one_in = |count: u64| {
+        // Splitmix64.
+        chance = chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (chance ^ chance >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ mixed >> 31) % count
+    };
+    let answer = match (entry, one_in(2)) {
+        (_, 0) => GO_ON,
+        (CodeEntry::Loop(_), _) => at_once(module, func, entry),
+        (CodeEntry::Function, _) => {
+            at_once(module, func, entry);
+            let published = module.tiers.move_function(module, func, true);
+            if published { CALL_ANEW } else { GO_ON }
+        }
+    };
+    if one_in(2) == 0 {
+        let funcs = module.module().num_funcs() as u64;
+        let func = FuncIndex::from_u32(one_in(funcs) as u32);
+        module.tiers.move_function(module, func, one_in(3) == 0);
+    }
+    (answer, 1 + one_in(24) as u32)
 }
 
 /// Compiles what is hot, on a thread of its own because guest stacks are small, and waits for it.

@@ -40,6 +40,8 @@ pub enum TierUp {
     Background,
     /// They are compiled at once when their budget is used up, and entered: the same in every run.
     Synchronous,
+    /// As above, by chance, and back down; the seed decides when.
+    Torture(u64),
 }
 
 /// Everything that configures an engine.

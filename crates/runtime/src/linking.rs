@@ -116,6 +116,48 @@ pub(crate) fn ensure_stubs(
     Ok(())
 }
 
+/// How the entry of a function is called.
+pub(crate) struct Addresses {
+    stack: *mut u8,
+    reg: *mut u8,
+    /// Null where it is not a convention of the module's code: then it stays as it is.
+    tail: *mut u8,
+}
+
+// SAFETY: code and stubs are immutable, and live as long as their module.
+unsafe impl Send for Addresses {}
+
+impl Addresses {
+    /// Makes calls use these from now on; those that they used.
+    pub(crate) fn exchange(self, loaded: &LoadedModule, func: FuncIndex) -> Addresses {
+        let entry = &loaded.entries()[func.index()];
+        let tail = match self.tail.is_null() {
+            true => self.tail,
+            false => entry.tail.swap(self.tail, Ordering::AcqRel),
+        };
+        let reg = entry.reg.swap(self.reg, Ordering::AcqRel);
+        Addresses { stack: entry.stack.swap(self.stack, Ordering::AcqRel), reg, tail }
+    }
+}
+
+/// How a function is called in the interpreter, whatever its entry says.
+pub(crate) fn addresses_below(loaded: &LoadedModule, func: FuncIndex) -> io::Result<Addresses> {
+    let stub = |convention| {
+        let mut slot = region(loaded, 0)?.reserve(STUB_SIZE)?;
+        let at = slot.address() as usize;
+        let kind = AdapterKind::of_stub(convention, loaded.convention());
+        let (info, place) = (loaded.func_type(func), (&mut slot.bytes()[..STUB_SIZE], at));
+        adapters::write_stub(loaded.engine(), info, kind, func.as_u32(), place)?;
+        Ok::<_, io::Error>(slot.commit()?.cast_mut())
+    };
+    let stack = loaded.interp().interpreted(&loaded.entries()[func.index()]);
+    let tail = match loaded.convention() {
+        Convention::Reg => std::ptr::null_mut(),
+        Convention::Tail => stub(Convention::Tail)?,
+    };
+    Ok(Addresses { stack, reg: stub(Convention::Reg)?, tail })
+}
+
 /// Joins functions of a module, in ascending order, and what else its code needs to one stretch of code.
 pub(crate) fn link_module(loaded: &LoadedModule, codes: Compiled) -> io::Result<Linked<'static>> {
     link(&module_pieces(loaded, codes), loaded.convention())

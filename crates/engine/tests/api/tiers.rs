@@ -143,5 +143,9 @@ fn loops_of_all_kinds_are_entered() {
                 assert_eq!(results(&osr, name, &params), expected, "{name} after {budget}");
             }
         }
+        for seed in 0..8 {
+            let torture = engine(Tier::Auto, |config| _ = config.torture_tiers(seed));
+            assert_eq!(results(&torture, name, &params), expected, "{name} with seed {seed}");
+        }
     }
 }

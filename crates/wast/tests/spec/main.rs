@@ -19,12 +19,13 @@ const SHOWN: usize = 10;
 type Setup = fn(&mut Config);
 
 /// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up soon, functions and loops that
-/// move up at once, each function in a tier chosen by chance; the last three with collections of garbage at every allocation.
-const TIERS: [(&str, Setup); 11] = [
+/// move up at once, or up and down by chance, each function in a tier chosen by chance; the last three with collections of garbage at every allocation.
+const TIERS: [(&str, Setup); 12] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
     ("auto", |config| _ = config.tier(Tier::Auto).hot_budget(1)),
+    ("torture", |config| _ = config.tier(Tier::Auto).torture_tiers(1)),
     ("osr", |config| _ = config.tier(Tier::Auto).hot_budget(1).synchronous_tiers()),
     ("gc-stress", |config| {
         _ = config.tier(Tier::Auto).hot_budget(1).gc_stress(GcStress::Alternate)
