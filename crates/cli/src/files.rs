@@ -3,13 +3,17 @@
 
 use crate::failure::{Failure, cannot};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use sterna::{Module, ModuleError};
 
 /// Larger inputs are refused before they fill the memory.
 /// The web embeddings of WebAssembly draw the line for a module at the same size.
 const LARGEST_INPUT: u64 = 1 << 30;
+
+/// Files from this size on are read by two threads.
+const LARGE: usize = 4 << 20;
 
 /// `-` stands for standard input or output.
 pub const DASH: &str = "-";
@@ -29,8 +33,14 @@ fn read_unless(path: &Path, stop: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Fai
     let read = match path.as_os_str() == DASH {
         true => take(&mut io::stdin().lock(), &mut bytes, stop),
         false => File::open(path).and_then(|mut file| {
-            let size = file.metadata()?.len().min(LARGEST_INPUT);
-            bytes.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
+            let meta = file.metadata()?;
+            let size = usize::try_from(meta.len().min(LARGEST_INPUT)).unwrap_or(0);
+            (&mut file).take(MAGIC_LENGTH).read_to_end(&mut bytes)?;
+            if meta.is_file() && size >= LARGE && !stop(&bytes) {
+                bytes = read_large(&file, size)?;
+                file.seek(io::SeekFrom::Start(bytes.len() as u64))?;
+            }
+            bytes.reserve_exact((size + 1).saturating_sub(bytes.len()));
             take(&mut file, &mut bytes, stop)
         }),
     };
@@ -42,11 +52,47 @@ fn read_unless(path: &Path, stop: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Fai
 }
 
 fn take(input: &mut dyn Read, bytes: &mut Vec<u8>, stop: impl Fn(&[u8]) -> bool) -> io::Result<()> {
-    (&mut *input).take(MAGIC_LENGTH).read_to_end(bytes)?;
+    (&mut *input).take(MAGIC_LENGTH.saturating_sub(bytes.len() as u64)).read_to_end(bytes)?;
     if stop(bytes) {
         return Ok(());
     }
-    input.take(LARGEST_INPUT + 1 - MAGIC_LENGTH).read_to_end(bytes).map(drop)
+    let room = LARGEST_INPUT + 1 - bytes.len() as u64;
+    input.take(room).read_to_end(bytes).map(drop)
+}
+
+/// The first `size` bytes of a large file, on two threads. Fewer if it has become shorter.
+fn read_large(file: &File, size: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; size];
+    sterna_sys::vm::prefer_large_pages(&bytes);
+    let middle = size / 2;
+    let (first, second) = bytes.split_at_mut(middle);
+    let (first, second) = std::thread::scope(|scope| {
+        let work = || fill(file, second, middle);
+        let thread = std::thread::Builder::new().spawn_scoped(scope, work);
+        let first = fill(file, first, 0);
+        (first, thread.map(|thread| thread.join().expect("reading does not panic")))
+    });
+    let filled = match (first?, second) {
+        (first, Ok(second)) if first == middle => middle + second?,
+        // The rest is read by the caller.
+        (first, _) => first,
+    };
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Reads from a position until the buffer is full or the file ends.
+fn fill(file: &File, mut buffer: &mut [u8], mut at: usize) -> io::Result<usize> {
+    let start = at;
+    while !buffer.is_empty() {
+        match file.read_at(buffer, at as u64) {
+            Ok(0) => break,
+            Ok(read) => (buffer, at) = (&mut buffer[read..], at + read),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(at - start)
 }
 
 /// How many first bytes tell the formats apart.
@@ -242,6 +288,19 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(write(&folder.path().join("missing/a"), b"").is_err());
+    }
+
+    #[test]
+    fn large_files_are_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for size in [LARGE - 1, LARGE, LARGE + 1, 2 * LARGE + 12_345] {
+            let bytes: Vec<u8> = (0..size).map(|at| ((at * 31) >> 3) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(read(&path).unwrap() == bytes, "{size}");
+            let file = File::open(&path).unwrap();
+            assert!(read_large(&file, size + 5).unwrap() == bytes, "it was longer before");
+        }
     }
 
     #[test]

@@ -82,6 +82,23 @@ fn code_is_kept_however_the_program_ends() {
 }
 
 #[test]
+fn a_program_that_is_killed_leaves_what_it_had() {
+    let folder = Folder::new();
+    let endless =
+        MODULE.replace("call $sum drop unreachable", "(loop $again call $sum drop (br $again))");
+    std::fs::write(folder.0.path().join("e.wat"), endless).unwrap();
+    let mut child = folder.command("run --cache-dir c --invoke trap e.wat").spawn().unwrap();
+    let start = std::time::Instant::now();
+    while folder.entries() == 0 && start.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let info = String::from_utf8(folder.sterna("cache info --cache-dir c").stdout).unwrap();
+    assert!(info.contains("holds    1 module, "), "{info}");
+}
+
+#[test]
 fn small_programs_that_stay_cold_leave_nothing() {
     let folder = Folder::new();
     std::fs::write(folder.0.path().join("cold.wat"), "(module (func (export \"_start\")))")

@@ -5,7 +5,7 @@ mod content;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use sterna_module::ModuleBytes;
@@ -179,6 +179,7 @@ pub struct CacheEntry {
     key: Option<String>,
     hashing: Option<JoinHandle<content::Hash>>,
     found: bool,
+    written: u64,
     problem: Option<String>,
 }
 
@@ -199,6 +200,7 @@ impl CacheEntry {
             key: None,
             hashing: None,
             found: false,
+            written: 0,
             problem: None,
         }
     }
@@ -216,6 +218,15 @@ impl CacheEntry {
     /// Leaves what is known of the module by now to later runs, if it is worth it; the bytes written. Takes some milliseconds for
     /// each MiB of code; usually there is little or nothing to write.
     pub fn save(&mut self, module: &Module) -> Option<u64> {
+        self.write(module).inspect(|bytes| self.written = *bytes)
+    }
+
+    /// The size of the entry that was last saved; 0 if none was.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn write(&mut self, module: &Module) -> Option<u64> {
         if self.name.is_empty() || !module.loaded.is_worth_caching() {
             return None;
         }
@@ -232,6 +243,22 @@ impl CacheEntry {
                 None
             }
         }
+    }
+
+    /// Also saves whenever functions were compiled and then none for a second, so that little is lost when the process is killed.
+    pub fn save_early(entry: &Arc<Mutex<CacheEntry>>, module: &Module) {
+        if entry.lock().unwrap_or_else(PoisonError::into_inner).name.is_empty() {
+            return;
+        }
+        // The engine has the closure, so that must not have the module.
+        let engine = module.engine();
+        let (entry, module) = (Arc::downgrade(entry), Arc::downgrade(&module.loaded));
+        let save = move || {
+            let (Some(entry), Some(loaded)) = (entry.upgrade(), module.upgrade()) else { return };
+            let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            entry.save(&Module::from_loaded(loaded));
+        };
+        engine.inner.when_compiled(save);
     }
 
     /// The name is found without reading all of a large module: it is a hint, `key` is the proof.

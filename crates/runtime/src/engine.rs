@@ -247,6 +247,11 @@ impl Engine {
         }
     }
 
+    /// Has something called, by a background thread, whenever it has compiled something and then nothing for a second.
+    pub fn when_compiled(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.tiering.set_hook(Arc::new(call));
+    }
+
     /// What the compilers did so far.
     pub fn stats(&self) -> Stats {
         self.counters.read()

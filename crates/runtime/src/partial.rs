@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sterna_abi::{CodeReloc, Convention, Profile, RelocKind};
@@ -35,8 +35,12 @@ pub(crate) struct Kept {
     wanted: AtomicBool,
     /// Whether an entry told that the module is valid.
     known: AtomicBool,
-    /// What was compiled since the module was loaded.
+    /// What was compiled since the module was loaded, and from the first entry that was made on also what came from the cache.
     new: Mutex<Vec<Unlinked>>,
+    /// Bytes of code that no entry has.
+    unsaved: AtomicUsize,
+    /// Bytes of code that the newest entry has.
+    saved: AtomicUsize,
     /// Where the relocations are of the code that came from the cache, which is the first image.
     cached: OnceLock<(ModuleBytes, Range<usize>)>,
 }
@@ -45,7 +49,9 @@ impl Kept {
     /// Takes what was published.
     pub(crate) fn add(&self, pieces: Vec<Unlinked>) {
         if self.is_wanted() {
+            let size: usize = pieces.iter().map(|piece| piece.code.bytes.len()).sum();
             self.lock().extend(pieces);
+            self.unsaved.fetch_add(size, Ordering::Relaxed);
         }
     }
 
@@ -99,11 +105,13 @@ impl LoadedModule {
         if artifact_module::install(&loaded, &artifact, &map, Some(entry))? {
             // Nobody else knows the module yet.
             let _ = loaded.kept().cached.set((map.clone(), artifact.range(Section::Relocs)));
+            let saved = loaded.code().first().map_or(0, |image| image.bytes().len());
+            loaded.kept().saved.store(saved, Ordering::Relaxed);
             let counters = &engine.counters;
             counters
                 .cached_functions
                 .fetch_add(loaded.cached_functions() as u64, Ordering::Relaxed);
-            counters.cached_bytes.fetch_add(loaded.code_bytes() as u64, Ordering::Relaxed);
+            counters.cached_bytes.fetch_add(saved as u64, Ordering::Relaxed);
         }
         let profile = &map[artifact.range(Section::Profile)];
         loaded.set_earlier_profile(Profile::from_bytes(profile, loaded.module()));
@@ -119,7 +127,9 @@ impl LoadedModule {
         if !self.is_worth_caching() {
             return None;
         }
-        let mut new = self.kept().lock();
+        let kept = self.kept();
+        let mut new = kept.lock();
+        kept.unsaved.store(0, Ordering::Relaxed);
         let mut pieces = BTreeMap::new();
         let mut put = |piece: Unlinked| {
             pieces.insert((piece.kind == PieceKind::Bridge, piece.id), piece);
@@ -131,7 +141,9 @@ impl LoadedModule {
         std::mem::take(&mut *new).into_iter().for_each(&mut put);
         let pieces: Vec<Unlinked> = pieces.into_values().collect();
         let entry = self.entry(key, &pieces);
-        // The next call writes what this one did: it may have to replace it.
+        let size: usize = pieces.iter().map(|piece| piece.code.bytes.len()).sum();
+        kept.saved.store(size, Ordering::Relaxed);
+        kept.known.store(true, Ordering::Relaxed);
         *new = pieces;
         entry.ok()
     }
@@ -142,15 +154,14 @@ impl LoadedModule {
         if !kept.is_wanted() {
             return false;
         }
-        let new: usize = kept.lock().iter().map(|piece| piece.code.bytes.len()).sum();
-        match kept.cached.get().and_then(|_| self.code().first()) {
-            Some(image) => new > 0 && new >= image.bytes().len() / WORTH,
+        let unsaved = kept.unsaved.load(Ordering::Relaxed);
+        match kept.saved.load(Ordering::Relaxed) {
             // That it is valid is worth knowing if finding out takes threads.
-            None if new == 0 => {
+            0 if unsaved == 0 => {
                 let code = self.module().code_range().len() as u64;
                 code >= PARALLEL_MIN_BYTES && !kept.known.load(Ordering::Relaxed)
             }
-            None => true,
+            saved => unsaved > 0 && unsaved >= saved / WORTH,
         }
     }
 

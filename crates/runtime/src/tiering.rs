@@ -2,6 +2,7 @@
 //! Does not decide what is compiled (`controller`) nor publish it (`linking`).
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use sterna_abi::CodeEntry;
 use sterna_base::FuncIndex;
@@ -25,7 +26,16 @@ struct State {
     stop: bool,
     /// Jobs taken from the queue and not finished yet.
     busy: usize,
+    /// Whether something was compiled since the hook was called.
+    worked: bool,
+    hook: Option<Hook>,
 }
+
+/// Called when compilation has come to rest.
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// After so much time without anything to compile it has.
+const QUIET: Duration = Duration::from_secs(1);
 
 struct Job {
     module: Weak<LoadedModule>,
@@ -65,6 +75,11 @@ impl Tiering {
         self.wake.notify_all();
     }
 
+    /// Has something called, by a compile thread, whenever compilation has come to rest.
+    pub(crate) fn set_hook(&self, hook: Hook) {
+        self.lock().hook = Some(hook);
+    }
+
     /// Notes that something requested is still hot.
     pub(crate) fn heat(&self, module: &Arc<LoadedModule>, func: FuncIndex, entry: CodeEntry) {
         let same = |job: &&mut Job| {
@@ -96,7 +111,10 @@ impl Tiering {
             if let Some(module) = job.module.upgrade() {
                 controller::compile(&module, job.func, job.entry);
             }
-            self.lock().busy -= 1;
+            let mut state = self.lock();
+            state.busy -= 1;
+            state.worked = true;
+            drop(state);
             self.wake.notify_all();
         }
     }
@@ -114,7 +132,19 @@ impl Tiering {
                 state.busy += 1;
                 return Some(state.queue.remove(hottest));
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(hook) = state.worked.then(|| state.hook.clone()).flatten() else {
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = self.wake.wait_timeout(state, QUIET);
+            let (waited, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = waited;
+            if result.timed_out() && state.queue.is_empty() && state.busy == 0 {
+                state.worked = false;
+                drop(state);
+                hook();
+                state = self.lock();
+            }
         }
     }
 }

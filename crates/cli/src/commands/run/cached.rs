@@ -6,12 +6,13 @@ use crate::commands::run::Arguments;
 use crate::failure::Failure;
 use crate::loading;
 use crate::quantity::show_size;
+use std::sync::{Arc, Mutex, PoisonError};
 use sterna::{CacheEntry, CodeCache, Config, Module};
 
 /// The cache of one run.
 pub struct CachedRun {
     cache: Option<CodeCache>,
-    entry: Option<CacheEntry>,
+    entry: Option<Arc<Mutex<CacheEntry>>>,
     verbose: bool,
 }
 
@@ -23,28 +24,35 @@ impl CachedRun {
         let (tier, file) = (arguments.tier, arguments.file());
         let perf_map = arguments.perf_map;
         let (module, entry) = loading::runnable(config, tier, file, cache.as_ref(), perf_map)?;
+        let entry = entry.map(|entry| Arc::new(Mutex::new(entry)));
+        if let Some(entry) = &entry {
+            CacheEntry::save_early(entry, &module);
+        }
         Ok((module, Self { cache, entry, verbose: arguments.verbose }))
     }
 
     /// Keeps what the run found out, and says what the cache did if that is wanted. Nothing of it fails the run.
-    pub fn end(mut self, module: &Module) {
-        let saved = self.entry.as_mut().and_then(|entry| entry.save(module));
+    pub fn end(self, module: &Module) {
+        if let Some(entry) = &self.entry {
+            entry.lock().unwrap_or_else(PoisonError::into_inner).save(module);
+        }
         if self.verbose {
-            eprintln!("cache: {}", self.story(module, saved));
+            eprintln!("cache: {}", self.story(module));
         }
     }
 
-    fn story(&self, module: &Module, saved: Option<u64>) -> String {
+    fn story(&self, module: &Module) -> String {
         let (Some(cache), Some(entry)) = (&self.cache, &self.entry) else {
             return "not used".to_owned();
         };
+        let entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
         let mut story = match (entry.found(), module.cached_functions()) {
             (false, _) => "nothing from earlier runs".to_owned(),
             (true, 1) => "1 function from earlier runs".to_owned(),
             (true, count) => format!("{count} functions from earlier runs"),
         };
-        if let Some(bytes) = saved {
-            story += &format!(", {} written", show_size(bytes));
+        if entry.written() > 0 {
+            story += &format!(", {} written", show_size(entry.written()));
         }
         if let Some(problem) = entry.problem() {
             story += &format!("; {problem}");
