@@ -63,7 +63,11 @@ impl Differential {
                 (
                     "opt, state capture, gc stress",
                     engine(
-                        base().tier(Tier::Opt).capture_state(true).gc_stress(GcStress::Alternate),
+                        base()
+                            .tier(Tier::Opt)
+                            .capture_state(true)
+                            .gc_stress(GcStress::Alternate)
+                            .guess_callees(true),
                     ),
                 ),
                 ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
@@ -92,7 +96,7 @@ impl Differential {
                             .gc_stress(GcStress::Alternate),
                     ),
                 ),
-                ("mixed", engine(base().tier(Tier::Opt).mixed_tiers(1))),
+                ("mixed", engine(base().tier(Tier::Opt).mixed_tiers(1).guess_callees(true))),
                 ("auto, gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
             ],
         }

@@ -57,6 +57,7 @@ impl Default for Config {
                 warm_memories: 16,
                 gc_stress: Default::default(),
                 mixed: None,
+                guess_callees: false,
                 build: env!("STERNA_BUILD"),
             },
         }
@@ -126,6 +127,13 @@ impl Config {
     #[doc(hidden)]
     pub fn mixed_tiers(&mut self, seed: u64) -> &mut Config {
         self.settings.mixed = Some(seed);
+        self
+    }
+
+    /// Compiles indirect calls as if some function of the right type had been seen to be called by most of them. For tests. Default: off.
+    #[doc(hidden)]
+    pub fn guess_callees(&mut self, on: bool) -> &mut Config {
+        self.settings.guess_callees = on;
         self
     }
 

@@ -16,10 +16,13 @@ type CompilerFactory = Box<dyn FnOnce() -> Box<dyn Compiler> + Send>;
 
 /// The tiers for these settings. The compiler is made when it is first needed: a short run never needs it.
 pub(crate) fn of(settings: &Settings) -> (Box<dyn Interpreter>, Option<CompilerFactory>) {
+    let options = Options { guess_callees: settings.guess_callees, ..Options::default() };
     let compiler: Option<CompilerFactory> = match (settings.tier, settings.mixed) {
         (TierPolicy::Interp, _) => None,
-        (TierPolicy::Opt, Some(seed)) => Some(Box::new(move || mixed(seed))),
-        (TierPolicy::Opt | TierPolicy::Auto, _) => Some(Box::new(|| Box::new(optimizing()))),
+        (TierPolicy::Opt, Some(seed)) => Some(Box::new(move || mixed(seed, options))),
+        (TierPolicy::Opt | TierPolicy::Auto, _) => {
+            Some(Box::new(move || Box::new(optimizing(options))))
+        }
         (TierPolicy::Baseline, _) => {
             Baseline::is_supported().then_some(Box::new(|| Box::new(baseline())))
         }
@@ -27,20 +30,20 @@ pub(crate) fn of(settings: &Settings) -> (Box<dyn Interpreter>, Option<CompilerF
     (Box::new(Interp), compiler)
 }
 
-fn optimizing() -> ClifCompiler {
-    ClifCompiler::native(Options::default())
+fn optimizing(options: Options) -> ClifCompiler {
+    ClifCompiler::native(options)
         .expect("Cranelift supports every processor that `sterna-sys` compiles for")
 }
 
 fn baseline() -> Baseline {
-    Baseline::native().expect("asked before").with_adapters(Arc::new(optimizing()))
+    Baseline::native().expect("asked before").with_adapters(Arc::new(optimizing(Options::default())))
 }
 
 /// Both compilers, if there are both.
-fn mixed(seed: u64) -> Box<dyn Compiler> {
+fn mixed(seed: u64, options: Options) -> Box<dyn Compiler> {
     match Baseline::is_supported() {
-        true => Box::new(Mixed { baseline: baseline(), optimizing: optimizing(), seed }),
-        false => Box::new(optimizing()),
+        true => Box::new(Mixed { baseline: baseline(), optimizing: optimizing(options), seed }),
+        false => Box::new(optimizing(options)),
     }
 }
 

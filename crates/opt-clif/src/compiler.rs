@@ -1,6 +1,7 @@
 //! Owns the tier's `Compiler`: contexts per thread, limits, the pipeline from function to artifact.
 //! Does not own the steps.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -9,11 +10,11 @@ use cranelift_codegen::ir::UserFuncName;
 use cranelift_codegen::{CompileError as ClifError, Context};
 use sterna_abi::{
     CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode,
-    NATIVE_STACK_RESERVE,
+    NATIVE_STACK_RESERVE, Profile,
 };
 use sterna_base::FuncIndex;
-use sterna_isa::FuncType;
-use sterna_module::Module;
+use sterna_isa::{FuncType, Op};
+use sterna_module::{Imm, Module};
 use sterna_opt::passes::Passes;
 use sterna_opt::{BuildOptions, Builder, Graph};
 
@@ -40,6 +41,8 @@ const MAX_UNCHECKED_FRAME: u32 = (NATIVE_STACK_RESERVE / 4) as u32;
 pub struct Options {
     /// Keep speculative execution from reading beyond memories whose bounds are checked by comparison. Tables always are protected.
     pub spectre_heap: bool,
+    /// Take any function of the right type for the one that an indirect call nearly always calls, if nobody knows better: for tests.
+    pub guess_callees: bool,
 }
 
 /// Compiles with Cranelift. Share it between threads; each keeps its own working memory.
@@ -109,7 +112,7 @@ impl ClifCompiler {
     /// As [`Compiler::compile`].
     pub fn dump(&self, request: &CompileRequest<'_>) -> Result<(String, String), CompileError> {
         let dump = |worker: &mut Worker| {
-            worker.build(request)?;
+            worker.build(request, &self.options)?;
             worker.lower(request, &self.options)?;
             let clif = worker.context().func.display().to_string();
             worker.context().set_disasm(true);
@@ -135,7 +138,7 @@ impl Compiler for ClifCompiler {
 
     fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
         self.with_worker(|worker| {
-            worker.build(request)?;
+            worker.build(request, &self.options)?;
             worker.compile(request, self)
         })
         .map_err(|reason| CompileError { func: request.func, reason })
@@ -169,7 +172,7 @@ impl Worker {
     }
 
     /// Fills the graph.
-    fn build(&mut self, request: &CompileRequest<'_>) -> Result<(), String> {
+    fn build(&mut self, request: &CompileRequest<'_>, options: &Options) -> Result<(), String> {
         let CompileRequest { module, func, entry, settings, profile } = *request;
         let size = module.body(func).size();
         let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
@@ -177,11 +180,13 @@ impl Worker {
             return Err(format!("its body of {size} bytes is larger than the limit of {limit}"));
         }
         self.largest = self.largest.max(size);
+        let guess = (options.guess_callees && profile.targets.is_none())
+            .then(|| guessed_profile(module, func));
         let mut options = BuildOptions {
             polls: settings.interruptible,
             states: settings.capture_state,
             inline: true,
-            profile: Some(profile),
+            profile: guess.as_ref().or(Some(profile)),
             entry: match entry {
                 CodeEntry::Function => None,
                 CodeEntry::Loop(position) => Some(position),
@@ -256,6 +261,22 @@ impl Worker {
             return function_code(isa, &context.func, code, wasm, lowering.states, &self.graph);
         }
     }
+}
+
+/// For each indirect call of a function, a function that it could call, if there is one.
+fn guessed_profile(module: &Module, func: FuncIndex) -> Profile {
+    let mut targets = HashMap::new();
+    for operator in module.body(func).operators() {
+        let ty = match (operator.op, &operator.imm) {
+            (Op::CallIndirect, &Imm::Index2(ty, _)) | (Op::CallRef, &Imm::Index(ty)) => ty,
+            _ => continue,
+        };
+        let fits = |func: &FuncIndex| module.func_type_index(*func).as_u32() == ty;
+        let mut fitting = module.defined_funcs().filter(fits).cycle();
+        targets
+            .extend(fitting.nth(operator.offset as usize % 7).map(|func| (operator.offset, func)));
+    }
+    Profile { targets: Some(Box::new(targets)) }
 }
 
 fn reason(error: ClifError<'_>) -> String {

@@ -452,6 +452,10 @@ impl<'a> Lower<'a> {
                 self.poll(inst);
                 return Ok(());
             }
+            Opcode::CalleeIs => {
+                self.callee_is(inst);
+                return Ok(());
+            }
             Opcode::Wasm(op) => op,
             other => {
                 self.exception(other, inst);

@@ -112,8 +112,8 @@ fn every_operator(memory: &str, is_64: bool) -> String {
 #[test]
 fn every_operator_compiles_in_every_mode() {
     let compiler = compiler();
-    let guarded =
-        ClifCompiler::native(Options { spectre_heap: true }).expect("this machine is supported");
+    let guarded = ClifCompiler::native(Options { spectre_heap: true, ..Options::default() })
+        .expect("this machine is supported");
     for (memory, is_64) in [
         ("1", false),
         ("i64 1", true),

@@ -125,6 +125,9 @@ pub enum Opcode {
     Wasm(Op),
     /// Checks the interruption flag.
     Poll,
+    /// Whether an indirect call would call a certain function of this instance: of a reference, or of an index of a table. Traps as the
+    /// call would if the reference is null or the index out of bounds; see [`CalleeTest`].
+    CalleeIs,
     /// The exception that the next instruction, a call, throws: only arguments of that call's landing edge, and what they lead to, may
     /// use it.
     Landed,
@@ -134,6 +137,22 @@ pub enum Opcode {
     ExnIs,
     /// The payload of an exception that has a tag.
     ExnPayload,
+}
+
+/// The immediate of [`Opcode::CalleeIs`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CalleeTest {
+    /// The function.
+    pub func: FuncIndex,
+    /// The table, if the operand is an index of one.
+    pub table: Option<u32>,
+}
+
+impl CalleeTest {
+    pub(crate) fn imm(self) -> u64 {
+        let table = self.table.map_or(0, |table| u64::from(table) + 1);
+        u64::from(self.func.as_u32()) | table << 32
+    }
 }
 
 /// A range of the value pool.
@@ -415,6 +434,12 @@ impl Graph {
     /// Edges of a `br_table` by index, the default last.
     pub fn switch_table(&self, switch: &Switch) -> &[Edge] {
         &self.tables[switch.table.0 as usize..(switch.table.0 + switch.table.1) as usize]
+    }
+
+    /// The immediate of an [`Opcode::CalleeIs`].
+    pub fn callee_test(&self, inst: Inst) -> CalleeTest {
+        let (func, table) = self.inst(inst).index2();
+        CalleeTest { func: FuncIndex::from_u32(func), table: table.checked_sub(1) }
     }
 
     /// The immediate of a memory access.

@@ -19,7 +19,7 @@ pub mod roots;
 
 pub use build::{BuildError, BuildOptions, Builder};
 pub use graph::{
-    Block, BlockData, Def, Edge, EdgeData, Graph, Inst, InstData, LandingData, List, MemAccess,
-    Opcode, Origin, State, StateData, Type, Value,
+    Block, BlockData, CalleeTest, Def, Edge, EdgeData, Graph, Inst, InstData, LandingData, List,
+    MemAccess, Opcode, Origin, State, StateData, Type, Value,
 };
 pub use parse::{ParseError, parse};

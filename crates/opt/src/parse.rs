@@ -7,8 +7,8 @@ use sterna_base::FuncIndex;
 use sterna_isa::{ImmKind, Op};
 
 use crate::graph::{
-    Block, Edge, Graph, Inst, LandingData, List, MemAccess, Opcode, Origin, StateData, Switch,
-    Type, Value,
+    Block, CalleeTest, Edge, Graph, Inst, LandingData, List, MemAccess, Opcode, Origin, StateData,
+    Switch, Type, Value,
 };
 use crate::print::{has_index, has_indices};
 
@@ -237,6 +237,7 @@ impl Parser {
         let name = line.word(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_');
         let op = match name {
             "poll" => Opcode::Poll,
+            "callee.is" => Opcode::CalleeIs,
             "exn.landed" => Opcode::Landed,
             "exn.new" => Opcode::ExnNew,
             "exn.is" => Opcode::ExnIs,
@@ -248,6 +249,12 @@ impl Parser {
         let mut imm = match op {
             Opcode::Wasm(op) => self.immediate(op, line)?,
             Opcode::Poll | Opcode::Landed => 0,
+            Opcode::CalleeIs => {
+                let func = FuncIndex::from_u32(line.number_after("[")?);
+                let table = line.eat("table=").then(|| line.number()).transpose()?;
+                line.expect("]")?;
+                CalleeTest { func, table: table.map(|table| table as u32) }.imm()
+            }
             Opcode::ExnNew | Opcode::ExnIs | Opcode::ExnPayload => {
                 let tag = line.number_after("[")?;
                 line.expect("]")?;

@@ -132,6 +132,14 @@ impl Printer<'_> {
         }
         match data.op {
             Opcode::Poll => self.out.push_str("poll"),
+            Opcode::CalleeIs => {
+                let test = graph.callee_test(inst);
+                write!(self.out, "callee.is[{}", test.func.as_u32())?;
+                if let Some(table) = test.table {
+                    write!(self.out, " table={table}")?;
+                }
+                self.out.push(']');
+            }
             Opcode::Landed => self.out.push_str("exn.landed"),
             Opcode::ExnNew => write!(self.out, "exn.new[{}]", data.index())?,
             Opcode::ExnIs => write!(self.out, "exn.is[{}]", data.index())?,

@@ -1,12 +1,15 @@
 //! Owns the file tests: every `graphs/*.wat` is built and its graphs are compared with the `.graph` beside it.
 //! Does not say what a graph should look like: the files do. `BLESS=1 cargo test` writes them; look at the difference.
 //!
-//! A file's first line may be `;;! polls states` to set build options, `;;! loops` for the graphs that begin at each of the loops, and
-//! `;;! raw` to print before the passes.
+//! A file's first line may be `;;! polls states inline` to set build options, `;;! target=5` to expect function 5 from all indirect
+//! calls, `;;! loops` for the graphs that begin at each of the loops, and `;;! raw` to print before the passes.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use sterna_abi::Profile;
+use sterna_base::FuncIndex;
 use sterna_isa::{Feature, FeatureSet, Op};
 use sterna_module::{Module, Operator};
 use sterna_opt::passes::Passes;
@@ -19,6 +22,9 @@ fn render(source: &str) -> String {
     let wasm = wat::parse_str(source).expect("valid text");
     let module = Module::decode(wasm, &FeatureSet::DEFAULT.with(Feature::WideArithmetic), 1)
         .expect("valid module");
+    let target = options.split_whitespace().find_map(|option| option.strip_prefix("target="));
+    let target = target.map(|func| FuncIndex::from_u32(func.parse().expect("a number")));
+    let profile = Profile { targets: target.map(|func| Box::new(everywhere(&module, func))) };
     let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
     let mut out = String::new();
     let is_loop = |operator: &Operator<'_>| has("loops") && operator.op == Op::Loop;
@@ -33,7 +39,7 @@ fn render(source: &str) -> String {
             polls: has("polls"),
             states: has("states"),
             inline: has("inline"),
-            profile: None,
+            profile: Some(&profile),
             entry,
         };
         builder.build(&module, func, &options, &mut graph).expect("supported");
@@ -46,6 +52,14 @@ fn render(source: &str) -> String {
         out.push_str(&format!("{func}: {graph:#}\n"));
     }
     out
+}
+
+/// A function as the target of all indirect calls.
+fn everywhere(module: &Module, func: FuncIndex) -> HashMap<u32, FuncIndex> {
+    let operators = |func| module.body(func).operators().collect::<Vec<_>>();
+    let operators = module.defined_funcs().flat_map(operators);
+    let calls = operators.filter(|at| matches!(at.op, Op::CallIndirect | Op::CallRef));
+    calls.map(|at| (at.offset, func)).collect()
 }
 
 #[test]

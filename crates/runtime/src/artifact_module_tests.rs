@@ -149,6 +149,7 @@ pub(crate) fn engine(tier: TierPolicy) -> (Arc<Engine>, Notes) {
         warm_memories: 0,
         gc_stress: Default::default(),
         mixed: None,
+        guess_callees: false,
         build: "a test",
     };
     let notes = Notes::default();

@@ -71,6 +71,8 @@ pub struct Settings {
     pub gc_stress: sterna_gc::Stress,
     /// Under [`TierPolicy::Opt`] and [`TierPolicy::Baseline`], compile only functions that this seed selects, about half of them: for tests.
     pub mixed: Option<u64>,
+    /// The compiler takes any function of the right type for the expected callee of an indirect call. For tests.
+    pub guess_callees: bool,
     /// Most idle memories a module keeps for the next instance.
     pub warm_memories: usize,
     /// Changes with the compilers and with what their code expects of the runtime: files with code of another build are refused.

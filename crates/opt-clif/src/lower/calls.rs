@@ -141,7 +141,14 @@ impl Lower<'_> {
     /// A call through a reference, which may be null.
     fn ref_call(&mut self, inst: Inst, args: usize) -> Call {
         let ty = TypeIndex::from_u32(self.input.graph.inst(inst).index());
-        let callee = self.arg(inst, args);
+        let (entry, instance) = self.load_func_ref(inst, args);
+        let callee = self.entry_callee(entry, ty, self.input.convention);
+        Call { callee, entry: Some(entry), instance, ty }
+    }
+
+    /// Entry and instance of the function that an operand refers to.
+    fn load_func_ref(&mut self, inst: Inst, operand: usize) -> (ir::Value, ir::Value) {
+        let callee = self.arg(inst, operand);
         let null = TrapCode::NullFunctionReference;
         let flags = self.flags.tables;
         let mut first = flags;
@@ -153,8 +160,30 @@ impl Lower<'_> {
         }
         let entry = self.pos.ins().load(types::I64, first, callee, FuncRef::OFF_ENTRY as i32);
         let instance = self.pos.ins().load(types::I64, flags, callee, FuncRef::OFF_INSTANCE as i32);
-        let callee = self.entry_callee(entry, ty, self.input.convention);
-        Call { callee, entry: Some(entry), instance, ty }
+        (entry, instance)
+    }
+
+    /// Lowers a test of the callee of an indirect call: entries tell functions apart, instances their instances.
+    pub(super) fn callee_is(&mut self, inst: Inst) {
+        let test = self.input.graph.callee_test(inst);
+        let (entry, instance) = match test.table {
+            None => self.load_func_ref(inst, 0),
+            Some(table) => {
+                let index = self.arg(inst, 0);
+                let element = self.table_element(table, index, TrapCode::UndefinedElement);
+                let flags = self.flags.tables;
+                let mut load =
+                    |offset: u32| self.pos.ins().load(types::I64, flags, element, offset as i32);
+                (load(FuncRef::OFF_ENTRY), load(FuncRef::OFF_INSTANCE))
+            }
+        };
+        let entries = self.prelude_load(self.vmctx, VmCtx::OFF_ENTRIES);
+        let offset = i64::from(test.func.as_u32()) * i64::from(FuncEntry::SIZE);
+        let expected = self.pos.ins().iadd_imm_s(entries, offset);
+        let is_entry = self.pos.ins().icmp(IntCC::Equal, entry, expected);
+        let is_instance = self.pos.ins().icmp(IntCC::Equal, instance, self.vmctx);
+        let is = self.pos.ins().band(is_entry, is_instance);
+        self.set_bool(inst, is);
     }
 
     /// The supertype at a depth of the type with an id; see [`TypeRow`].

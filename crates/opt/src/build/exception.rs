@@ -204,7 +204,7 @@ impl Build<'_> {
     }
 
     /// Opens a new block for an edge that leads nowhere so far.
-    fn open_target(&mut self, edge: Edge) {
+    pub(super) fn open_target(&mut self, edge: Edge) {
         let block = self.graph.push_block();
         self.graph.edges[edge.index()].block = block;
         self.open_block(block);

@@ -13,23 +13,27 @@
 //! 5. A function with tail calls stays: in place they would be calls, and the stack would grow.
 //! 6. A function that throws stays if it is called in a `try`: its throws would become branches, and if nobody wants the exception, nobody
 //!    would know where it came from.
+//!
+//! And for indirect calls:
+//! 7. If nearly all calls went to one function, the callee is compared with it; if it is that one, its body follows as if the call were
+//!    in a loop and direct.
 
 use sterna_abi::INLINED;
-use sterna_base::FuncIndex;
-use sterna_isa::{Class, Op};
+use sterna_base::{FuncIndex, TypeIndex};
+use sterna_isa::{Class, FuncType, Op};
 use sterna_module::Operator;
 
 use super::control::{Frame, FrameKind};
 use super::joins::NONE;
 use super::{Build, BuildError};
-use crate::graph::{List, Origin};
+use crate::graph::{CalleeTest, List, Opcode, Origin, Type};
 
 /// Rule 1.
 const MAX_DEPTH: usize = 6;
 /// Rule 2, in bytes.
-const MAX_SIZE: u32 = 40;
+const MAX_SIZE: u32 = 100;
 /// Rule 2, in bytes.
-const MAX_SIZE_IN_LOOP: u32 = 120;
+const MAX_SIZE_IN_LOOP: u32 = 200;
 /// Rule 2.
 const MAX_PARTS: u32 = 64;
 
@@ -140,6 +144,82 @@ impl Build<'_> {
         Ok(true)
     }
 
+    /// Rule 7: translates an indirect call by a test of the callee, the body of the expected one, and the call if it is another one; whether
+    /// it did. The operands are on the stack.
+    pub(super) fn inline_guarded(
+        &mut self,
+        op: Op,
+        imm: u64,
+        ty: &FuncType,
+    ) -> Result<bool, BuildError> {
+        let profile = self.options.profile;
+        let Some(func) = profile.and_then(|profile| profile.target(self.wasm)) else {
+            return Ok(false);
+        };
+        let (expected, table) = (imm as u32, (imm >> 32) as u32);
+        if !self.options.inline || !self.is_candidate(func) || !self.has_type(func, expected) {
+            return Ok(false);
+        }
+        let callee = self.pop();
+        let params = ty.params.len();
+        let height = self.cx.stack.len() - params;
+        let operands = self.cx.stack[height..].to_vec();
+
+        let table = (op == Op::CallIndirect).then_some(table);
+        let args = self.graph.push_list(&[callee]);
+        let test = CalleeTest { func, table }.imm();
+        let test = self.graph.push_inst(Opcode::CalleeIs, args, test, self.origin);
+        let is = self.graph.push_result(test, Type::I32);
+        let hit = self.graph.push_block();
+        let first = self.graph.push_edge(hit);
+        let miss = self.new_edge();
+        self.graph.edges[miss.index()].is_cold = true;
+        let args = self.graph.push_list(&[is]);
+        self.terminate_edges(Op::BrIf, args, first, 2);
+
+        self.cx.frames.push(Frame {
+            kind: FrameKind::Block,
+            height: height as u32,
+            params: params as u32,
+            results: ty.results.len() as u32,
+            mark: self.cx.locals.mark(),
+            locals: self.cx.locals.len(),
+            pending: NONE,
+        });
+        self.open_block(hit);
+        if !self.inline(func)? {
+            self.emit_call(Op::Call, u64::from(func.as_u32()), ty, params)?;
+        }
+        if self.reachable {
+            self.fall_to_end();
+        }
+        self.cx.stack.truncate(height);
+        self.cx.stack.extend(operands);
+        self.push(callee);
+        self.open_target(miss);
+        self.emit_call(op, imm, ty, params + 1)?;
+        self.end_construct()?;
+        Ok(true)
+    }
+
+    /// Whether the tiers below saw the operator being translated run as an indirect call.
+    fn is_profiled(&self) -> bool {
+        self.options.profile.is_some_and(|profile| profile.target(self.wasm).is_some())
+    }
+
+    /// Whether a function's type is the one with an index or declared as a subtype of it.
+    fn has_type(&self, func: FuncIndex, wanted: u32) -> bool {
+        let types = self.module.types();
+        let mut ty = self.module.func_type_index(func);
+        while ty.as_u32() != wanted {
+            match types[ty.index()].supertype {
+                Some(supertype) => ty = TypeIndex::from_u32(supertype),
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// Rules 1 to 4.
     fn is_candidate(&self, func: FuncIndex) -> bool {
         let is_active = |open: &Activation| open.func == func;
@@ -151,7 +231,8 @@ impl Build<'_> {
             return false;
         }
         let body = self.module.body(func);
-        let max = if self.loop_depth > 0 { MAX_SIZE_IN_LOOP } else { MAX_SIZE };
+        let is_hot = self.loop_depth > 0 || self.is_profiled();
+        let max = if is_hot { MAX_SIZE_IN_LOOP } else { MAX_SIZE };
         let locals =
             || body.local_groups().fold(0, |sum: u32, (count, _)| sum.saturating_add(count));
         body.size() <= max.min(self.inline_budget) && locals() <= MAX_PARTS

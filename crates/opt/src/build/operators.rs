@@ -2,7 +2,7 @@
 //! Does not know what most of them mean: it follows class and signature, and asks `passes::fold` for shortcuts.
 
 use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
-use sterna_isa::{Class, Op, RefType, Ty, ValType};
+use sterna_isa::{Class, FuncType, Op, RefType, Ty, ValType};
 use sterna_module::{Imm, MemArg, Operator};
 
 use super::{Build, BuildError};
@@ -168,10 +168,22 @@ impl Build<'_> {
             }
             _ => return Err(BuildError::Unsupported(op.to_string())),
         };
-        if op == Op::Call && self.inline(FuncIndex::from_u32(imm as u32))? {
+        if op == Op::Call && self.inline(FuncIndex::from_u32(imm as u32))?
+            || matches!(op, Op::CallIndirect | Op::CallRef) && self.inline_guarded(op, imm, ty)?
+        {
             return Ok(());
         }
-        let args = ty.params.len() + callee;
+        self.emit_call(op, imm, ty, ty.params.len() + callee)
+    }
+
+    /// A call with `args` operands, the callee included.
+    pub(super) fn emit_call(
+        &mut self,
+        op: Op,
+        imm: u64,
+        ty: &FuncType,
+        args: usize,
+    ) -> Result<(), BuildError> {
         if matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef) {
             let args = self.pop_list(args);
             self.terminate(op, args, imm);

@@ -23,7 +23,7 @@ type Setup = fn(&mut Config);
 const TIERS: [(&str, Setup); 12] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
-    ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true)),
+    ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true).guess_callees(true)),
     ("auto", |config| _ = config.tier(Tier::Auto).hot_budget(1)),
     ("torture", |config| _ = config.tier(Tier::Auto).torture_tiers(1)),
     ("osr", |config| _ = config.tier(Tier::Auto).hot_budget(1).synchronous_tiers()),
@@ -36,7 +36,9 @@ const TIERS: [(&str, Setup); 12] = [
     ("baseline-gc-stress", |config| {
         _ = config.tier(Tier::Baseline).capture_state(true).gc_stress(GcStress::Alternate)
     }),
-    ("gc-stress-opt", |config| _ = config.tier(Tier::Opt).gc_stress(GcStress::Alternate)),
+    ("gc-stress-opt", |config| {
+        _ = config.tier(Tier::Opt).gc_stress(GcStress::Alternate).guess_callees(true)
+    }),
 ];
 
 /// What the command line selects. Flags of cargo's own harness are ignored.
