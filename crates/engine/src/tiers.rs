@@ -36,7 +36,9 @@ fn optimizing(options: Options) -> ClifCompiler {
 }
 
 fn baseline() -> Baseline {
-    Baseline::native().expect("asked before").with_adapters(Arc::new(optimizing(Options::default())))
+    Baseline::native()
+        .expect("asked before")
+        .with_adapters(Arc::new(optimizing(Options::default())))
 }
 
 /// Both compilers, if there are both.

@@ -111,6 +111,7 @@ fn empty(bytes: ModuleBytes) -> Module {
         facts: BodyFacts::default(),
         names: OnceLock::new(),
         hints: OnceLock::new(),
+        methods: OnceLock::new(),
     }
 }
 

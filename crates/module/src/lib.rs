@@ -11,6 +11,7 @@ mod error;
 mod features;
 mod hints;
 mod items;
+mod methods;
 mod module;
 mod names;
 mod validate;
@@ -23,6 +24,7 @@ pub use items::{
     DataSegment, ElemItems, ElemSegment, Export, ExternIndex, ExternType, GlobalType, Import,
     MemoryType, SegmentMode, TableType,
 };
+pub use methods::MAX_METHODS;
 pub use module::Module;
 pub use names::{InnerNameKind, NameKind, Names};
 pub use validate::{BodyFacts, PARALLEL_MIN_BYTES};

@@ -16,6 +16,7 @@ use crate::items::{
     DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType,
     Import, MemoryType, TableType,
 };
+use crate::methods::Methods;
 use crate::names::{self, InnerNameKind, Names};
 use crate::validate::BodyFacts;
 
@@ -45,6 +46,7 @@ pub struct Module {
     pub(crate) facts: BodyFacts,
     pub(crate) names: OnceLock<Names>,
     pub(crate) hints: OnceLock<BranchHints>,
+    pub(crate) methods: OnceLock<Methods>,
 }
 
 impl Module {
@@ -340,6 +342,12 @@ impl Module {
             })
         });
         hints.at(offset)
+    }
+
+    /// The functions that a field of a structure type, or of its subtypes, refers to in the initial values of globals; none if they are more
+    /// than [`MAX_METHODS`](crate::MAX_METHODS). Other structures may refer to others.
+    pub fn methods(&self, ty: TypeIndex, field: u32) -> &[FuncIndex] {
+        self.methods.get_or_init(|| Methods::new(self)).of(ty, field)
     }
 
     /// Contents of the first custom section with a name, and its offset in the module.

@@ -152,7 +152,8 @@ impl Builder {
             wasm: body.offset(),
             origin: Origin(body.offset()),
             loop_depth: 0,
-            inline_budget: inline::budget(body.size()),
+            root_size: body.size(),
+            inlined_size: 0,
             next_op: None,
             loop_entry: None,
         };
@@ -182,8 +183,9 @@ struct Build<'a> {
     origin: Origin,
     /// Open loops.
     loop_depth: u32,
-    /// Bytes of bodies that may still be inlined.
-    inline_budget: u32,
+    /// Size of the function's own body in bytes, and of those inlined in it so far.
+    root_size: u32,
+    inlined_size: u32,
     /// The operator after the one being translated.
     next_op: Option<Op>,
     /// The loop that is the graph's entry, once it has begun.

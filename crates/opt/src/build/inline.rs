@@ -17,6 +17,9 @@
 //! And for indirect calls:
 //! 7. If nearly all calls went to one function, the callee is compared with it; if it is that one, its body follows as if the call were
 //!    in a loop and direct.
+//! 8. Where nothing was seen, a reference that is read from a field of a structure is compared with the functions that this field has in
+//!    constant structures, up to [`MAX_TESTS`] of them; if it has several, outside of loops, only with those that have at most
+//!    [`MAX_SIZE_OF_MANY`] bytes.
 
 use sterna_abi::INLINED;
 use sterna_base::{FuncIndex, TypeIndex};
@@ -26,20 +29,25 @@ use sterna_module::Operator;
 use super::control::{Frame, FrameKind};
 use super::joins::NONE;
 use super::{Build, BuildError};
-use crate::graph::{CalleeTest, List, Opcode, Origin, Type};
+use crate::graph::{CalleeTest, Edge, List, Opcode, Origin, Type, Value};
 
 /// Rule 1.
 const MAX_DEPTH: usize = 6;
 /// Rule 2, in bytes.
-const MAX_SIZE: u32 = 100;
+const MAX_SIZE: u32 = 48;
 /// Rule 2, in bytes.
 const MAX_SIZE_IN_LOOP: u32 = 200;
+/// Rule 8.
+const MAX_TESTS: usize = 4;
+/// Rule 8, in bytes.
+const MAX_SIZE_OF_MANY: u32 = 24;
 /// Rule 2.
 const MAX_PARTS: u32 = 64;
 
-/// Rule 3: bytes of bodies that may be inlined in a body of `size` bytes.
-pub(super) fn budget(size: u32) -> u32 {
-    (size / 2).clamp(400, 8000)
+/// Rule 3: bytes of bodies that may be inlined in a body of `size` bytes. What is likely to run often may go on when other callees
+/// may not.
+pub(super) fn budget(size: u32, is_hot: bool) -> u32 {
+    if is_hot { size.clamp(600, 8000) } else { (size / 3).clamp(80, 4000) }
 }
 
 /// A function whose body is being translated.
@@ -101,7 +109,7 @@ impl Build<'_> {
         }
         let body = self.module.body(func);
         // Spent even if nothing comes of it, which bounds the work.
-        self.inline_budget -= body.size();
+        self.inlined_size += body.size();
         let loops = self.cx.loops.len();
         let params = self.module.func_type(func).params.len() as u32;
         let first_local = self.cx.locals.len();
@@ -144,39 +152,23 @@ impl Build<'_> {
         Ok(true)
     }
 
-    /// Rule 7: translates an indirect call by a test of the callee, the body of the expected one, and the call if it is another one; whether
-    /// it did. The operands are on the stack.
+    /// Rules 7 and 8: translates an indirect call by tests of the callee, each in front of the body of an expected one, and the call if it
+    /// is yet another one; whether it did. The operands are on the stack.
     pub(super) fn inline_guarded(
         &mut self,
         op: Op,
         imm: u64,
         ty: &FuncType,
     ) -> Result<bool, BuildError> {
-        let profile = self.options.profile;
-        let Some(func) = profile.and_then(|profile| profile.target(self.wasm)) else {
-            return Ok(false);
-        };
         let (expected, table) = (imm as u32, (imm >> 32) as u32);
-        if !self.options.inline || !self.is_candidate(func) || !self.has_type(func, expected) {
+        let (targets, is_complete) = self.targets(op, expected);
+        if targets.is_empty() {
             return Ok(false);
         }
         let callee = self.pop();
         let params = ty.params.len();
         let height = self.cx.stack.len() - params;
         let operands = self.cx.stack[height..].to_vec();
-
-        let table = (op == Op::CallIndirect).then_some(table);
-        let args = self.graph.push_list(&[callee]);
-        let test = CalleeTest { func, table }.imm();
-        let test = self.graph.push_inst(Opcode::CalleeIs, args, test, self.origin);
-        let is = self.graph.push_result(test, Type::I32);
-        let hit = self.graph.push_block();
-        let first = self.graph.push_edge(hit);
-        let miss = self.new_edge();
-        self.graph.edges[miss.index()].is_cold = true;
-        let args = self.graph.push_list(&[is]);
-        self.terminate_edges(Op::BrIf, args, first, 2);
-
         self.cx.frames.push(Frame {
             kind: FrameKind::Block,
             height: height as u32,
@@ -186,20 +178,70 @@ impl Build<'_> {
             locals: self.cx.locals.len(),
             pending: NONE,
         });
-        self.open_block(hit);
-        if !self.inline(func)? {
-            self.emit_call(Op::Call, u64::from(func.as_u32()), ty, params)?;
+        let table = (op == Op::CallIndirect).then_some(table);
+        for (at, &func) in targets.iter().enumerate() {
+            let miss = self.test_callee(callee, CalleeTest { func, table });
+            self.graph.edges[miss.index()].is_cold = is_complete && at + 1 == targets.len();
+            if !self.inline(func)? {
+                self.emit_call(Op::Call, u64::from(func.as_u32()), ty, params)?;
+            }
+            if self.reachable {
+                self.fall_to_end();
+            }
+            self.cx.stack.truncate(height);
+            self.cx.stack.extend_from_slice(&operands);
+            self.open_target(miss);
         }
-        if self.reachable {
-            self.fall_to_end();
-        }
-        self.cx.stack.truncate(height);
-        self.cx.stack.extend(operands);
         self.push(callee);
-        self.open_target(miss);
         self.emit_call(op, imm, ty, params + 1)?;
         self.end_construct()?;
         Ok(true)
+    }
+
+    /// Goes on where a callee is the one tested for; the edge taken if it is not.
+    fn test_callee(&mut self, callee: Value, test: CalleeTest) -> Edge {
+        let args = self.graph.push_list(&[callee]);
+        let test = self.graph.push_inst(Opcode::CalleeIs, args, test.imm(), self.origin);
+        let is = self.graph.push_result(test, Type::I32);
+        let hit = self.graph.push_block();
+        let first = self.graph.push_edge(hit);
+        let miss = self.new_edge();
+        let args = self.graph.push_list(&[is]);
+        self.terminate_edges(Op::BrIf, args, first, 2);
+        self.open_block(hit);
+        miss
+    }
+
+    /// The functions to expect from an indirect call, and whether hardly any other is called.
+    fn targets(&self, op: Op, ty: u32) -> (Vec<FuncIndex>, bool) {
+        if !self.options.inline {
+            return (Vec::new(), false);
+        }
+        let fits = |func: FuncIndex| self.is_candidate(func) && self.has_type(func, ty);
+        if let Some(func) = self.options.profile.and_then(|profile| profile.target(self.wasm)) {
+            return (if fits(func) { vec![func] } else { Vec::new() }, true);
+        }
+        let known = match op {
+            Op::CallRef => self.methods_of(*self.cx.stack.last().expect("validated: a callee")),
+            _ => &[],
+        };
+        let max = if known.len() == 1 || self.loop_depth > 0 { u32::MAX } else { MAX_SIZE_OF_MANY };
+        let is_small = |func: FuncIndex| self.module.body(func).size() <= max;
+        let chosen = known.iter().copied().filter(|&func| fits(func) && is_small(func));
+        let chosen: Vec<_> = chosen.take(MAX_TESTS).collect();
+        let is_complete = chosen.len() == known.len();
+        (chosen, is_complete)
+    }
+
+    /// The functions that a reference may be to if it was read from a table of methods.
+    fn methods_of(&self, callee: Value) -> &[FuncIndex] {
+        let Some(inst) = self.graph.def_inst(callee) else { return &[] };
+        let inst = self.graph.inst(inst);
+        if inst.op != Opcode::Wasm(Op::StructGet) {
+            return &[];
+        }
+        let (ty, field) = inst.index2();
+        self.module.methods(TypeIndex::from_u32(ty), field)
     }
 
     /// Whether the tiers below saw the operator being translated run as an indirect call.
@@ -235,6 +277,7 @@ impl Build<'_> {
         let max = if is_hot { MAX_SIZE_IN_LOOP } else { MAX_SIZE };
         let locals =
             || body.local_groups().fold(0, |sum: u32, (count, _)| sum.saturating_add(count));
-        body.size() <= max.min(self.inline_budget) && locals() <= MAX_PARTS
+        let budget = budget(self.root_size, is_hot).saturating_sub(self.inlined_size);
+        body.size() <= max.min(budget) && locals() <= MAX_PARTS
     }
 }

@@ -1,0 +1,15 @@
+;;! inline
+(module
+  (type $f (func (param i32) (result i32)))
+  (type $table (sub (struct (field $a (ref $f)) (field $b (ref $f)))))
+  (type $more (sub $table (struct (field $a (ref $f)) (field $b (ref $f)) (field $c (ref $f)))))
+  (elem declare func $one $two $three)
+  (func $one (type $f) (i32.add (local.get 0) (i32.const 1)))
+  (func $two (type $f) (i32.mul (local.get 0) (i32.const 2)))
+  (func $three (type $f) (i32.div_s (i32.const 3) (local.get 0)))
+  (global (ref $table) (struct.new $table (ref.func $one) (ref.func $two)))
+  (global (ref $more) (struct.new $more (ref.func $one) (ref.func $three) (ref.func $three)))
+  (func (export "one method") (param (ref $table)) (result i32)
+    (call_ref $f (i32.const 5) (struct.get $table $a (local.get 0))))
+  (func (export "two methods") (param (ref $table)) (result i32)
+    (call_ref $f (i32.const 5) (struct.get $table $b (local.get 0)))))
