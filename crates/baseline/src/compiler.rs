@@ -2,7 +2,7 @@
 //! Does not own the steps.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use sterna_abi::{
     CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode, InstanceLayout,
@@ -11,7 +11,7 @@ use sterna_base::FuncIndex;
 use sterna_isa::FuncType;
 use sterna_module::Module;
 
-use crate::x64::{Cpu, Input, Scratch, compile};
+use crate::x64::{Cpu, Input, Scratch, adapters, compile};
 
 /// Largest body compiled, in bytes.
 const MAX_BODY: u32 = 16 << 20;
@@ -34,8 +34,6 @@ impl std::error::Error for TargetError {}
 pub struct Baseline {
     cpu: Cpu,
     idle: Mutex<Vec<Scratch>>,
-    /// Makes adapters, which this tier does not make yet.
-    adapters: Option<Arc<dyn Compiler>>,
 }
 
 impl Baseline {
@@ -49,21 +47,7 @@ impl Baseline {
     /// # Errors
     /// If it is not an x86-64.
     pub fn native() -> Result<Baseline, TargetError> {
-        Ok(Baseline {
-            cpu: Cpu::native().ok_or(TargetError)?,
-            idle: Mutex::default(),
-            adapters: None,
-        })
-    }
-
-    /// The same with another compiler to make adapters.
-    #[must_use]
-    pub fn with_adapters(self, adapters: Arc<dyn Compiler>) -> Baseline {
-        Baseline { adapters: Some(adapters), ..self }
-    }
-
-    fn adapters(&self) -> &dyn Compiler {
-        &**self.adapters.as_ref().expect("the engine gives it one")
+        Ok(Baseline { cpu: Cpu::native().ok_or(TargetError)?, idle: Mutex::default() })
     }
 }
 
@@ -98,18 +82,18 @@ impl Compiler for Baseline {
     }
 
     fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode {
-        self.adapters().stack_to_reg(ty)
+        adapters::stack_to_reg(ty)
     }
 
     fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode {
-        self.adapters().reg_to_stack(ty, convention)
+        adapters::reg_to_stack(ty, convention)
     }
 
     fn tail_to_reg(&self, ty: &FuncType) -> FunctionCode {
-        self.adapters().tail_to_reg(ty)
+        adapters::tail_to_reg(ty)
     }
 
     fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode {
-        self.adapters().bridge(module, func, from)
+        adapters::bridge(module.func_type(func), func, from)
     }
 }

@@ -1,8 +1,6 @@
 //! Owns the choice of interpreter and compiler: the only place that names tiers.
 //! Does not own when they run: the runtime's policy does.
 
-use std::sync::Arc;
-
 use sterna_abi::{CompileError, CompileRequest, Compiler, Convention, FunctionCode, Interpreter};
 use sterna_base::FuncIndex;
 use sterna_baseline::Baseline;
@@ -36,9 +34,7 @@ fn optimizing(options: Options) -> ClifCompiler {
 }
 
 fn baseline() -> Baseline {
-    Baseline::native()
-        .expect("asked before")
-        .with_adapters(Arc::new(optimizing(Options::default())))
+    Baseline::native().expect("asked before")
 }
 
 /// Both compilers, if there are both.

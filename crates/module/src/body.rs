@@ -3,9 +3,10 @@
 
 use sterna_base::{TagIndex, TypeIndex};
 use sterna_isa::{HeapType, Op, RefType, ValType};
-use wasmparser::{BinaryReader, FunctionBody, OperatorsReader};
+use wasmparser::{BinaryReader, FunctionBody};
 
 use crate::convert;
+use crate::operators::Operators;
 
 /// The body of a defined function.
 pub struct Body<'a> {
@@ -43,27 +44,11 @@ impl<'a> Body<'a> {
 
     /// The operators, the function's final `end` included.
     pub fn operators(&self) -> Operators<'a> {
-        Operators { reader: self.inner.get_operators_reader().expect("validated") }
-    }
-}
-
-/// Iterator over the operators of a body.
-#[derive(Clone)]
-pub struct Operators<'a> {
-    reader: OperatorsReader<'a>,
-}
-
-impl<'a> Iterator for Operators<'a> {
-    type Item = Operator<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Operator<'a>> {
-        if self.reader.eof() {
-            return None;
-        }
-        let offset = self.reader.original_position() as u32;
-        let (op, imm) = convert::operator(self.reader.read().expect("validated"));
-        Some(Operator { offset, op, imm })
+        let reader = self.inner.get_operators_reader().expect("validated");
+        let mut reader = reader.get_binary_reader();
+        let offset = reader.original_position() as u32;
+        let len = reader.bytes_remaining();
+        Operators::new(reader.read_bytes(len).expect("they remain"), offset)
     }
 }
 

@@ -14,9 +14,10 @@ mod items;
 mod methods;
 mod module;
 mod names;
+mod operators;
 mod validate;
 
-pub use body::{BlockType, Body, BrTable, Catch, Imm, MemArg, Operator, Operators, TryTable};
+pub use body::{BlockType, Body, BrTable, Catch, Imm, MemArg, Operator, TryTable};
 pub use bytes::ModuleBytes;
 pub use const_expr::{ConstExpr, ConstOp};
 pub use error::ModuleError;
@@ -27,4 +28,5 @@ pub use items::{
 pub use methods::MAX_METHODS;
 pub use module::Module;
 pub use names::{InnerNameKind, NameKind, Names};
+pub use operators::Operators;
 pub use validate::{BodyFacts, PARALLEL_MIN_BYTES};

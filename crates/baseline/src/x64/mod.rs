@@ -9,6 +9,7 @@
 //! Below the frame pointer: registers of the caller, vmctx and result area, homes (a slot's number grows downward), then what calls
 //! need: arguments, results that do not fit registers, operands in memory.
 
+pub(crate) mod adapters;
 #[allow(dead_code, reason = "some instructions are for operators to come")]
 mod asm;
 mod atomic;
