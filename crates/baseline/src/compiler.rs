@@ -33,6 +33,7 @@ impl std::error::Error for TargetError {}
 /// The baseline compiler. Share it between threads; each takes working memory of its own.
 pub struct Baseline {
     cpu: Cpu,
+    counts: bool,
     idle: Mutex<Vec<Scratch>>,
 }
 
@@ -47,13 +48,24 @@ impl Baseline {
     /// # Errors
     /// If it is not an x86-64.
     pub fn native() -> Result<Baseline, TargetError> {
-        Ok(Baseline { cpu: Cpu::native().ok_or(TargetError)?, idle: Mutex::default() })
+        Ok(Baseline {
+            cpu: Cpu::native().ok_or(TargetError)?,
+            counts: false,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// The same, but its code counts calls and loop iterations in [`sterna_abi::FuncEntry::budget`], and reports through builtin `hot` where that
+    /// is used up.
+    #[must_use]
+    pub fn counting(self) -> Baseline {
+        Baseline { counts: true, ..self }
     }
 }
 
 impl Compiler for Baseline {
     fn fingerprint(&self) -> String {
-        format!("sterna-baseline {} {:?}", env!("CARGO_PKG_VERSION"), self.cpu)
+        format!("sterna-baseline {} {:?} {}", env!("CARGO_PKG_VERSION"), self.cpu, self.counts)
     }
 
     fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
@@ -71,7 +83,14 @@ impl Compiler for Baseline {
         let tail = module.needs_tail_convention();
         let convention = if tail { Convention::Tail } else { Convention::Reg };
         let layout = InstanceLayout::new(module);
-        let input = Input { module, layout: &layout, settings, convention, cpu: self.cpu };
+        let input = Input {
+            module,
+            layout: &layout,
+            settings,
+            convention,
+            cpu: self.cpu,
+            counts: self.counts,
+        };
         let compiled = catch_unwind(AssertUnwindSafe(|| compile(input, func, &mut scratch)));
         // After a panic the working memory is in an unknown state: it is dropped.
         let compiled = compiled.map_err(|_| refuse("the compiler failed".to_owned()))?;

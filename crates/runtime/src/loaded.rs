@@ -17,7 +17,7 @@ use sterna_module::{
 
 use crate::code::CodeSpace;
 use crate::controller::ModuleTiers;
-use crate::engine::{Engine, TierPolicy};
+use crate::engine::{Engine, TierPolicy, TierUp};
 use crate::instantiate::DataPlan;
 use crate::linking;
 use crate::memory::WarmMemory;
@@ -89,6 +89,10 @@ impl LoadedModule {
     ) -> Result<Arc<LoadedModule>, TypesError> {
         let types = engine.types.intern_module(engine, &module)?;
         let settings = engine.settings();
+        // The interpreter sets that of a function when it translates it; other code counts from here.
+        let counts =
+            settings.tier == TierPolicy::Baseline && settings.tier_up != TierUp::Background;
+        let budget = if counts { settings.hot_budget } else { 0 };
         let entries: Box<[FuncEntry]> = (0..module.num_funcs() as u32)
             .map(|func| {
                 let ty = module.func_type(FuncIndex::from_u32(func));
@@ -97,7 +101,7 @@ impl LoadedModule {
                     tail: AtomicPtr::default(),
                     stack: AtomicPtr::default(),
                     interp: std::ptr::null(),
-                    budget: AtomicU32::new(0),
+                    budget: AtomicU32::new(budget),
                     calls: AtomicU32::new(0),
                     func,
                     param_slots: ty.param_slots() as u32,

@@ -9,7 +9,7 @@ use sterna_base::{FuncIndex, TableIndex, TypeIndex};
 use sterna_isa::{FuncType, Op, TrapCode};
 use sterna_module::Imm;
 
-use super::values::{Held, Owner, Val};
+use super::values::{Held, Owner, Val, width};
 use super::{
     AT_AREA, Alu, Cc, Done, Gen, Gpr, Label, Mem, R10, RAX, RBP, RDI, RSI, RSP, Rm, Shift, TEMP,
     TEMP_X, VMCTX, W, W32, W64, Xmm, refused,
@@ -502,10 +502,16 @@ impl Gen<'_> {
 
     /// Pushes the results that a call has left.
     fn push_results(&mut self, ty: &FuncType, stack: u32) {
+        let is_one = ty.results.len() == 1;
         let mut places = Results::new(self.input.convention);
         for &result in &ty.results {
             let ty = Ty::of(self.input.module, result);
             match places.next(result) {
+                Place::Int(reg) if is_one && self.result_hint(Bank::Int).is_some() => {
+                    let pin = self.result(Bank::Int);
+                    self.asm().mov(width(ty), Gpr(pin), Gpr(reg));
+                    self.push_result(ty, pin);
+                }
                 Place::Int(reg) => {
                     if ty == Ty::I32 {
                         self.asm().mov(W32, Gpr(reg), Gpr(reg));

@@ -97,6 +97,7 @@ impl Gen<'_> {
         if self.input.settings.interruptible {
             self.poll();
         }
+        self.count(self.wasm);
     }
 
     fn begin_if(&mut self, ty: BlockType) {

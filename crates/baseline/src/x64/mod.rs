@@ -19,6 +19,7 @@ mod convert;
 mod exception;
 mod float;
 mod gc;
+mod hot;
 mod integer;
 mod memory;
 mod pins;
@@ -114,6 +115,7 @@ pub(crate) struct Scratch {
     register_moves: Vec<Move>,
     traps: Vec<PendingTrap>,
     polls: Vec<call::PendingPoll>,
+    hots: Vec<hot::PendingHot>,
     relocs: Vec<CodeReloc>,
     labels: Vec<(u32, Label)>,
     /// By label, its position in `labels` if it is there.
@@ -135,11 +137,16 @@ pub(crate) struct Input<'a> {
     pub settings: &'a CodeSettings,
     pub convention: Convention,
     pub cpu: Cpu,
+    /// Whether the code takes from the function's budget.
+    pub counts: bool,
 }
 
 /// A function being compiled.
 pub(crate) struct Gen<'a> {
     input: Input<'a>,
+    /// Index of the function, and where its body begins in the module.
+    func: u32,
+    body: u32,
     ty: &'a FuncType,
     s: &'a mut Scratch,
     banks: [BankState; 2],
@@ -190,6 +197,7 @@ pub(crate) fn compile(
     s.root_locals.clear();
     s.traps.clear();
     s.polls.clear();
+    s.hots.clear();
     s.relocs.clear();
     s.lost_pins.clear();
     s.handlers.clear();
@@ -210,6 +218,8 @@ pub(crate) fn compile(
     let is_leaf = !s.scan.has_calls && s.scan.clobbers == 0;
     let mut code = Gen {
         input,
+        func: func.as_u32(),
+        body: body.offset(),
         ty,
         banks: [BankState::new(0x07c7), BankState::new(0x7fff)],
         clean: 0,
@@ -264,6 +274,7 @@ impl Gen<'_> {
             }
         }
         self.flush_polls();
+        self.flush_hots();
         self.flush_traps();
         self.finish(frame_at)
     }
@@ -333,6 +344,10 @@ impl Gen<'_> {
         self.load_memory_base();
         self.zero_locals();
         self.note_root_locals();
+        if self.input.counts {
+            self.drop_caches();
+            self.count(0);
+        }
         if self.s.scan.has_calls && self.input.settings.interruptible {
             self.poll();
         }

@@ -20,7 +20,7 @@ type Setup = fn(&mut Config);
 
 /// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up soon, functions and loops that
 /// move up at once, or up and down by chance, each function in a tier chosen by chance; the last three with collections of garbage at every allocation.
-const TIERS: [(&str, Setup); 12] = [
+const TIERS: [(&str, Setup); 13] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true).guess_callees(true)),
@@ -32,6 +32,7 @@ const TIERS: [(&str, Setup); 12] = [
     }),
     ("mixed", |config| _ = config.tier(Tier::Opt).mixed_tiers(1).gc_stress(GcStress::Alternate)),
     ("baseline", |config| _ = config.tier(Tier::Baseline)),
+    ("baseline-osr", |config| _ = config.tier(Tier::Baseline).synchronous_tiers().hot_budget(1)),
     ("baseline-checked", |config| _ = config.tier(Tier::Baseline).explicit_checks(true)),
     ("baseline-gc-stress", |config| {
         _ = config.tier(Tier::Baseline).capture_state(true).gc_stress(GcStress::Alternate)
