@@ -21,7 +21,7 @@ use crate::items::{
     SegmentMode,
 };
 use crate::module::Module;
-use crate::validate::{self, BodyFacts, Pending};
+use crate::validate::{self, BodyFacts};
 
 type Result<T> = std::result::Result<T, ModuleError>;
 
@@ -34,26 +34,27 @@ pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) 
     let mut validator = Validator::new_with_features(features);
     let mut parser = Parser::new(0);
     parser.set_features(features);
-    let mut bodies: Vec<Pending<'_>> = Vec::new();
     let mut next_body = 0;
-    for payload in parser.parse_all(&bytes) {
-        let payload = payload?;
-        if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
-            return Err(ModuleError::new(
-                range.start,
-                "this is a component; a core module is expected here",
-            ));
+    let facts = validate::validate_while(&bytes, threads, |bodies| {
+        for payload in parser.parse_all(&bytes) {
+            let payload = payload?;
+            if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
+                return Err(ModuleError::new(
+                    range.start,
+                    "this is a component; a core module is expected here",
+                ));
+            }
+            if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
+                let index = module.num_imported_funcs + next_body;
+                module.funcs[index].body = range32(body.range());
+                next_body += 1;
+                bodies.push(func, body);
+                continue;
+            }
+            section(&mut module, payload)?;
         }
-        if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
-            let index = module.num_imported_funcs + next_body;
-            module.funcs[index].body = range32(body.range());
-            next_body += 1;
-            bodies.push((func, body));
-            continue;
-        }
-        section(&mut module, payload)?;
-    }
-    let facts = validate::validate_bodies(&bytes, bodies, threads)?;
+        Ok(())
+    })?;
     module.facts = facts;
     module.escaping = escaping(&module);
     Ok(module)

@@ -1,7 +1,9 @@
-//! Owns the validation of function bodies, spread over threads for large modules.
+//! Owns the validation of function bodies, spread over threads for large modules while the rest of the binary is decoded.
 //! Does not own the rules: `wasmparser`'s validator applies them.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread::Scope;
 
 use wasmparser::{FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources};
 
@@ -22,67 +24,157 @@ pub struct BodyFacts {
     pub has_handlers: bool,
 }
 
-/// Validates all bodies on up to `threads` threads. Of several errors the one with the lowest offset is reported, as a
-/// sequential validator would.
-pub(crate) fn validate_bodies(
+/// Bytes of bodies that a thread takes at once.
+const RUN_BYTES: u64 = 128 << 10;
+
+/// Takes the bodies that decoding comes across. Other threads validate them meanwhile, if they turn out to be many.
+pub(crate) struct Bodies<'scope, 'env, 'a> {
+    scope: &'scope Scope<'scope, 'env>,
+    work: &'env Work<'a>,
+    /// Threads that are still to be started.
+    threads: usize,
+    run: Vec<Pending<'a>>,
+    run_bytes: u64,
+    all_bytes: u64,
+}
+
+impl<'env, 'a: 'env> Bodies<'_, 'env, 'a> {
+    /// Takes the next body.
+    pub(crate) fn push(
+        &mut self,
+        func: FuncToValidate<ValidatorResources>,
+        body: FunctionBody<'a>,
+    ) {
+        self.run_bytes += body.range().end - body.range().start;
+        self.run.push((func, body));
+        if self.run_bytes >= RUN_BYTES {
+            self.close_run();
+        }
+    }
+
+    fn close_run(&mut self) {
+        self.all_bytes += std::mem::take(&mut self.run_bytes);
+        self.work.add(std::mem::take(&mut self.run));
+        if self.all_bytes >= PARALLEL_MIN_BYTES {
+            let work = self.work;
+            for _ in 0..std::mem::take(&mut self.threads) {
+                // What cannot be started is done by the others.
+                let _ = std::thread::Builder::new().spawn_scoped(self.scope, || work.join_in());
+            }
+        }
+    }
+}
+
+/// Decodes with `decode`, and validates the bodies that it passes on, on up to `threads` threads including this one. Of several invalid
+/// bodies the one with the lowest offset is reported, as a sequential validator would; an error of `decode` comes first.
+pub(crate) fn validate_while<'a>(
+    bytes: &'a [u8],
+    threads: usize,
+    decode: impl FnOnce(&mut Bodies<'_, '_, 'a>) -> Result<(), ModuleError>,
+) -> Result<BodyFacts, ModuleError> {
+    let work = Work { bytes, state: Mutex::default(), more: Condvar::new() };
+    std::thread::scope(|scope| {
+        let threads = threads.saturating_sub(1);
+        let (run, work) = (Vec::new(), &work);
+        let mut bodies = Bodies { scope, work, threads, run, run_bytes: 0, all_bytes: 0 };
+        let decoded = decode(&mut bodies);
+        bodies.close_run();
+        work.end(decoded.is_err());
+        if decoded.is_ok() {
+            work.join_in();
+        }
+        decoded
+    })?;
+    let state = work.state.into_inner().expect("validation does not panic");
+    match state.error {
+        Some(error) => Err(error),
+        None => Ok(state.facts),
+    }
+}
+
+/// Runs of bodies to be validated, and what came out of it.
+struct Work<'a> {
+    bytes: &'a [u8],
+    state: Mutex<State<'a>>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct State<'a> {
+    runs: VecDeque<Vec<Pending<'a>>>,
+    /// No more will come.
+    ended: bool,
+    facts: BodyFacts,
+    /// The one with the lowest offset so far.
+    error: Option<ModuleError>,
+}
+
+impl<'a> Work<'a> {
+    fn lock(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().expect("validation does not panic")
+    }
+
+    fn add(&self, run: Vec<Pending<'a>>) {
+        if !run.is_empty() {
+            self.lock().runs.push_back(run);
+            self.more.notify_one();
+        }
+    }
+
+    /// No more will come; `useless`: and what is there need not be done.
+    fn end(&self, useless: bool) {
+        let mut state = self.lock();
+        state.ended = true;
+        if useless {
+            state.runs.clear();
+        }
+        self.more.notify_all();
+    }
+
+    /// Validates runs until there are none.
+    fn join_in(&self) {
+        let mut allocations = FuncValidatorAllocations::default();
+        while let Some(run) = self.next() {
+            let result = validate_run(self.bytes, run, &mut allocations);
+            let mut state = self.lock();
+            match result {
+                Ok(facts) => {
+                    state.facts.has_tail_calls |= facts.has_tail_calls;
+                    state.facts.has_handlers |= facts.has_handlers;
+                }
+                Err(error) => {
+                    // Others may be working on earlier bodies, but nobody has to begin with later ones.
+                    state.runs.clear();
+                    let first = state.error.take().filter(|first| first.offset <= error.offset);
+                    state.error = Some(first.unwrap_or(error));
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Vec<Pending<'a>>> {
+        let mut state = self.lock();
+        loop {
+            if state.error.is_some() {
+                return None;
+            }
+            match state.runs.pop_front() {
+                Some(run) => return Some(run),
+                None if state.ended => return None,
+                None => state = self.more.wait(state).expect("validation does not panic"),
+            }
+        }
+    }
+}
+
+fn validate_run(
     bytes: &[u8],
     bodies: Vec<Pending<'_>>,
-    threads: usize,
+    allocations: &mut FuncValidatorAllocations,
 ) -> Result<BodyFacts, ModuleError> {
-    let size: u64 = bodies.iter().map(|(_, body)| body.range().end - body.range().start).sum();
-    if threads <= 1 || size < PARALLEL_MIN_BYTES {
-        return validate_run(bytes, bodies);
-    }
-    let (tail_calls, handlers) = (AtomicBool::new(false), AtomicBool::new(false));
-    let next = AtomicUsize::new(0);
-    let chunks = split(bodies, size / (threads as u64 * 8));
-    let slots: Vec<_> =
-        chunks.into_iter().map(|chunk| std::sync::Mutex::new(Some(chunk))).collect();
-    let work = || -> Result<(), ModuleError> {
-        while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let chunk = slot.lock().expect("no validator panics while holding a chunk").take();
-            let facts = validate_run(bytes, chunk.unwrap_or_default())?;
-            tail_calls.fetch_or(facts.has_tail_calls, Ordering::Relaxed);
-            handlers.fetch_or(facts.has_handlers, Ordering::Relaxed);
-        }
-        Ok(())
-    };
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        let others =
-            handles.into_iter().map(|handle| handle.join().expect("validation does not panic"));
-        std::iter::once(own).chain(others).collect()
-    });
-    match results.into_iter().filter_map(Result::err).min_by_key(|error| error.offset) {
-        Some(error) => Err(error),
-        None => Ok(BodyFacts {
-            has_tail_calls: tail_calls.into_inner(),
-            has_handlers: handlers.into_inner(),
-        }),
-    }
-}
-
-/// Cuts the bodies into runs of about `target` bytes.
-fn split(bodies: Vec<Pending<'_>>, target: u64) -> Vec<Vec<Pending<'_>>> {
-    let mut runs = vec![Vec::new()];
-    let mut size = 0;
-    for pending in bodies {
-        size += pending.1.range().end - pending.1.range().start;
-        runs.last_mut().expect("starts with one run").push(pending);
-        if size > target {
-            runs.push(Vec::new());
-            size = 0;
-        }
-    }
-    runs
-}
-
-fn validate_run(bytes: &[u8], bodies: Vec<Pending<'_>>) -> Result<BodyFacts, ModuleError> {
-    let mut allocations = FuncValidatorAllocations::default();
     let mut facts = BodyFacts::default();
     for (func, body) in bodies {
-        let mut validator = func.into_validator(allocations);
+        let mut validator = func.into_validator(std::mem::take(allocations));
         let mut reader = body.get_binary_reader();
         validator.read_locals(&mut reader)?;
         reader.set_features(*validator.features());
@@ -96,7 +188,7 @@ fn validate_run(bytes: &[u8], bodies: Vec<Pending<'_>>) -> Result<BodyFacts, Mod
             reader.visit_operator(&mut validator.visitor(position))??;
         }
         reader.finish_expression(&validator.visitor(reader.original_position()))?;
-        allocations = validator.into_allocations();
+        *allocations = validator.into_allocations();
     }
     Ok(facts)
 }

@@ -319,3 +319,31 @@ fn constant_expressions_of_objects_are_read() {
     );
     assert_eq!(ops(1), [ConstOp::I32(7), ConstOp::RefI31, ConstOp::ExternConvertAny]);
 }
+
+/// Whatever the other threads are doing, the first mistake is the one that is reported; one outside of bodies comes before.
+#[test]
+fn the_first_of_many_mistakes_is_reported() {
+    let good = format!(
+        "(func (param i32) {})",
+        "(drop (i32.add (local.get 0) (i32.const 7)))".repeat(2000)
+    );
+    let bad = "(func (i32.const 1))";
+    let module = |bad_at: &[usize], end: &str| {
+        let func = |at| if bad_at.contains(&at) { bad } else { good.as_str() };
+        let funcs: String = (0..80).map(func).collect();
+        wat::parse_str(format!("(module {funcs} {end})")).unwrap()
+    };
+    let error = |bytes: &[u8], threads| {
+        Module::decode(bytes, &FeatureSet::DEFAULT, threads).err().map(|error| error.offset)
+    };
+    for bad_at in [&[0, 79][..], &[79], &[40, 41, 42, 60], &[20, 79]] {
+        let bytes = module(bad_at, "");
+        let first = error(&bytes, 1).unwrap();
+        for threads in [2, 3, 8] {
+            assert_eq!(error(&bytes, threads), Some(first), "{bad_at:?}");
+        }
+    }
+    let bytes = module(&[3], "(data (i32.const 0) \"no memory\")");
+    assert!([1, 4].map(|threads| error(&bytes, threads).unwrap()).iter().all(|&at| at > 100_000));
+    assert_eq!(error(&module(&[], ""), 4), None);
+}
