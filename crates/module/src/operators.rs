@@ -123,6 +123,21 @@ impl<'a> Operators<'a> {
         })
     }
 
+    /// Reads the next operator if it is an access to a local: its offset in the module, and the local. These are the most frequent ones by
+    /// far, and an [`Operator`] is large.
+    #[inline(always)]
+    pub fn next_local(&mut self) -> Option<(u32, Op, u32)> {
+        let start = self.at;
+        let op = match self.bytes.get(start)? {
+            0x20 => Op::LocalGet,
+            0x21 => Op::LocalSet,
+            0x22 => Op::LocalTee,
+            _ => return None,
+        };
+        self.at += 1;
+        Some((self.offset + start as u32, op, self.index()))
+    }
+
     /// The operator at `start` as `wasmparser` reads it.
     #[cold]
     fn slow(&mut self, start: usize) -> (Op, Imm<'a>) {

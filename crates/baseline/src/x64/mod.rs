@@ -44,7 +44,7 @@ use sterna_sys::activation::OFF_NATIVE_LIMIT;
 use crate::scan::Scan;
 use crate::signature::{Params, Place, area_size, stack_size};
 use crate::sites::SiteBuilder;
-use crate::stack::{Bank, Entry, Frame, FrameKind, Local, NO_ENTRY, NO_REG, Ty};
+use crate::stack::{Bank, Entry, Frame, FrameKind, Loc, Local, NO_ENTRY, NO_REG, Ty};
 use call::Move;
 use traps::PendingTrap;
 use values::{BankState, Owner};
@@ -212,7 +212,8 @@ pub(crate) fn compile(
             slot += ty.slots();
         }
     }
-    let mut operators = Vec::with_capacity(body.size() as usize / 2);
+    let mut operators = crate::scan::Body::default();
+    operators.operators.reserve(body.size() as usize / 2);
     s.scan.run(s.locals.len(), body.operators(), &mut operators);
     let own_stack = stack_size(&ty.params, &ty.results);
     let is_leaf = !s.scan.has_calls && s.scan.clobbers == 0;
@@ -241,7 +242,8 @@ pub(crate) fn compile(
 }
 
 impl Gen<'_> {
-    fn function(&mut self, operators: &[Operator<'_>]) -> Result<FunctionCode, Refusal> {
+    fn function(&mut self, body: &crate::scan::Body<'_>) -> Result<FunctionCode, Refusal> {
+        let operators = &body.operators[..];
         self.assign_pins();
         let bound = (self.local_slots as usize + 2 * operators.len()) * 8;
         let checked = !self.is_leaf || bound > MAX_UNCHECKED as usize;
@@ -262,13 +264,17 @@ impl Gen<'_> {
             at += 1;
             self.s.asm.ensure(512);
             self.wasm = operator.offset;
-            self.next_set = match operators.get(at) {
-                Some(Operator {
-                    op: Op::LocalSet | Op::LocalTee, imm: Imm::Index(local), ..
-                }) => *local,
-                _ => NO_ENTRY,
-            };
-            self.operator(operator)?;
+            let next_set = operators.get(at).and_then(crate::scan::Packed::sets_local);
+            self.next_set = next_set.unwrap_or(NO_ENTRY);
+            match operator.local() {
+                Some(local) if self.reachable => {
+                    self.unlock();
+                    self.settle_flags();
+                    self.local(operator.op, local);
+                }
+                Some(_) => {}
+                None => self.operator(&body.unpack(operator))?,
+            }
             if self.s.sites.is_too_large() {
                 return Err("its site tables are too large for the baseline tier".to_owned());
             }
@@ -492,7 +498,7 @@ impl Gen<'_> {
             self.settle_flags();
         }
         match op.class() {
-            Class::Local => self.local(op, &operator.imm),
+            Class::Local => unreachable!("accesses to locals come packed"),
             Class::Const => return self.constant(&operator.imm),
             Class::Pure | Class::Trapping => return self.pure(op),
             Class::Wide => self.wide(op),
@@ -520,22 +526,49 @@ impl Gen<'_> {
 
     /// An operator without effects besides traps.
     fn pure(&mut self, op: Op) -> Done {
-        use sterna_isa::Feature;
-        if matches!(op.feature(), Feature::Simd | Feature::RelaxedSimd) {
+        let kind = kinds()[op as usize];
+        if kind == Kind::Vector {
             return self.vector(op, &Imm::None);
         }
-        if self.fold(op) {
+        if matches!(self.top().loc, Loc::Const(_)) && self.fold(op) {
             return Ok(());
         }
-        let (params, results) = op.signature().expect("these classes have signatures");
-        let is_float =
-            |ty: &sterna_isa::Ty| matches!(ty, sterna_isa::Ty::F32 | sterna_isa::Ty::F64);
-        match (params.iter().any(is_float), results.iter().any(is_float)) {
-            (false, false) => self.integer(op),
-            (true, true) if params[0] == results[0] => self.float(op),
-            (true, false) if params.len() == 2 => self.float_compare(op),
-            _ => self.convert(op),
+        match kind {
+            Kind::Integer => self.integer(op),
+            Kind::Float => self.float(op),
+            Kind::Comparison => self.float_compare(op),
+            Kind::Conversion | Kind::Vector => self.convert(op),
         }
+    }
+}
+
+/// What part of the compiler an operator without effects belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Integer,
+    Float,
+    /// Of floats.
+    Comparison,
+    Conversion,
+    Vector,
+}
+
+/// The kind of every operator, meaningful for those without effects.
+fn kinds() -> &'static [Kind] {
+    static KINDS: std::sync::OnceLock<Box<[Kind]>> = std::sync::OnceLock::new();
+    KINDS.get_or_init(|| Op::ALL.iter().map(|&op| kind(op)).collect())
+}
+
+fn kind(op: Op) -> Kind {
+    use sterna_isa::{Feature, Ty as Fixed};
+    let Some((params, results)) = op.signature() else { return Kind::Vector };
+    let is_float = |ty: &Fixed| matches!(ty, Fixed::F32 | Fixed::F64);
+    match (params.iter().any(is_float), results.iter().any(is_float)) {
+        _ if matches!(op.feature(), Feature::Simd | Feature::RelaxedSimd) => Kind::Vector,
+        (false, false) => Kind::Integer,
+        (true, true) if params[0] == results[0] => Kind::Float,
+        (true, false) if params.len() == 2 => Kind::Comparison,
+        _ => Kind::Conversion,
     }
 }
 

@@ -333,6 +333,7 @@ impl Gen<'_> {
         self.s.stack.last().map_or(self.local_slots, |top| top.slot + top.ty.slots())
     }
 
+    #[inline(always)]
     pub(crate) fn push(&mut self, ty: Ty, loc: Loc) {
         let slot = self.next_slot();
         self.max_slots = self.max_slots.max(slot + ty.slots());
@@ -532,8 +533,14 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ flags and constants
 
     /// Turns a comparison on top of the stack into a number.
+    #[inline(always)]
     pub(crate) fn settle_flags(&mut self) {
-        let Some(&Entry { loc: Loc::Flags(cond), .. }) = self.s.stack.last() else { return };
+        if let Some(&Entry { loc: Loc::Flags(cond), .. }) = self.s.stack.last() {
+            self.number_of_flags(cond);
+        }
+    }
+
+    fn number_of_flags(&mut self, cond: Cond) {
         self.pop_entry();
         let reg = Gpr(self.alloc(Bank::Int));
         self.set_bool(cond, reg);

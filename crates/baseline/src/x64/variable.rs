@@ -13,8 +13,8 @@ use crate::stack::{Bank, Cond, Entry, Loc, NO_ENTRY, NO_REG, Ty};
 impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ locals
 
-    pub(super) fn local(&mut self, op: Op, imm: &Imm<'_>) {
-        let Imm::Index(index) = *imm else { unreachable!("locals have an index") };
+    #[inline(always)]
+    pub(super) fn local(&mut self, op: Op, index: u32) {
         match op {
             Op::LocalGet => self.push_local(index),
             Op::LocalSet => self.set_local(index),
