@@ -279,10 +279,10 @@ impl CacheEntry {
     }
 
     fn find(&mut self, engine: &Engine, binary: &ModuleBytes) -> Option<Arc<LoadedModule>> {
-        let file = PrivateFolder::open(&self.cache.folder).and_then(|folder| {
-            let file = folder.read(&self.name)?;
-            Ok(file)
-        });
+        // Mostly there is no entry: one question to the system tells.
+        let there = std::fs::symlink_metadata(self.cache.folder.join(&self.name));
+        let folder = there.and_then(|_| PrivateFolder::open(&self.cache.folder));
+        let file = folder.and_then(|folder| folder.read(&self.name));
         let file = match file {
             Ok(file) => file,
             Err(error) => {

@@ -148,11 +148,17 @@ struct Placed {
 }
 
 impl CodeSpace {
-    /// The region, made on first use with room for `capacity` bytes. `signals`: register its traps.
+    /// The region, made on first use with room for `capacity` bytes. `signals`: register its traps; `anonymous`: in memory that profilers
+    /// do not take for a library.
     ///
     /// # Errors
     /// When there is no address space.
-    pub(crate) fn region(&self, capacity: usize, signals: bool) -> io::Result<&CodeRegion> {
+    pub(crate) fn region(
+        &self,
+        capacity: usize,
+        signals: bool,
+        anonymous: bool,
+    ) -> io::Result<&CodeRegion> {
         if let Some(placed) = self.placed.get() {
             return Ok(&placed.region);
         }
@@ -160,6 +166,7 @@ impl CodeSpace {
             signal::install(crate::trap::hardware_trap)?;
         }
         let region = CodeRegion::new(capacity)?;
+        let region = if anonymous { region.anonymous() } else { region };
         let Range { start, end } = region.addresses();
         let images = Box::new(ImageList::default());
         let handle = match signals {

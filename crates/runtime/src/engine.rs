@@ -181,7 +181,7 @@ impl Engine {
     /// # Errors
     /// When there is no address space for it.
     pub(crate) fn region(&self) -> std::io::Result<&CodeRegion> {
-        self.code.region(ADAPTER_REGION, false)
+        self.code.region(ADAPTER_REGION, false, self.perf_map().is_some())
     }
 
     /// The entry of a final function type of its own recursion group, made if it is new. Indices in it are type ids of this engine.

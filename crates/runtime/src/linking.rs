@@ -78,7 +78,7 @@ pub(crate) fn compile_parallel(
 pub(crate) fn region(loaded: &LoadedModule, room: usize) -> io::Result<&CodeRegion> {
     let capacity = (loaded.module().code_range().len() * EXPANSION).max(room * 2) + REGION_MIN;
     let signals = !loaded.engine().settings().code.explicit_checks;
-    loaded.code().region(capacity, signals)
+    loaded.code().region(capacity, signals, loaded.engine().perf_map().is_some())
 }
 
 /// Gives functions of a module entries of a convention that reach them through the interpreter or their other entry, where they have

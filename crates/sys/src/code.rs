@@ -63,6 +63,13 @@ impl CodeRegion {
         Ok(CodeRegion { space: Reservation::new(capacity)?, state: Mutex::new(state) })
     }
 
+    /// The same region in anonymous memory, whole pages for each piece of code: for profilers, which take code in files for that of
+    /// libraries. To be called before there is any code.
+    pub fn anonymous(self) -> CodeRegion {
+        let anonymous = State { used: 0, backing: Backing::Pages };
+        CodeRegion { state: Mutex::new(anonymous), ..self }
+    }
+
     /// The addresses that code of this region can have. Fixed for its life.
     pub fn addresses(&self) -> Range<usize> {
         self.space.addresses()
