@@ -21,7 +21,8 @@ pub struct Differential {
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     Results(Vec<String>),
-    Trap(TrapCode),
+    /// Why, and function and position of the innermost frames.
+    Trap(TrapCode, Vec<(u32, u32)>),
     /// The payload of an exception that nobody caught.
     Exception(Vec<String>),
     /// None: there are no values of the types of its parameters.
@@ -48,7 +49,7 @@ impl Differential {
     pub fn new(trace: bool) -> Differential {
         let base = || {
             let mut config = Config::new();
-            config.deterministic(true).threads(1).backtrace_frames(4).features(FeatureSet::ALL);
+            config.deterministic(true).threads(1).backtrace_frames(16).features(FeatureSet::ALL);
             config
         };
         let engine = |config: &Config| {
@@ -154,7 +155,7 @@ impl Differential {
             }
             let expected = expected.clone();
             tally.calls += 1;
-            tally.traps += u64::from(matches!(expected, Outcome::Trap(_)));
+            tally.traps += u64::from(matches!(expected, Outcome::Trap(..)));
             tally.thrown += u64::from(matches!(expected, Outcome::Exception(_)));
             let states: Vec<_> = runs.iter_mut().map(|(name, run)| (*name, run.state())).collect();
             if let Some((name, found)) = states.iter().find(|(_, state)| *state != states[0].1) {
@@ -164,7 +165,7 @@ impl Differential {
                 )));
             }
             // Most likely the module's fuel is used up, and the other functions would trap at once.
-            if expected == Outcome::Trap(TrapCode::Unreachable)
+            if matches!(expected, Outcome::Trap(TrapCode::Unreachable, _))
                 && runs.iter_mut().any(|(_, run)| run.renew().is_err())
             {
                 // What the first instances left behind (a heap, stores' limits) may be in the way.
@@ -173,6 +174,15 @@ impl Differential {
         }
         Ok(tally)
     }
+}
+
+/// Frames compared: adapters between tiers count among the frames of a backtrace, so its end depends on the tiers.
+const FRAMES: usize = 4;
+
+/// Function and position of the innermost frames of a trap.
+fn frames(error: &sterna::Error) -> Vec<(u32, u32)> {
+    let frames = error.downcast_ref::<Trap>().map_or(&[][..], Trap::frames);
+    frames.iter().take(FRAMES).map(|frame| (frame.func_index(), frame.wasm_offset())).collect()
 }
 
 /// See [`Outcome::Exhausted`].
@@ -246,7 +256,7 @@ impl Run {
                 Err(error) => match error.downcast_ref::<Trap>().map(Trap::code) {
                     Some(TrapCode::StackOverflow | TrapCode::HeapExhausted) => Outcome::Exhausted,
                     Some(TrapCode::UncaughtException) => Outcome::Exception(payload(store, &error)),
-                    Some(code) => Outcome::Trap(code),
+                    Some(code) => Outcome::Trap(code, frames(&error)),
                     // The message may name types by their numbers, which every engine gives out for itself.
                     None => Outcome::Results(vec!["refused by the API".to_owned()]),
                 },

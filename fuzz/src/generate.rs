@@ -1,10 +1,11 @@
 //! Owns the generation of modules: which features, how large.
-//! Does not own programs about objects (`objects`), nor run any.
+//! Does not own programs about objects (`objects`) and about calls (`callees`), nor run any.
 
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
 use wasmparser::{Operator, Parser, Payload};
 
+use crate::callees;
 use crate::objects;
 use crate::random::Random;
 
@@ -25,7 +26,10 @@ impl Generated {
     /// If the generator makes an invalid module, which would be its bug.
     pub fn new(random: &mut Random) -> Generated {
         if random.one_in(2) {
-            let text = objects::program(random);
+            let text = match random.one_in(2) {
+                true => callees::program(random),
+                false => objects::program(random),
+            };
             let wasm = wat::parse_str(&text);
             return Generated { wasm: wasm.unwrap_or_else(|error| panic!("{error}\n{text}")) };
         }

@@ -3,6 +3,7 @@
 //!
 //! Everything derives from one number, the seed: a failure is reproduced with `cargo x fuzz --seed N --count 1`.
 
+mod callees;
 mod damage;
 mod differential;
 mod generate;

@@ -1,4 +1,4 @@
-//! Owns the positions of traps of loads that Cranelift merged into the instruction that uses them.
+//! Owns the positions of traps that Cranelift merged into another instruction: of a load into its user, of `unreachable` into a branch.
 //! Does not own other positions: source locations say those.
 //!
 //! Machine code has one source location per instruction, that of the operator which was selected for it. If a load became a part of it,
@@ -9,12 +9,13 @@
 //! 2. It is followed through operators without effects to the first one that has a site with the load's trap code.
 //! 3. If that operator cannot raise this code itself, the site is the load's.
 //! 4. If it is a store to the same place, so it is: a store of what was loaded and changed reads memory first.
+//! 5. A branch to `unreachable` becomes a conditional trap; its site is that of the `unreachable`.
 
 use std::collections::{HashMap, HashSet};
 
 use sterna_abi::TrapSite;
 use sterna_isa::{Class, Op, TrapCode};
-use sterna_opt::{Graph, Inst, Opcode};
+use sterna_opt::{Block, Graph, Inst, Opcode};
 
 /// Corrects the positions of `traps`, sites of the code of `graph`.
 pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
@@ -34,6 +35,12 @@ pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
         {
             parts.insert(inst, (inst, trap));
             continue;
+        }
+        if op == Op::BrIf && has_site(inst, TrapCode::Unreachable) {
+            let targets = graph.edges(inst).map(|edge| graph.edge(edge).block);
+            if let Some(origin) = targets.filter_map(|block| unreachable_at(graph, block)).next() {
+                found.insert((graph.inst(inst).origin.0, TrapCode::Unreachable as u8), origin);
+            }
         }
         if parts.is_empty() {
             continue;
@@ -55,6 +62,21 @@ pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
             site.wasm = load;
         }
     }
+}
+
+/// Rule 5: where the `unreachable` is that a block is nothing but.
+fn unreachable_at(graph: &Graph, mut block: Block) -> Option<u32> {
+    // Blocks that only lead on are skipped by the backend, too.
+    for _ in 0..4 {
+        let is_nop = |inst: &Inst| graph.inst(*inst).op == Opcode::Wasm(Op::Nop);
+        let first = graph.block_insts(block).find(|inst| !is_nop(inst))?;
+        match graph.inst(first).op {
+            Opcode::Wasm(Op::Unreachable) => return Some(graph.inst(first).origin.0),
+            Opcode::Wasm(Op::Br) => block = graph.edge(graph.edges(first).next()?).block,
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The trap of a load that may be merged.

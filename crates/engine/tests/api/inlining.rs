@@ -114,6 +114,20 @@ fn merged_loads_trap_where_they_are() {
     }
 }
 
+/// A branch to nothing but a trap becomes a conditional trap.
+#[test]
+fn unreachable_traps_where_it_is() {
+    let text = r#"(module
+        (func $fail unreachable)
+        (func $check (param i32) (if (local.get 0) (then (call $fail))))
+        (func (export "run") (param i32) (result i32)
+            (call $check (local.get 0))
+            (i32.const 1)))"#;
+    same_everywhere(text, "run", &[Val::I32(0)]);
+    let found = same_everywhere(text, "run", &[Val::I32(1)]);
+    assert_eq!(found.lines().next().unwrap().matches('(').count(), 3, "{found}");
+}
+
 #[test]
 fn captured_frames_list_inlined_functions() {
     let text = r#"(module
