@@ -17,6 +17,8 @@ pub struct CompileRequest<'a> {
     pub func: FuncIndex,
     /// Where the code begins.
     pub entry: CodeEntry,
+    /// Whether the code counts [`crate::FuncEntry::budget`] down, to reach the tier above. The top tier does not.
+    pub counts: bool,
     /// Settings of the code.
     pub settings: &'a CodeSettings,
     /// What the tiers below saw. Code may rely on it for speed, never for meaning.
@@ -30,6 +32,7 @@ impl<'a> CompileRequest<'a> {
             module,
             func,
             entry: CodeEntry::Function,
+            counts: false,
             settings,
             profile: &Profile::EMPTY,
         }
@@ -48,6 +51,9 @@ pub enum CodeEntry {
     /// [`crate::StoreCtx::pending_tail`] and returns.
     Loop(u32),
 }
+
+/// Set in the position that compiled code passes to builtin `hot`: it wants the code of the top tier only.
+pub const COMPILED: u32 = 1 << 31;
 
 /// Slots between the locals and the operand stack of a canonical frame.
 pub const RECORD_SLOTS: u32 = 2;

@@ -69,10 +69,10 @@ impl Compiler for Baseline {
     }
 
     fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
-        let CompileRequest { module, func, entry, settings, .. } = *request;
+        let CompileRequest { module, func, entry, settings, counts, .. } = *request;
         let refuse = |reason: String| CompileError { func, reason };
-        if entry != CodeEntry::Function {
-            return Err(refuse("the baseline tier does not replace running frames".to_owned()));
+        if entry != CodeEntry::Function && module.has_tail_calls() {
+            return Err(refuse("a loop in a module with tail calls".to_owned()));
         }
         let size = module.body(func).size();
         if size > MAX_BODY {
@@ -83,14 +83,9 @@ impl Compiler for Baseline {
         let tail = module.needs_tail_convention();
         let convention = if tail { Convention::Tail } else { Convention::Reg };
         let layout = InstanceLayout::new(module);
-        let input = Input {
-            module,
-            layout: &layout,
-            settings,
-            convention,
-            cpu: self.cpu,
-            counts: self.counts,
-        };
+        let counted = (counts || self.counts).then_some(func);
+        let cpu = self.cpu;
+        let input = Input { module, layout: &layout, settings, convention, cpu, counted, entry };
         let compiled = catch_unwind(AssertUnwindSafe(|| compile(input, func, &mut scratch)));
         // After a panic the working memory is in an unknown state: it is dropped.
         let compiled = compiled.map_err(|_| refuse("the compiler failed".to_owned()))?;

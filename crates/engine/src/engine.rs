@@ -32,7 +32,8 @@ impl Engine {
     pub fn new(config: &Config) -> Result<Engine> {
         let settings = config.settings.clone();
         let (interp, compiler) = tiers::of(&settings);
-        Ok(Engine { inner: rt::Engine::new(settings, interp, compiler) })
+        let baseline = tiers::baseline_of(&settings);
+        Ok(Engine { inner: rt::Engine::with_baseline(settings, interp, compiler, baseline) })
     }
 
     /// Whether both are the same engine.

@@ -33,6 +33,12 @@ pub(crate) fn of(settings: &Settings) -> (Box<dyn Interpreter>, Option<CompilerF
     (Box::new(Interp), compiler)
 }
 
+/// The compiler of the tier between the interpreter and the optimizing one.
+pub(crate) fn baseline_of(settings: &Settings) -> Option<CompilerFactory> {
+    let wanted = settings.tier == TierPolicy::Auto && Baseline::is_supported();
+    wanted.then_some(Box::new(|| Box::new(baseline())))
+}
+
 fn optimizing(options: Options) -> ClifCompiler {
     ClifCompiler::native(options)
         .expect("Cranelift supports every processor that `sterna-sys` compiles for")

@@ -173,7 +173,7 @@ impl Worker {
 
     /// Fills the graph.
     fn build(&mut self, request: &CompileRequest<'_>, options: &Options) -> Result<(), String> {
-        let CompileRequest { module, func, entry, settings, profile } = *request;
+        let CompileRequest { module, func, entry, settings, profile, .. } = *request;
         let size = module.body(func).size();
         let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
         if size > limit {

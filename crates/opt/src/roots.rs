@@ -26,8 +26,8 @@ const NONE: u32 = u32::MAX;
 pub struct Roots {
     /// Values that are live across some safepoint.
     kept: BitSet<Value>,
-    /// Per safepoint, by ascending instruction: where its list begins in `values`.
-    safepoints: Vec<(Inst, u32)>,
+    /// Per safepoint, by ascending instruction: where its list begins and ends in `values`.
+    safepoints: Vec<(Inst, u32, u32)>,
     values: Vec<Value>,
     references: Vec<Value>,
     /// Per value: its position in `references`, or [`NONE`].
@@ -53,7 +53,8 @@ impl Roots {
         // Only loops need more than one round.
         while self.round(graph, false) {}
         self.round(graph, true);
-        self.safepoints.reverse();
+        // Mostly they are in the opposite order; blocks of a graph that begins at a loop are in any.
+        self.safepoints.sort_unstable_by_key(|&(inst, ..)| inst);
         true
     }
 
@@ -69,16 +70,10 @@ impl Roots {
 
     /// The values that are live across an instruction; none if it is no safepoint.
     pub fn at(&self, inst: Inst) -> &[Value] {
-        let Ok(at) = self.safepoints.binary_search_by_key(&inst, |&(inst, _)| inst) else {
-            return &[];
-        };
-        let start = self.safepoints[at].1 as usize;
-        // Lists were made last to first.
-        let end = match at.checked_sub(1) {
-            Some(before) => self.safepoints[before].1 as usize,
-            None => self.values.len(),
-        };
-        &self.values[start..end]
+        match self.safepoints.binary_search_by_key(&inst, |&(inst, ..)| inst) {
+            Ok(at) => &self.values[self.safepoints[at].1 as usize..self.safepoints[at].2 as usize],
+            Err(_) => &[],
+        }
     }
 
     /// Numbers the values that are to be followed.
@@ -147,12 +142,13 @@ impl Roots {
             self.use_all(graph.list(state.values), live);
         }
         if record && is_safepoint(graph.inst(inst).op) && !live.is_empty() {
-            self.safepoints.push((inst, self.values.len() as u32));
+            let start = self.values.len() as u32;
             for reference in live.iter() {
                 let value = self.references[reference.index()];
                 self.values.push(value);
                 self.kept.insert(value);
             }
+            self.safepoints.push((inst, start, self.values.len() as u32));
         }
         self.use_all(graph.args(inst), live);
     }

@@ -95,6 +95,8 @@ pub struct Engine {
     pub(crate) types: TypeRegistry,
     interp: Box<dyn Interpreter>,
     compiler: Option<LazyLock<Box<dyn Compiler>, CompilerFactory>>,
+    /// Of the tier in between.
+    baseline: Option<LazyLock<Box<dyn Compiler>, CompilerFactory>>,
     /// Adapters and host stubs.
     code: CodeSpace,
     stacks: StackPool,
@@ -117,12 +119,23 @@ impl Engine {
         interp: Box<dyn Interpreter>,
         compiler: Option<CompilerFactory>,
     ) -> Arc<Engine> {
+        Engine::with_baseline(settings, interp, compiler, None)
+    }
+
+    /// The same with a second compiler, whose code [`TierPolicy::Auto`] runs until that of the first one is worth while.
+    pub fn with_baseline(
+        settings: Settings,
+        interp: Box<dyn Interpreter>,
+        compiler: Option<CompilerFactory>,
+        baseline: Option<CompilerFactory>,
+    ) -> Arc<Engine> {
         let native = settings.native_stack + sterna_abi::NATIVE_STACK_RESERVE;
         let value = settings.value_stack + VALUE_STACK_SLACK * size_of::<u64>();
         Arc::new(Engine {
             types: TypeRegistry::default(),
             interp,
             compiler: compiler.map(LazyLock::new),
+            baseline: baseline.map(LazyLock::new),
             code: CodeSpace::default(),
             // Idle stacks keep what they have touched: giving it back costs more than a short call.
             stacks: StackPool::new(native, value, IDLE_STACKS, usize::MAX),
@@ -159,6 +172,16 @@ impl Engine {
     /// The compiler, if one is configured.
     pub fn compiler(&self) -> Option<&dyn Compiler> {
         self.compiler.as_ref().map(|lazy| &***lazy)
+    }
+
+    /// The compiler of the tier in between, if there is one.
+    pub(crate) fn baseline(&self) -> Option<&dyn Compiler> {
+        self.baseline.as_ref().map(|lazy| &***lazy)
+    }
+
+    /// Whether there is one. Does not make it.
+    pub(crate) fn has_baseline(&self) -> bool {
+        self.baseline.is_some()
     }
 
     /// Whether compiled code reports traps through hardware faults.

@@ -196,26 +196,56 @@ pub(crate) fn compile_one(
     let engine = loaded.engine();
     let compiler = engine.compiler().ok_or(io::ErrorKind::Unsupported)?;
     let profile = loaded.profile();
+    let settings = &engine.settings().code;
     let request = CompileRequest {
-        module: loaded.module(),
-        func,
         entry,
-        settings: &engine.settings().code,
         profile: &profile,
+        ..CompileRequest::new(loaded.module(), func, settings)
     };
     let size = loaded.module().body(func).size() as usize;
     let code = engine.compiler_counters().count(size, || compiler.compile(&request));
     let code = code.map_err(io::Error::other)?;
     if entry == CodeEntry::Function {
         publish(loaded, vec![(func, code)])?;
-        return Ok(entry_cell(&loaded.entries()[func.index()], loaded.convention())
-            .load(Ordering::Acquire));
+        return Ok(std::ptr::null());
     }
     let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
-    let linked = link(&[piece], loaded.convention())?;
+    Ok(place(loaded, &[piece])?.address(0))
+}
+
+/// As [`compile_one`], with the baseline tier, counting. Calls reach the code unless `is_late` says no by then.
+///
+/// # Errors
+/// As [`compile_one`].
+pub(crate) fn compile_baseline(
+    loaded: &LoadedModule,
+    func: FuncIndex,
+    entry: CodeEntry,
+    is_late: impl FnOnce() -> bool,
+) -> io::Result<*const u8> {
+    let engine = loaded.engine();
+    let compiler = engine.baseline().ok_or(io::ErrorKind::Unsupported)?;
+    let request = CompileRequest::new(loaded.module(), func, &engine.settings().code);
+    let request = CompileRequest { counts: true, entry, ..request };
+    let size = loaded.module().body(func).size() as usize;
+    let code = engine.counters.baseline.count(size, || compiler.compile(&request));
+    let code = code.map_err(io::Error::other)?;
+    if entry == CodeEntry::Function {
+        if !is_late() {
+            place(loaded, &module_pieces(loaded, vec![(func, code)]))?;
+        }
+        return Ok(std::ptr::null());
+    }
+    let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
+    Ok(place(loaded, &[piece])?.address(0))
+}
+
+/// Links, publishes and enters pieces of code.
+fn place<'a>(loaded: &'a LoadedModule, pieces: &[Unlinked]) -> io::Result<&'a CodeImage> {
+    let linked = link(pieces, loaded.convention())?;
     let image = loaded.code().publish(region(loaded, linked.code.len())?, &linked)?;
     enter(loaded, image)?;
-    Ok(image.address(0))
+    Ok(image)
 }
 
 /// Links and publishes compiled functions. From the moment this returns calls reach them.
@@ -224,9 +254,7 @@ pub(crate) fn publish(loaded: &LoadedModule, codes: Compiled) -> io::Result<()> 
         return Ok(());
     }
     let pieces = module_pieces(loaded, codes);
-    let linked = link(&pieces, loaded.convention())?;
-    let region = region(loaded, linked.code.len())?;
-    enter(loaded, loaded.code().publish(region, &linked)?)?;
+    place(loaded, &pieces)?;
     loaded.kept().add(pieces);
     Ok(())
 }

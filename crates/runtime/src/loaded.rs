@@ -16,7 +16,7 @@ use sterna_module::{
 };
 
 use crate::code::CodeSpace;
-use crate::controller::ModuleTiers;
+use crate::controller::{self, ModuleTiers};
 use crate::engine::{Engine, TierPolicy, TierUp};
 use crate::instantiate::DataPlan;
 use crate::linking;
@@ -110,7 +110,7 @@ impl LoadedModule {
             })
             .collect();
         let hot_budget = match settings.tier {
-            TierPolicy::Auto => settings.hot_budget,
+            TierPolicy::Auto => controller::first_budget(engine),
             TierPolicy::Interp | TierPolicy::Opt | TierPolicy::Baseline => 0,
         };
         let interp_settings =

@@ -4,10 +4,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use sterna_abi::CodeEntry;
 use sterna_base::FuncIndex;
 
-use crate::controller;
+use crate::controller::{self, Goal};
 use crate::loaded::LoadedModule;
 
 /// How much background threads step back behind others.
@@ -40,9 +39,16 @@ const QUIET: Duration = Duration::from_secs(1);
 struct Job {
     module: Weak<LoadedModule>,
     func: FuncIndex,
-    entry: CodeEntry,
+    goal: Goal,
     /// How often it used up its budget since it was requested.
     heat: u32,
+}
+
+impl Job {
+    /// The baseline tier takes no time, and what it makes is waited for by more calls.
+    fn urgency(&self) -> (bool, u32) {
+        (matches!(self.goal, Goal::Baseline(_)), self.heat)
+    }
 }
 
 impl Tiering {
@@ -59,10 +65,10 @@ impl Tiering {
         self: &Arc<Self>,
         module: &Arc<LoadedModule>,
         func: FuncIndex,
-        entry: CodeEntry,
+        goal: Goal,
     ) {
         let mut state = self.lock();
-        state.queue.push(Job { module: Arc::downgrade(module), func, entry, heat: 0 });
+        state.queue.push(Job { module: Arc::downgrade(module), func, goal, heat: 0 });
         // A thread per core that the guest leaves.
         let wanted = module.engine().threads().saturating_sub(1).max(1);
         let idle = state.threads.saturating_sub(state.busy);
@@ -81,9 +87,9 @@ impl Tiering {
     }
 
     /// Notes that something requested is still hot.
-    pub(crate) fn heat(&self, module: &Arc<LoadedModule>, func: FuncIndex, entry: CodeEntry) {
+    pub(crate) fn heat(&self, module: &Arc<LoadedModule>, func: FuncIndex, goal: Goal) {
         let same = |job: &&mut Job| {
-            job.func == func && job.entry == entry && job.module.as_ptr() == Arc::as_ptr(module)
+            job.func == func && job.goal == goal && job.module.as_ptr() == Arc::as_ptr(module)
         };
         if let Some(job) = self.lock().queue.iter_mut().find(same) {
             job.heat += 1;
@@ -109,7 +115,7 @@ impl Tiering {
         sterna_sys::process::lower_priority(NICENESS);
         while let Some(job) = self.next_job() {
             if let Some(module) = job.module.upgrade() {
-                controller::compile(&module, job.func, job.entry);
+                controller::compile(&module, job.func, job.goal);
             }
             let mut state = self.lock();
             state.busy -= 1;
@@ -119,7 +125,7 @@ impl Tiering {
         }
     }
 
-    /// Takes the hottest job; of equally hot ones the first.
+    /// Takes the most urgent job; of equal ones the first.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -127,7 +133,7 @@ impl Tiering {
                 return None;
             }
             let queue = &state.queue;
-            let hottest = (0..queue.len()).rev().max_by_key(|&at| queue[at].heat);
+            let hottest = (0..queue.len()).rev().max_by_key(|&at| queue[at].urgency());
             if let Some(hottest) = hottest {
                 state.busy += 1;
                 return Some(state.queue.remove(hottest));

@@ -203,6 +203,11 @@ pub(crate) struct Label {
 impl Label {
     pub const NEW: Label = Label { at: u32::MAX, bound: false };
 
+    /// Whether its place is known.
+    pub fn is_bound(&self) -> bool {
+        self.bound
+    }
+
     /// Whether anything jumps here, not being bound.
     pub fn is_used(&self) -> bool {
         self.at != u32::MAX

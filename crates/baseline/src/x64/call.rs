@@ -608,6 +608,9 @@ impl Gen<'_> {
     pub(super) fn emit_return(&mut self) {
         let ty = self.ty;
         let base = self.s.stack.len() - ty.results.len();
+        if self.begins_at_loop() {
+            return self.return_in_slots(base);
+        }
         let mut places = Results::new(self.input.convention);
         self.s.moves.clear();
         for (at, &result) in ty.results.iter().enumerate() {
@@ -625,7 +628,7 @@ impl Gen<'_> {
     }
 
     /// Stores a result in the caller's area.
-    fn return_in_area(&mut self, ty: Ty, val: Val, offset: u32) {
+    pub(super) fn return_in_area(&mut self, ty: Ty, val: Val, offset: u32) {
         self.s.asm.ensure(64);
         // A value needs the free register unless it is in one of its own.
         let area = Mem::new(RBP, AT_AREA);

@@ -91,13 +91,14 @@ impl Gen<'_> {
             }
         }
         self.drop_caches();
+        self.enter_loop();
         let mut label = Label::NEW;
         self.s.asm.bind(&mut label);
         self.s.frames[at].label = label;
         if self.input.settings.interruptible {
             self.poll();
         }
-        self.count(self.wasm);
+        self.count(true);
     }
 
     fn begin_if(&mut self, ty: BlockType) {

@@ -16,10 +16,11 @@ mod atomic;
 mod call;
 mod control;
 mod convert;
+mod count;
+mod enter;
 mod exception;
 mod float;
 mod gc;
-mod hot;
 mod integer;
 mod memory;
 mod pins;
@@ -35,7 +36,9 @@ mod variable;
 
 pub(crate) use asm::*;
 
-use sterna_abi::{CodeReloc, CodeSettings, Convention, FunctionCode, InstanceLayout, MemorySlot};
+use sterna_abi::{
+    CodeEntry, CodeReloc, CodeSettings, Convention, FunctionCode, InstanceLayout, MemorySlot,
+};
 use sterna_base::{FuncIndex, MemoryIndex};
 use sterna_isa::{Class, FuncType, Op};
 use sterna_module::{Imm, Module, Operator};
@@ -115,7 +118,7 @@ pub(crate) struct Scratch {
     register_moves: Vec<Move>,
     traps: Vec<PendingTrap>,
     polls: Vec<call::PendingPoll>,
-    hots: Vec<hot::PendingHot>,
+    counts: Vec<count::PendingCount>,
     relocs: Vec<CodeReloc>,
     labels: Vec<(u32, Label)>,
     /// By label, its position in `labels` if it is there.
@@ -137,16 +140,15 @@ pub(crate) struct Input<'a> {
     pub settings: &'a CodeSettings,
     pub convention: Convention,
     pub cpu: Cpu,
-    /// Whether the code takes from the function's budget.
-    pub counts: bool,
+    /// The function, if its calls and loops are to be counted.
+    pub counted: Option<FuncIndex>,
+    /// Where the code begins.
+    pub entry: CodeEntry,
 }
 
 /// A function being compiled.
 pub(crate) struct Gen<'a> {
     input: Input<'a>,
-    /// Index of the function, and where its body begins in the module.
-    func: u32,
-    body: u32,
     ty: &'a FuncType,
     s: &'a mut Scratch,
     banks: [BankState; 2],
@@ -174,6 +176,8 @@ pub(crate) struct Gen<'a> {
     /// Whether landing pads are possible: no local may be pinned then.
     has_handlers: bool,
     is_leaf: bool,
+    /// In code that begins at a loop: where the loop's state is loaded.
+    loop_entry: Label,
 }
 
 /// Compiles a function.
@@ -197,7 +201,7 @@ pub(crate) fn compile(
     s.root_locals.clear();
     s.traps.clear();
     s.polls.clear();
-    s.hots.clear();
+    s.counts.clear();
     s.relocs.clear();
     s.lost_pins.clear();
     s.handlers.clear();
@@ -215,12 +219,13 @@ pub(crate) fn compile(
     let mut operators = crate::scan::Body::default();
     operators.operators.reserve(body.size() as usize / 2);
     s.scan.run(s.locals.len(), body.operators(), &mut operators);
-    let own_stack = stack_size(&ty.params, &ty.results);
+    let own_stack = match input.entry {
+        CodeEntry::Function => stack_size(&ty.params, &ty.results),
+        CodeEntry::Loop(_) => 0,
+    };
     let is_leaf = !s.scan.has_calls && s.scan.clobbers == 0;
     let mut code = Gen {
         input,
-        func: func.as_u32(),
-        body: body.offset(),
         ty,
         banks: [BankState::new(0x07c7), BankState::new(0x7fff)],
         clean: 0,
@@ -236,6 +241,7 @@ pub(crate) fn compile(
         plain_roots: None,
         has_handlers: s.scan.has_handlers,
         is_leaf,
+        loop_entry: Label::NEW,
         s,
     };
     code.function(&operators)
@@ -279,8 +285,11 @@ impl Gen<'_> {
                 return Err("its site tables are too large for the baseline tier".to_owned());
             }
         }
+        if self.begins_at_loop() && !self.loop_entry.is_bound() {
+            return Err("the loop cannot be reached".to_owned());
+        }
         self.flush_polls();
-        self.flush_hots();
+        self.flush_counts();
         self.flush_traps();
         self.finish(frame_at)
     }
@@ -327,7 +336,7 @@ impl Gen<'_> {
             self.trap_if(Cc::B, sterna_isa::TrapCode::StackOverflow);
         }
         self.saves |= 1 << 3;
-        if self.has_handlers {
+        if self.has_handlers || self.begins_at_loop() {
             // Where an exception lands, none of them is what the caller left.
             self.saves = (1 << SAVES.len()) - 1;
         }
@@ -343,6 +352,10 @@ impl Gen<'_> {
         if self.has_handlers {
             self.s.asm.store(W64, Mem::new(RBP, AT_VMCTX), RDI);
         }
+        if self.begins_at_loop() {
+            self.begin_at_loop();
+            return frame_at;
+        }
         if area {
             self.s.asm.store(W64, Mem::new(RBP, AT_AREA), RSI);
         }
@@ -350,13 +363,10 @@ impl Gen<'_> {
         self.load_memory_base();
         self.zero_locals();
         self.note_root_locals();
-        if self.input.counts {
-            self.drop_caches();
-            self.count(0);
-        }
         if self.s.scan.has_calls && self.input.settings.interruptible {
             self.poll();
         }
+        self.count(false);
         frame_at
     }
 

@@ -1,7 +1,7 @@
 //! Owns the tests of moving between tiers: functions and loops that become hot.
 //! Does not own what code computes: the official suite runs in these configurations.
 
-use sterna::{Config, Engine, Linker, Module, Store, Tier, Val};
+use sterna::{Config, Engine, GcStress, Linker, Module, Store, Tier, Val};
 
 fn engine(tier: Tier, configure: impl Fn(&mut Config)) -> Engine {
     let mut config = Config::new();
@@ -80,6 +80,22 @@ const LOOPS: &str = r#"(module
       (br_if $next (i32.eqz (ref.is_null (local.tee $list (struct.get $pair 1 (local.get $list)))))))
     (local.get $sum))
 
+  ;; Objects live across allocations in both branches, whose blocks change places when the loop is the entry.
+  (func (export "choices") (param $n i64) (result i64) (local $list (ref null $pair)) (local $sum i64)
+    (loop $next
+      (if (i32.wrap_i64 (i64.and (local.get $n) (i64.const 1)))
+        (then
+          (drop (struct.new $pair (i64.const 1) (local.get $list)))
+          (local.set $list (struct.new $pair (local.get $n) (local.get $list))))
+        (else
+          (drop (struct.new $pair (i64.const 2) (local.get $list)))
+          (local.set $list (struct.new $pair (i64.const 7) (local.get $list)))))
+      (br_if $next (i64.gt_s (local.tee $n (i64.sub (local.get $n) (i64.const 1))) (i64.const 0))))
+    (loop $next
+      (local.set $sum (i64.add (local.get $sum) (struct.get $pair 0 (local.get $list))))
+      (br_if $next (i32.eqz (ref.is_null (local.tee $list (struct.get $pair 1 (local.get $list)))))))
+    (local.get $sum))
+
   ;; Traps at an offset in a loop, in a callee and in the function itself.
   (func $load (param i32) (result i32) (i32.load (local.get 0)))
   (func (export "trap") (param $n i32) (param $own i32) (result i32) (local $sum i32)
@@ -125,6 +141,7 @@ fn loops_of_all_kinds_are_entered() {
         ("vector", Val::I32(9)),
         ("caught", Val::I64(6)),
         ("objects", Val::I64(50)),
+        ("choices", Val::I64(20)),
     ];
     let calls = calls.map(|(name, n)| (name, vec![n]));
     let more = [
@@ -139,6 +156,9 @@ fn loops_of_all_kinds_are_entered() {
             for capture in [false, true] {
                 let osr = engine(Tier::Auto, |config| {
                     config.hot_budget(budget).synchronous_tiers().capture_state(capture);
+                    if capture {
+                        config.gc_stress(GcStress::Alternate);
+                    }
                 });
                 assert_eq!(results(&osr, name, &params), expected, "{name} after {budget}");
             }
