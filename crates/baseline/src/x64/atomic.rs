@@ -60,7 +60,9 @@ impl Gen<'_> {
         // Only the low bits count, so it does not matter that sums may wrap.
         let low = arg.offset & mask;
         match self.val_of(&self.top()) {
-            Val::Const(index) if (index + low) & mask != 0 => self.trap(TrapCode::UnalignedAtomic),
+            Val::Const(index) if index.wrapping_add(low) & mask != 0 => {
+                self.trap(TrapCode::UnalignedAtomic)
+            }
             Val::Const(_) => {}
             _ if mask == 0 => {}
             _ => {
