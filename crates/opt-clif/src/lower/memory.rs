@@ -74,7 +74,23 @@ impl Lower<'_> {
     pub(super) fn index64(&mut self, value: ir::Value) -> ir::Value {
         match self.pos.func.dfg.value_type(value) {
             types::I64 => value,
-            _ => self.pos.ins().uextend(types::I64, value),
+            _ => {
+                let wide = self.pos.ins().uextend(types::I64, value);
+                self.keep_position_of_load(value, wide);
+                wide
+            }
+        }
+    }
+
+    /// A load becomes a part of the extension of what it loads: the trap of the one instruction is the load's.
+    fn keep_position_of_load(&mut self, loaded: ir::Value, wide: ir::Value) {
+        let func = &mut *self.pos.func;
+        let inst = |value| func.dfg.value_def(value).inst();
+        if let (Some(load), Some(extension)) = (inst(loaded), inst(wide))
+            && func.dfg.insts[load].opcode().can_load()
+        {
+            let position = func.srcloc(load);
+            func.set_srcloc(extension, position);
         }
     }
 
