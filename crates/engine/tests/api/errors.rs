@@ -251,3 +251,32 @@ fn errors_convert() {
     assert!(error.is::<Refusal>());
     assert_eq!(boxed().unwrap_err().to_string(), "refused 1");
 }
+
+/// Operators that tiers move or merge: where the trap is must not move with them.
+#[test]
+fn traps_are_where_their_operators_are() {
+    let body = |text: &str| {
+        format!(
+            "(module (memory 1) (func (export \"f\") (param i32) (result i32)
+                (local i32) {text}))"
+        )
+    };
+    let cases = [
+        // The division fills the local, whose old value is saved before it.
+        (body("local.get 0 i32.const 7 local.get 1 i32.div_u local.set 0"), 0x2d),
+        // The inner load becomes a part of the address of the outer one.
+        (body("i32.const -8 local.get 0 i32.or i32.load i64.load i32.wrap_i64"), 0x2c),
+    ];
+    each_tier(|engine| {
+        for (text, offset) in &cases {
+            let (mut store, instance) = instance(engine, text);
+            let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+            for _ in 0..4 {
+                let error = f.call(&mut store, 1).unwrap_err();
+                let frame = &error.backtrace().unwrap().frames()[0];
+                assert_eq!(frame.wasm_offset(), *offset, "{text}");
+                store.settle_tiers();
+            }
+        }
+    });
+}

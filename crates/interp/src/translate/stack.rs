@@ -65,6 +65,8 @@ pub(crate) struct Producer {
     slot: Handler,
     /// End of the instruction.
     end: u32,
+    /// Byte offset of its operator in the module.
+    offset: u32,
 }
 
 /// An operand as instructions can take it.
@@ -218,7 +220,8 @@ impl Translator<'_> {
         self.spill(class);
         let pos = self.emit(dests.acc, size);
         self.acc[class] = Acc::Entry(self.stack.len() as u32);
-        self.producers[class] = Some(Producer { pos, slot: dests.slot, end: self.asm.len() });
+        self.producers[class] =
+            Some(Producer { pos, slot: dests.slot, end: self.asm.len(), offset: self.offset });
         self.push(ty, Loc::Acc);
         pos
     }
@@ -339,7 +342,10 @@ impl Translator<'_> {
                 self.forget_recent();
                 self.preserve(local);
                 let pos = self.asm.append(&moved);
+                // It may trap, and not as the operator that sets the local.
+                let offset = std::mem::replace(&mut self.offset, producer.offset);
                 self.observed(pos, moved.len());
+                self.offset = offset;
                 let class = class(entry.ty).expect("it has a producer");
                 self.producers[class] = Some(Producer { pos, end: self.asm.len(), ..producer });
             }
