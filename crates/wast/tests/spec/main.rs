@@ -19,7 +19,7 @@ const SHOWN: usize = 10;
 type Setup = fn(&mut Config);
 
 /// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up soon, functions and loops that
-/// move up at once, or up and down by chance, each function in a tier chosen by chance; the last three with collections of garbage at every allocation.
+/// move up at once, or up and down by chance, each function in a tier chosen by chance; those called stress and mixed with collections of garbage at every allocation.
 const TIERS: [(&str, Setup); 13] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
