@@ -90,27 +90,11 @@ fn trap_of_load(op: Op) -> Option<TrapCode> {
 
 /// Rule 3: whether an operator other than a load raises a trap by itself.
 fn raises(op: Op, trap: TrapCode) -> bool {
-    match trap {
-        TrapCode::MemoryOutOfBounds => !matches!(
-            op.class(),
-            Class::Pure
-                | Class::Lane
-                | Class::Wide
-                | Class::Parametric
-                | Class::Trapping
-                | Class::Control
-        ),
-        _ => !matches!(
-            op.class(),
-            Class::Pure
-                | Class::Lane
-                | Class::Wide
-                | Class::Parametric
-                | Class::Trapping
-                | Class::Control
-                | Class::Store
-                | Class::Global
-        ),
+    use Class::{Control, Global, Lane, Parametric, Pure, Store, Trapping, Wide};
+    match op.class() {
+        Pure | Lane | Wide | Parametric | Trapping | Control => false,
+        Store | Global => trap == TrapCode::MemoryOutOfBounds,
+        _ => true,
     }
 }
 
