@@ -105,7 +105,6 @@ pub(crate) enum Shift {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Unary {
-    Not = 2,
     Neg = 3,
     Mul = 4,
     IMul = 5,
@@ -335,13 +334,6 @@ impl Asm {
         u32::from_le_bytes(word)
     }
 
-    /// Aligns the next byte.
-    pub fn align(&mut self, to: usize) {
-        while !self.len.is_multiple_of(to) {
-            self.byte(0xcc);
-        }
-    }
-
     pub fn byte(&mut self, byte: u8) {
         let mut e = Enc::new();
         e.put(byte);
@@ -507,12 +499,6 @@ impl Asm {
     #[inline(always)]
     pub fn alu(&mut self, op: Alu, w: W, dst: Gpr, src: Rm) {
         self.op_rm(w == W64, &[(op as u8) << 3 | 3], dst.0, src);
-    }
-
-    /// With a memory destination.
-    #[inline(always)]
-    pub fn alu_mr(&mut self, op: Alu, w: W, dst: Mem, src: Gpr) {
-        self.op_rm(w == W64, &[(op as u8) << 3 | 1], src.0, Rm::Mem(dst));
     }
 
     #[inline(always)]
@@ -794,10 +780,6 @@ impl Asm {
 
     pub fn cmov(&mut self, cc: Cc, w: W, dst: Gpr, src: Rm) {
         self.op_rm(w == W64, &[0x0f, 0x40 | cc as u8], dst.0, src);
-    }
-
-    pub fn xchg(&mut self, a: Gpr, b: Gpr) {
-        self.op_rm(true, &[0x87], a.0, Rm::Reg(b));
     }
 
     /// Instructions with prefix F3: `lzcnt` (BD), `tzcnt` (BC), `popcnt` (B8).

@@ -3,7 +3,7 @@
 
 use sterna_isa::Op;
 
-use super::values::{Held, Val};
+use super::values::{Two, Val};
 use super::{Cc, Done, Gen, Map, Pre, TEMP, TEMP_X, W64, Xm, Xmm, refused};
 use crate::stack::{Bank, Cond, Ty};
 
@@ -62,31 +62,9 @@ impl Gen<'_> {
     }
 
     fn float_two(&mut self, op: Op, ty: Ty, opcode: u8, commutative: bool) {
-        let mut b = self.pop();
-        let mut a = self.pop();
-        let owned = |val: &Val| matches!(val, Val::Reg(held) if held.owned);
-        if commutative && (matches!(a, Val::Const(_)) || (owned(&b) && !owned(&a))) {
-            std::mem::swap(&mut a, &mut b);
-        }
-        let uses = |val: &Val, reg: u8| matches!(val, Val::Reg(held) if held.reg == reg);
-        let mut hint = self.result_hint(FLOAT);
-        if let Some(pin) = hint
-            && uses(&b, pin)
-            && !uses(&a, pin)
-        {
-            if commutative {
-                std::mem::swap(&mut a, &mut b);
-            } else {
-                hint = None;
-            }
-        }
-        let dst = match (hint, a) {
-            (Some(pin), _) => pin,
-            (None, Val::Reg(Held { reg, owned: true })) => reg,
-            _ => self.alloc(FLOAT),
-        };
+        let Two { a, b, dst, hint } = self.pop_two(FLOAT, commutative);
         self.val_to(ty, dst, a);
-        if !uses(&a, dst) {
+        if !a.is_in(dst) {
             self.release_val(FLOAT, a);
         }
         let source = self.xm(ty, b);

@@ -6,7 +6,7 @@
 
 use sterna_isa::{Op, TrapCode};
 
-use super::values::{Held, Val, width};
+use super::values::{Held, Two, Val, width};
 use super::{
     Alu, Cc, Done, Gen, Gpr, Mem, RAX, RCX, RDX, Rm, Shift, TEMP, Unary, W, W32, W64, refused,
 };
@@ -59,36 +59,14 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ two operands
 
-    /// Pops two operands and puts the first where the result is to be, unless `in_place` says otherwise; then `emit` combines them.
+    /// Pops two operands and has `emit` combine them: the destination, the first operand where it is in another register, the second one.
     fn two(
         &mut self,
         ty: Ty,
         commutative: bool,
         emit: impl FnOnce(&mut Self, Gpr, Option<Held>, Val),
     ) {
-        let mut b = self.pop();
-        let mut a = self.pop();
-        let owned = |val: &Val| matches!(val, Val::Reg(held) if held.owned);
-        if commutative && (matches!(a, Val::Const(_)) || (owned(&b) && !owned(&a))) {
-            std::mem::swap(&mut a, &mut b);
-        }
-        let mut hint = self.result_hint(INT);
-        let uses = |val: &Val, reg: u8| matches!(val, Val::Reg(held) if held.reg == reg);
-        if let Some(pin) = hint
-            && uses(&b, pin)
-            && !uses(&a, pin)
-        {
-            if commutative {
-                std::mem::swap(&mut a, &mut b);
-            } else {
-                hint = None;
-            }
-        }
-        let dst = match (hint, a) {
-            (Some(pin), _) => pin,
-            (None, Val::Reg(Held { reg, owned: true })) => reg,
-            _ => self.alloc(INT),
-        };
+        let Two { a, b, dst, hint } = self.pop_two(INT, commutative);
         let source = match a {
             Val::Reg(held) if held.reg != dst => Some(held),
             Val::Reg(_) => None,

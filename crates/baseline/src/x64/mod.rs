@@ -10,7 +10,6 @@
 //! need: arguments, results that do not fit registers, operands in memory.
 
 pub(crate) mod adapters;
-#[allow(dead_code, reason = "some instructions are for operators to come")]
 mod asm;
 mod atomic;
 mod call;

@@ -99,6 +99,22 @@ fn lowest(set: u16) -> Option<u8> {
     (set != 0).then(|| set.trailing_zeros() as u8)
 }
 
+impl Val {
+    /// Whether it is in a register of its bank.
+    pub fn is_in(&self, reg: u8) -> bool {
+        matches!(self, Val::Reg(held) if held.reg == reg)
+    }
+}
+
+/// Two operands of an instruction that changes its first one, and the register for that.
+pub(crate) struct Two {
+    pub a: Val,
+    pub b: Val,
+    pub dst: u8,
+    /// See [`Gen::result_hint`].
+    pub hint: Option<u8>,
+}
+
 impl Gen<'_> {
     pub(crate) fn asm(&mut self) -> &mut Asm {
         &mut self.s.asm
@@ -519,6 +535,33 @@ impl Gen<'_> {
             Some(pin) => pin,
             None => self.alloc(bank),
         }
+    }
+
+    /// Pops two operands, exchanged where that saves a move, and chooses the register for the result. It may be that of the first operand.
+    pub(crate) fn pop_two(&mut self, bank: Bank, commutative: bool) -> Two {
+        let mut b = self.pop();
+        let mut a = self.pop();
+        let owned = |val: &Val| matches!(val, Val::Reg(held) if held.owned);
+        if commutative && (matches!(a, Val::Const(_)) || (owned(&b) && !owned(&a))) {
+            std::mem::swap(&mut a, &mut b);
+        }
+        let mut hint = self.result_hint(bank);
+        if let Some(pin) = hint
+            && b.is_in(pin)
+            && !a.is_in(pin)
+        {
+            if commutative {
+                std::mem::swap(&mut a, &mut b);
+            } else {
+                hint = None;
+            }
+        }
+        let dst = match (hint, a) {
+            (Some(pin), _) => pin,
+            (None, Val::Reg(Held { reg, owned: true })) => reg,
+            _ => self.alloc(bank),
+        };
+        Two { a, b, dst, hint }
     }
 
     /// Pushes a result in a register of [`Gen::result`].
