@@ -9,13 +9,15 @@
 //! 2. It is followed through operators without effects to the first one that has a site with the load's trap code.
 //! 3. If that operator cannot raise this code itself, the site is the load's.
 //! 4. If it is a store to the same place, so it is: a store of what was loaded and changed reads memory first.
-//! 5. A branch to `unreachable` becomes a conditional trap; its site is that of the `unreachable`.
+//! 5. A store without a site whose place was not accessed before was removed, because a later store to this place overwrites what it
+//!    wrote: the site of that one is the first one's.
+//! 6. A branch to `unreachable` becomes a conditional trap; its site is that of the `unreachable`.
 
 use std::collections::{HashMap, HashSet};
 
 use sterna_abi::TrapSite;
 use sterna_isa::{Class, Op, TrapCode};
-use sterna_opt::{Block, Graph, Inst, Opcode};
+use sterna_opt::{Block, Graph, Inst, MemAccess, Opcode, Value};
 
 /// Corrects the positions of `traps`, sites of the code of `graph`.
 pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
@@ -28,8 +30,20 @@ pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
     // What each load became part of so far.
     let mut parts: HashMap<Inst, (Inst, TrapCode)> = HashMap::new();
     let mut found: HashMap<(u32, u8), u32> = HashMap::new();
+    // Rule 5: of each place the first store if it was removed, or nothing if the place was accessed before.
+    let mut places: HashMap<Place, Option<u32>> = HashMap::new();
     for inst in graph.blocks().flat_map(|block| graph.block_insts(block)) {
         let Opcode::Wasm(op) = graph.inst(inst).op else { continue };
+        if let Some((place, trap)) = place(graph, inst, op) {
+            let origin = graph.inst(inst).origin.0;
+            if has_site(inst, trap) {
+                if let Some(removed) = places.insert(place, None).flatten() {
+                    found.insert((origin, trap as u8), removed);
+                }
+            } else if trap_of_load(op).is_none() {
+                places.entry(place).or_insert(Some(origin));
+            }
+        }
         if let Some(trap) = trap_of_load(op)
             && !has_site(inst, trap)
         {
@@ -64,7 +78,7 @@ pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
     }
 }
 
-/// Rule 5: where the `unreachable` is that a block is nothing but.
+/// Rule 6: where the `unreachable` is that a block is nothing but.
 fn unreachable_at(graph: &Graph, mut block: Block) -> Option<u32> {
     // Blocks that only lead on are skipped by the backend, too.
     for _ in 0..4 {
@@ -100,12 +114,32 @@ fn raises(op: Op, trap: TrapCode) -> bool {
 
 /// Rule 4.
 fn is_update(graph: &Graph, load: Inst, store: Inst) -> bool {
-    if graph.args(load)[0] != graph.args(store)[0] {
-        return false;
-    }
-    match graph.inst(store).op {
-        Opcode::Wasm(Op::StructSet) => graph.inst(load).index2() == graph.inst(store).index2(),
-        Opcode::Wasm(op) => op.class() == Class::Store && graph.access(load) == graph.access(store),
-        _ => false,
-    }
+    let place = |inst| match graph.inst(inst).op {
+        Opcode::Wasm(op) => place(graph, inst, op),
+        _ => None,
+    };
+    place(load).is_some() && place(load) == place(store)
+}
+
+/// What a load or store accesses: object or address, and field or immediate.
+type Place = (Value, Access);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Access {
+    Field((u32, u32)),
+    Memory(MemAccess),
+}
+
+/// The place that an instruction accesses, and the trap if it is not there.
+fn place(graph: &Graph, inst: Inst, op: Op) -> Option<(Place, TrapCode)> {
+    let (access, trap) = match op {
+        Op::StructGet | Op::StructGetS | Op::StructGetU | Op::StructSet => {
+            (Access::Field(graph.inst(inst).index2()), TrapCode::NullStructureReference)
+        }
+        _ if matches!(op.class(), Class::Load | Class::Store) => {
+            (Access::Memory(graph.access(inst)), TrapCode::MemoryOutOfBounds)
+        }
+        _ => return None,
+    };
+    Some(((graph.args(inst)[0], access), trap))
 }

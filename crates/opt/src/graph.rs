@@ -210,7 +210,7 @@ impl InstData {
 }
 
 /// A memory access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct MemAccess {
     /// Static offset in bytes.
     pub offset: u64,

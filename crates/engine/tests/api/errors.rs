@@ -266,6 +266,13 @@ fn traps_are_where_their_operators_are() {
         (body("local.get 0 i32.const 7 local.get 1 i32.div_u local.set 0"), 0x2d),
         // The inner load becomes a part of the address of the outer one.
         (body("i32.const -8 local.get 0 i32.or i32.load i64.load i32.wrap_i64"), 0x2c),
+        // The first store is overwritten by the second.
+        (
+            body(
+                "i32.const -8 local.tee 1 i32.const 1 i32.store local.get 1 i32.const 2 i32.store local.get 0",
+            ),
+            0x2d,
+        ),
     ];
     each_tier(|engine| {
         for (text, offset) in &cases {
