@@ -21,6 +21,7 @@ use sterna_base::FuncIndex;
 use sterna_isa::{TrapCode, ValType};
 use sterna_opt::Graph;
 
+use crate::lower::Lowering;
 use crate::merged::correct_positions;
 
 /// The state at one call while it is compiled: constants are known, other values follow in the order of the call's context items.
@@ -72,13 +73,13 @@ pub(crate) fn frame_size(code: &CompiledCode) -> u32 {
 }
 
 /// Makes the artifact of a function. `wasm` is the offset to report where there is no source location (the prologue);
-/// `states` are those of its calls with context items, `graph` what source locations refer to.
+/// `lowering` is what lowering said of it, `graph` what source locations refer to.
 pub(crate) fn function_code(
     isa: &dyn TargetIsa,
     func: &Function,
     code: &CompiledCode,
     wasm: u32,
-    mut states: Vec<PendingState>,
+    lowering: Lowering,
     graph: &Graph,
 ) -> Result<FunctionCode, String> {
     let relocs = relocations(func, code)?;
@@ -90,7 +91,8 @@ pub(crate) fn function_code(
         trap: engine_trap(trap.code),
     }));
     sites.traps.sort_by_key(|site| site.code);
-    correct_positions(graph, &mut sites.traps);
+    correct_positions(graph, &lowering.certain, &mut sites.traps);
+    let mut states = lowering.states;
     states.sort_by_key(|state| state.origin);
     for site in code.buffer.call_sites() {
         let wasm = locations.at(site.ret_addr - 1);

@@ -258,7 +258,7 @@ impl Worker {
                 continue;
             }
             let wasm = module.body(func).offset();
-            return function_code(isa, &context.func, code, wasm, lowering.states, &self.graph);
+            return function_code(isa, &context.func, code, wasm, lowering, &self.graph);
         }
     }
 }

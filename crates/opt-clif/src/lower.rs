@@ -71,11 +71,14 @@ struct Lowered {
 }
 
 /// What a lowered function still needs besides its CLIF.
+#[derive(Default)]
 pub(crate) struct Lowering {
     /// Recorded states of its calls.
     pub states: Vec<PendingState>,
     /// Whether it calls anything.
     pub calls: bool,
+    /// Origins of accesses to memory whose instructions cannot trap.
+    pub certain: Vec<u32>,
 }
 
 /// Everything lowering reads.
@@ -115,7 +118,7 @@ pub(crate) fn lower(
         cx.blocks.push(func.dfg.make_block());
     }
     let pos = FuncCursor::new(func);
-    let lowering = Lowering { states: Vec::new(), calls: false };
+    let lowering = Lowering::default();
     let layout = InstanceLayout::new(input.module);
     let result_area =
         crate::signature::result_places(results_of(input.graph, &mut Vec::new()), &mut cx.places)

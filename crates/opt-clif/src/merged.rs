@@ -5,7 +5,7 @@
 //! the trap is the load's, and with inlining the two can even be in different functions.
 //!
 //! Rules:
-//! 1. A load that can trap and has no site of its own was merged, removed, or found equal to an earlier one.
+//! 1. A load that can trap (`certain` lists others) and has no site of its own was merged, removed, or found equal to an earlier one.
 //! 2. It is followed through operators without effects to the first one that has a site with the load's trap code.
 //! 3. If that operator cannot raise this code itself, the site is the load's.
 //! 4. If it is a store to the same place, so it is: a store of what was loaded and changed reads memory first.
@@ -20,11 +20,14 @@ use sterna_isa::{Class, Op, TrapCode};
 use sterna_opt::{Block, Graph, Inst, MemAccess, Opcode, Value};
 
 /// Corrects the positions of `traps`, sites of the code of `graph`.
-pub(crate) fn correct_positions(graph: &Graph, traps: &mut [TrapSite]) {
+pub(crate) fn correct_positions(graph: &Graph, certain: &[u32], traps: &mut [TrapSite]) {
     if traps.is_empty() {
         return;
     }
-    let own: HashSet<(u32, u8)> = traps.iter().map(|site| (site.wasm, site.trap as u8)).collect();
+    // What has a site of its own, or needs none.
+    let mut own: HashSet<(u32, u8)> =
+        traps.iter().map(|site| (site.wasm, site.trap as u8)).collect();
+    own.extend(certain.iter().map(|&origin| (origin, TrapCode::MemoryOutOfBounds as u8)));
     let has_site =
         |inst: Inst, trap: TrapCode| own.contains(&(graph.inst(inst).origin.0, trap as u8));
     // What each load became part of so far.

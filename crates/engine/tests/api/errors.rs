@@ -266,6 +266,8 @@ fn traps_are_where_their_operators_are() {
         (body("local.get 0 i32.const 7 local.get 1 i32.div_u local.set 0"), 0x2d),
         // The inner load becomes a part of the address of the outer one.
         (body("i32.const -8 local.get 0 i32.or i32.load i64.load i32.wrap_i64"), 0x2c),
+        // The second load becomes a part of the multiplication, the first one cannot trap.
+        (body("i32.const 3 i32.load local.get 0 i32.load offset=65535 i32.mul"), 0x2e),
         // The first store is overwritten by the second.
         (
             body(

@@ -9,6 +9,7 @@
 //! 4. A 32-bit index: trap if `index + (offset + size) > length`, which cannot overflow in 64 bits.
 //! 5. Otherwise the sum is checked for overflow too.
 
+use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use sterna_abi::{MemoryDef, MemorySlot};
@@ -131,6 +132,9 @@ impl Lower<'_> {
         } else if !(by_hardware && self.guarded(&ty, span)) {
             out = Some(self.check_bounds(index, access, span, min, ty.is_64));
             flags = flags.with_notrap();
+        }
+        if flags.trap_code().is_none() {
+            self.lowering.certain.push(self.pos.srcloc().bits());
         }
         let base = self.memory_base(access.memory);
         let mut address = self.pos.ins().iadd(base, index);
