@@ -2,6 +2,7 @@
 //! Does not own decoding (`sterna-module`) nor the text format (`text`).
 
 use std::fmt;
+use std::io::Read;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
@@ -58,6 +59,22 @@ impl Module {
     /// As [`Module::new`].
     pub fn from_binary(engine: &Engine, binary: Vec<u8>) -> Result<Module> {
         Module::from_vec(engine, binary, &|_, _| {})
+    }
+
+    /// Loads a module in either format while it arrives: a binary is decoded and validated while `reader` waits for the rest of it.
+    ///
+    /// # Errors
+    /// What `reader` returns, or as [`Module::new`].
+    pub fn from_reader(engine: &Engine, mut reader: impl Read) -> Result<Module> {
+        let mut start = Vec::new();
+        reader.by_ref().take(4).read_to_end(&mut start)?;
+        if start != *b"\0asm" {
+            reader.read_to_end(&mut start)?;
+            return Module::new(engine, start);
+        }
+        let reader = start.as_slice().chain(reader);
+        let loaded = LoadedModule::read(&engine.inner, reader, &|_, _| {});
+        Ok(Module { loaded: loaded.map_err(refused)? })
     }
 
     /// Loads a module from a file in either format.

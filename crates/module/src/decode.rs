@@ -1,20 +1,22 @@
 //! Owns the walk over a binary's sections that fills a [`Module`].
 //! Does not check anything itself: each payload goes through `wasmparser`'s validator first.
 
+use std::borrow::Cow;
+use std::io::Read;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use sterna_base::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use sterna_isa::FeatureSet;
 use wasmparser::{
-    BinaryReader, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser, Payload,
-    TableInit, TypeRef, ValidPayload, Validator,
+    BinaryReader, Chunk, DataKind, ElementItems, ElementKind, Encoding, ExternalKind, Parser,
+    Payload, TableInit, TypeRef, ValidPayload, Validator,
 };
 
 use crate::bytes::ModuleBytes;
 use crate::const_expr::{ConstExpr, ConstOp};
 use crate::convert;
-use crate::error::ModuleError;
+use crate::error::{ModuleError, ReadError};
 use crate::features;
 use crate::items::{
     DataSegment, ElemItems, ElemSegment, Export, ExternIndex, FuncDecl, GlobalDecl, Import,
@@ -26,46 +28,129 @@ use crate::validate::{self, BodyFacts};
 type Result<T> = std::result::Result<T, ModuleError>;
 
 pub(crate) fn decode(bytes: ModuleBytes, features: &FeatureSet, threads: usize) -> Result<Module> {
-    if u32::try_from(bytes.len()).is_err() {
-        return Err(ModuleError::new(0, "module is larger than 4 GiB"));
-    }
-    let mut module = empty(bytes.clone());
-    let features = features::to_validator(features);
-    let mut validator = Validator::new_with_features(features);
-    let mut parser = Parser::new(0);
-    parser.set_features(features);
-    let mut next_body = 0;
-    let facts = validate::validate_while(&bytes, threads, |bodies| {
-        for payload in parser.parse_all(&bytes) {
-            let payload = payload?;
-            if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
-                return Err(ModuleError::new(
-                    range.start,
-                    "this is a component; a core module is expected here",
-                ));
-            }
-            if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
-                let index = module.num_imported_funcs + next_body;
-                module.funcs[index].body = range32(body.range());
-                next_body += 1;
-                bodies.push(func, body);
-                continue;
-            }
-            section(&mut module, payload)?;
-        }
-        Ok(())
+    check_size(bytes.len())?;
+    let mut sections = Sections::new(features);
+    let facts = validate::validate_while(threads, |bodies| {
+        let share = |range| Cow::Borrowed(&bytes[range]);
+        while let Step::Done | Step::More = sections.step(&bytes, true, bodies, share)? {}
+        bodies.close_run(share);
+        Ok::<_, ModuleError>(())
     })?;
-    module.facts = facts;
-    module.escaping = escaping(&module);
-    Ok(module)
+    Ok(sections.finish(bytes.clone(), facts))
+}
+
+/// As [`decode`], while the binary arrives from `reader`.
+pub(crate) fn decode_from(
+    mut reader: impl Read,
+    features: &FeatureSet,
+    threads: usize,
+) -> std::result::Result<Module, ReadError> {
+    let mut bytes = Vec::new();
+    let mut sections = Sections::new(features);
+    let facts = validate::validate_while(threads, |bodies| {
+        let mut ended = false;
+        loop {
+            let share = |range: Range<usize>| Cow::Owned(bytes[range].to_vec());
+            match sections.step(&bytes, ended, bodies, share)? {
+                Step::Done => {}
+                Step::More => {
+                    let piece = reader.by_ref().take(PIECE_BYTES);
+                    ended = { piece }.read_to_end(&mut bytes)? == 0;
+                    check_size(bytes.len())?;
+                }
+                Step::End => {
+                    bodies.close_run(share);
+                    return Ok::<_, ReadError>(());
+                }
+            }
+        }
+    })?;
+    bytes.shrink_to_fit();
+    Ok(sections.finish(bytes.into(), facts))
+}
+
+/// Bytes that [`decode_from`] waits for before it looks at them.
+const PIECE_BYTES: u64 = 64 << 10;
+
+fn check_size(len: usize) -> Result<()> {
+    match u32::try_from(len) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ModuleError::new(0, "module is larger than 4 GiB")),
+    }
+}
+
+/// The walk over a binary, payload by payload.
+struct Sections {
+    module: Module,
+    parser: Parser,
+    validator: Validator,
+    next_body: usize,
+    /// Bytes behind the walk.
+    at: usize,
+}
+
+enum Step {
+    /// A payload was dealt with.
+    Done,
+    /// The next payload has not arrived yet.
+    More,
+    End,
+}
+
+impl Sections {
+    fn new(features: &FeatureSet) -> Sections {
+        let features = features::to_validator(features);
+        let validator = Validator::new_with_features(features);
+        let mut parser = Parser::new(0);
+        parser.set_features(features);
+        Sections { module: empty(), parser, validator, next_body: 0, at: 0 }
+    }
+
+    /// Goes on in `bytes`, the binary from its beginning, which is all of it if `ended`. Bodies are passed on.
+    fn step<'a>(
+        &mut self,
+        bytes: &[u8],
+        ended: bool,
+        bodies: &mut validate::Bodies<'_, '_, 'a>,
+        share: impl FnOnce(Range<usize>) -> Cow<'a, [u8]>,
+    ) -> Result<Step> {
+        let payload = match self.parser.parse(&bytes[self.at..], ended)? {
+            Chunk::NeedMoreData(_) => return Ok(Step::More),
+            Chunk::Parsed { consumed, payload } => {
+                self.at += consumed;
+                payload
+            }
+        };
+        if let Payload::Version { encoding: Encoding::Component, range, .. } = &payload {
+            return Err(ModuleError::new(
+                range.start,
+                "this is a component; a core module is expected here",
+            ));
+        }
+        match self.validator.payload(&payload)? {
+            ValidPayload::Func(func, body) => {
+                let index = self.module.num_imported_funcs + self.next_body;
+                let range = range32(body.range());
+                self.module.funcs[index].body = range.clone();
+                self.next_body += 1;
+                bodies.push(func, range.start as usize..range.end as usize, share);
+            }
+            ValidPayload::End(_) => return Ok(Step::End),
+            _ => section(&mut self.module, bytes, payload)?,
+        }
+        Ok(Step::Done)
+    }
+
+    fn finish(self, bytes: ModuleBytes, facts: BodyFacts) -> Module {
+        let escaping = escaping(&self.module);
+        Module { bytes, facts, escaping, ..self.module }
+    }
 }
 
 /// As [`decode`], for a binary that passed it before: nothing is checked that reading does not need.
 pub(crate) fn decode_trusted(bytes: ModuleBytes, facts: BodyFacts) -> Result<Module> {
-    if u32::try_from(bytes.len()).is_err() {
-        return Err(ModuleError::new(0, "module is larger than 4 GiB"));
-    }
-    let mut module = empty(bytes.clone());
+    check_size(bytes.len())?;
+    let mut module = empty();
     let mut next_body = 0;
     for payload in Parser::new(0).parse_all(&bytes) {
         match payload? {
@@ -78,17 +163,16 @@ pub(crate) fn decode_trusted(bytes: ModuleBytes, facts: BodyFacts) -> Result<Mod
                 func.body = range32(body.range());
                 next_body += 1;
             }
-            payload => section(&mut module, payload)?,
+            payload => section(&mut module, &bytes, payload)?,
         }
     }
-    module.facts = facts;
-    module.escaping = escaping(&module);
-    Ok(module)
+    let escaping = escaping(&module);
+    Ok(Module { bytes: bytes.clone(), facts, escaping, ..module })
 }
 
-fn empty(bytes: ModuleBytes) -> Module {
+fn empty() -> Module {
     Module {
-        bytes,
+        bytes: Vec::new().into(),
         types: Vec::new(),
         rec_group_ends: Vec::new(),
         imports: Vec::new(),
@@ -121,7 +205,8 @@ fn range32(range: Range<u64>) -> Range<u32> {
     range.start as u32..range.end as u32
 }
 
-fn section(module: &mut Module, payload: Payload<'_>) -> Result<()> {
+/// Takes over what a payload declares. `bytes` are the binary, at least to the payload's end.
+fn section(module: &mut Module, bytes: &[u8], payload: Payload<'_>) -> Result<()> {
     match payload {
         Payload::TypeSection(reader) => types(module, reader),
         Payload::ImportSection(reader) => imports(module, reader),
@@ -172,7 +257,7 @@ fn section(module: &mut Module, payload: Payload<'_>) -> Result<()> {
             module.code_range = range32(unchecked_range);
             Ok(())
         }
-        Payload::DataSection(reader) => data(module, reader),
+        Payload::DataSection(reader) => data(module, bytes, reader),
         Payload::CustomSection(reader) => {
             let start = reader.data_offset();
             let range = range32(start..start + reader.data().len() as u64);
@@ -273,8 +358,11 @@ fn elements(module: &mut Module, reader: wasmparser::ElementSectionReader<'_>) -
     Ok(())
 }
 
-fn data(module: &mut Module, reader: wasmparser::DataSectionReader<'_>) -> Result<()> {
-    let bytes = module.bytes.clone();
+fn data(
+    module: &mut Module,
+    bytes: &[u8],
+    reader: wasmparser::DataSectionReader<'_>,
+) -> Result<()> {
     let bytes = &bytes[..reader.range().end as usize];
     let mut at = reader.original_position() as usize;
     for _ in 0..reader.count() {

@@ -22,3 +22,14 @@ impl From<wasmparser::BinaryReaderError> for ModuleError {
         ModuleError::new(error.offset(), error.message())
     }
 }
+
+/// Why no module came out of a stream.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// What arrived is not valid.
+    #[error(transparent)]
+    Invalid(#[from] ModuleError),
+    /// It did not arrive.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

@@ -20,7 +20,7 @@ mod validate;
 pub use body::{BlockType, Body, BrTable, Catch, Imm, MemArg, Operator, TryTable};
 pub use bytes::ModuleBytes;
 pub use const_expr::{ConstExpr, ConstOp};
-pub use error::ModuleError;
+pub use error::{ModuleError, ReadError};
 pub use items::{
     DataSegment, ElemItems, ElemSegment, Export, ExternIndex, ExternType, GlobalType, Import,
     MemoryType, SegmentMode, TableType,

@@ -10,7 +10,7 @@ use sterna_isa::{FeatureSet, FuncType, HeapType, SubType, ValType};
 use crate::body::{BlockType, Body};
 use crate::bytes::ModuleBytes;
 use crate::const_expr::ConstExpr;
-use crate::error::ModuleError;
+use crate::error::{ModuleError, ReadError};
 use crate::hints::BranchHints;
 use crate::items::{
     DataSegment, ElemSegment, Export, ExternIndex, ExternType, FuncDecl, GlobalDecl, GlobalType,
@@ -60,6 +60,19 @@ impl Module {
         threads: usize,
     ) -> Result<Module, ModuleError> {
         crate::decode::decode(bytes.into(), features, threads)
+    }
+
+    /// As [`Module::decode`], of a binary that is still arriving: sections are decoded and, with more than one thread, bodies are
+    /// validated while `reader` waits for what follows.
+    ///
+    /// # Errors
+    /// As [`Module::decode`], or what `reader` returns.
+    pub fn decode_from(
+        reader: impl std::io::Read,
+        features: &FeatureSet,
+        threads: usize,
+    ) -> Result<Module, ReadError> {
+        crate::decode::decode_from(reader, features, threads)
     }
 
     /// Decodes a binary that is known to be valid because [`Module::decode`] accepted the same bytes before, in this process or

@@ -1,19 +1,28 @@
 //! Owns the validation of function bodies, spread over threads for large modules while the rest of the binary is decoded.
 //! Does not own the rules: `wasmparser`'s validator applies them.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::Scope;
 
-use wasmparser::{FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources};
+use wasmparser::{BinaryReader, FuncToValidate, FuncValidatorAllocations, ValidatorResources};
 
 use crate::error::ModuleError;
 
 /// Code sizes below this many bytes are validated on the calling thread: starting one costs about as much.
 pub const PARALLEL_MIN_BYTES: u64 = 256 << 10;
 
-/// A body waiting for validation.
-pub(crate) type Pending<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
+/// A body waiting for validation, and where in the binary it is.
+type Pending = (FuncToValidate<ValidatorResources>, Range<usize>);
+
+/// Bodies that one thread validates.
+struct Run<'a> {
+    bodies: Vec<Pending>,
+    /// The binary from the first body to the last: borrowed, or copied while it is still arriving.
+    bytes: Cow<'a, [u8]>,
+}
 
 /// What validation learns about the bodies on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +34,7 @@ pub struct BodyFacts {
 }
 
 /// Bytes of bodies that a thread takes at once.
-const RUN_BYTES: u64 = 128 << 10;
+const RUN_BYTES: usize = 128 << 10;
 
 /// Takes the bodies that decoding comes across. Other threads validate them meanwhile, if they turn out to be many.
 pub(crate) struct Bodies<'scope, 'env, 'a> {
@@ -33,28 +42,34 @@ pub(crate) struct Bodies<'scope, 'env, 'a> {
     work: &'env Work<'a>,
     /// Threads that are still to be started.
     threads: usize,
-    run: Vec<Pending<'a>>,
-    run_bytes: u64,
+    run: Vec<Pending>,
+    run_bytes: usize,
     all_bytes: u64,
 }
 
 impl<'env, 'a: 'env> Bodies<'_, 'env, 'a> {
-    /// Takes the next body.
+    /// Takes the next body. `share` gives a range of the binary.
     pub(crate) fn push(
         &mut self,
         func: FuncToValidate<ValidatorResources>,
-        body: FunctionBody<'a>,
+        range: Range<usize>,
+        share: impl FnOnce(Range<usize>) -> Cow<'a, [u8]>,
     ) {
-        self.run_bytes += body.range().end - body.range().start;
-        self.run.push((func, body));
+        self.run_bytes += range.len();
+        self.run.push((func, range));
         if self.run_bytes >= RUN_BYTES {
-            self.close_run();
+            self.close_run(share);
         }
     }
 
-    fn close_run(&mut self) {
-        self.all_bytes += std::mem::take(&mut self.run_bytes);
-        self.work.add(std::mem::take(&mut self.run));
+    /// Passes on what was pushed. To be called after the last body.
+    pub(crate) fn close_run(&mut self, share: impl FnOnce(Range<usize>) -> Cow<'a, [u8]>) {
+        self.all_bytes += std::mem::take(&mut self.run_bytes) as u64;
+        let bodies = std::mem::take(&mut self.run);
+        if let (Some((_, first)), Some((_, last))) = (bodies.first(), bodies.last()) {
+            let bytes = share(first.start..last.end);
+            self.work.add(Run { bodies, bytes });
+        }
         if self.all_bytes >= PARALLEL_MIN_BYTES {
             let work = self.work;
             for _ in 0..std::mem::take(&mut self.threads) {
@@ -67,18 +82,16 @@ impl<'env, 'a: 'env> Bodies<'_, 'env, 'a> {
 
 /// Decodes with `decode`, and validates the bodies that it passes on, on up to `threads` threads including this one. Of several invalid
 /// bodies the one with the lowest offset is reported, as a sequential validator would; an error of `decode` comes first.
-pub(crate) fn validate_while<'a>(
-    bytes: &'a [u8],
+pub(crate) fn validate_while<'a, E: From<ModuleError>>(
     threads: usize,
-    decode: impl FnOnce(&mut Bodies<'_, '_, 'a>) -> Result<(), ModuleError>,
-) -> Result<BodyFacts, ModuleError> {
-    let work = Work { bytes, state: Mutex::default(), more: Condvar::new() };
+    decode: impl FnOnce(&mut Bodies<'_, '_, 'a>) -> Result<(), E>,
+) -> Result<BodyFacts, E> {
+    let work = Work { state: Mutex::default(), more: Condvar::new() };
     std::thread::scope(|scope| {
         let threads = threads.saturating_sub(1);
         let (run, work) = (Vec::new(), &work);
         let mut bodies = Bodies { scope, work, threads, run, run_bytes: 0, all_bytes: 0 };
         let decoded = decode(&mut bodies);
-        bodies.close_run();
         work.end(decoded.is_err());
         if decoded.is_ok() {
             work.join_in();
@@ -87,21 +100,20 @@ pub(crate) fn validate_while<'a>(
     })?;
     let state = work.state.into_inner().expect("validation does not panic");
     match state.error {
-        Some(error) => Err(error),
+        Some(error) => Err(error.into()),
         None => Ok(state.facts),
     }
 }
 
 /// Runs of bodies to be validated, and what came out of it.
 struct Work<'a> {
-    bytes: &'a [u8],
     state: Mutex<State<'a>>,
     more: Condvar,
 }
 
 #[derive(Default)]
 struct State<'a> {
-    runs: VecDeque<Vec<Pending<'a>>>,
+    runs: VecDeque<Run<'a>>,
     /// No more will come.
     ended: bool,
     facts: BodyFacts,
@@ -114,11 +126,9 @@ impl<'a> Work<'a> {
         self.state.lock().expect("validation does not panic")
     }
 
-    fn add(&self, run: Vec<Pending<'a>>) {
-        if !run.is_empty() {
-            self.lock().runs.push_back(run);
-            self.more.notify_one();
-        }
+    fn add(&self, run: Run<'a>) {
+        self.lock().runs.push_back(run);
+        self.more.notify_one();
     }
 
     /// No more will come; `useless`: and what is there need not be done.
@@ -135,7 +145,7 @@ impl<'a> Work<'a> {
     fn join_in(&self) {
         let mut allocations = FuncValidatorAllocations::default();
         while let Some(run) = self.next() {
-            let result = validate_run(self.bytes, run, &mut allocations);
+            let result = validate_run(run, &mut allocations);
             let mut state = self.lock();
             match result {
                 Ok(facts) => {
@@ -152,7 +162,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn next(&self) -> Option<Vec<Pending<'a>>> {
+    fn next(&self) -> Option<Run<'a>> {
         let mut state = self.lock();
         loop {
             if state.error.is_some() {
@@ -168,23 +178,24 @@ impl<'a> Work<'a> {
 }
 
 fn validate_run(
-    bytes: &[u8],
-    bodies: Vec<Pending<'_>>,
+    run: Run<'_>,
     allocations: &mut FuncValidatorAllocations,
 ) -> Result<BodyFacts, ModuleError> {
     let mut facts = BodyFacts::default();
-    for (func, body) in bodies {
+    let start = run.bodies.first().map_or(0, |(_, range)| range.start);
+    for (func, range) in run.bodies {
+        let bytes = &run.bytes[range.start - start..range.end - start];
         let mut validator = func.into_validator(std::mem::take(allocations));
-        let mut reader = body.get_binary_reader();
-        validator.read_locals(&mut reader)?;
+        let mut reader = BinaryReader::new(bytes, range.start as u64);
         reader.set_features(*validator.features());
+        validator.read_locals(&mut reader)?;
         while !reader.eof() {
             let position = reader.original_position();
+            let byte = bytes.get(position as usize - range.start);
             // return_call, return_call_indirect, return_call_ref
-            facts.has_tail_calls |=
-                matches!(bytes.get(position as usize), Some(0x12 | 0x13 | 0x15));
+            facts.has_tail_calls |= matches!(byte, Some(0x12 | 0x13 | 0x15));
             // try, try_table
-            facts.has_handlers |= matches!(bytes.get(position as usize), Some(0x06 | 0x1f));
+            facts.has_handlers |= matches!(byte, Some(0x06 | 0x1f));
             reader.visit_operator(&mut validator.visitor(position))??;
         }
         reader.finish_expression(&validator.visitor(reader.original_position()))?;

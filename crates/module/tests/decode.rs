@@ -2,10 +2,13 @@
 //! Does not test validation rules one by one; the official suite does.
 #![allow(clippy::unwrap_used)]
 
+use std::io::Read;
+
 use sterna_base::{FuncIndex, GlobalIndex, TagIndex, TypeIndex};
 use sterna_isa::{Feature, FeatureSet, FuncType, HeapType, Op, ValType};
 use sterna_module::{
-    BodyFacts, ConstOp, ExternIndex, ExternType, Imm, InnerNameKind, Module, NameKind, SegmentMode,
+    BodyFacts, ConstOp, ExternIndex, ExternType, Imm, InnerNameKind, Module, NameKind, ReadError,
+    SegmentMode,
 };
 
 fn decode(text: &str) -> Module {
@@ -43,6 +46,64 @@ fn exposes_what_was_declared() {
     let escaping: Vec<u32> = module.escaping_funcs().iter().map(|func| func.as_u32()).collect();
     assert_eq!(escaping, [1, 2], "exported and in an element segment, but not $unused");
     assert!(!module.has_tail_calls());
+}
+
+/// Gives a few bytes at a time, and none after `end`.
+struct Trickle<'a> {
+    bytes: &'a [u8],
+    step: usize,
+    end: usize,
+}
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        assert!(self.end > 0, "nobody needs the rest to know the answer");
+        let len = self.step.min(buffer.len()).min(self.bytes.len()).min(self.end);
+        let (now, later) = self.bytes.split_at(len);
+        buffer[..len].copy_from_slice(now);
+        self.bytes = later;
+        self.end -= len;
+        Ok(len)
+    }
+}
+
+#[test]
+fn arriving_binaries_are_decoded_like_those_that_are_there() {
+    let binary = wat::parse_str(RICH).unwrap();
+    let whole = |bytes: &[u8]| Module::decode(bytes, &FeatureSet::DEFAULT, 1);
+    let arriving = |bytes: &[u8], step| {
+        let reader = Trickle { bytes, step, end: usize::MAX };
+        match Module::decode_from(reader, &FeatureSet::DEFAULT, 2) {
+            Err(ReadError::Io(error)) => panic!("{error}"),
+            Err(ReadError::Invalid(error)) => Err(error),
+            Ok(module) => Ok(module),
+        }
+    };
+    let described = |module: Module| {
+        let bodies: Vec<_> = (module.num_imported_funcs()..module.num_funcs())
+            .map(|func| module.body(FuncIndex::from_u32(func as u32)).offset())
+            .collect();
+        (module.bytes().to_vec(), bodies, module.escaping_funcs().to_vec(), module.facts())
+    };
+    for step in [1, 7, 1000] {
+        assert_eq!(arriving(&binary, step).map(described), whole(&binary).map(described));
+    }
+    for at in 0..binary.len() {
+        assert_eq!(arriving(&binary[..at], 3).map(described), whole(&binary[..at]).map(described));
+        let mut damaged = binary.clone();
+        damaged[at] ^= 0x15;
+        assert_eq!(arriving(&damaged, 100).map(described), whole(&damaged).map(described), "{at}");
+    }
+}
+
+#[test]
+fn the_end_of_a_binary_that_is_wrong_before_is_not_waited_for() {
+    let mut binary = wat::parse_str("(module (func (param i32)) (func))").unwrap();
+    binary[8 + 3] = 0x13; // Not the form of a type.
+    binary.resize(10 << 20, 0);
+    let reader = Trickle { bytes: &binary, step: 1 << 20, end: 1 << 20 };
+    let error = Module::decode_from(reader, &FeatureSet::DEFAULT, 1).err().unwrap();
+    assert!(matches!(error, ReadError::Invalid(error) if error.offset == 11));
 }
 
 #[test]

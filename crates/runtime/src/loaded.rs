@@ -12,7 +12,7 @@ use sterna_base::{FuncIndex, GlobalIndex, TableIndex, TagIndex};
 use sterna_isa::ValType;
 use sterna_module::{
     ExternIndex, ExternType, GlobalType, Module, ModuleBytes, ModuleError, PARALLEL_MIN_BYTES,
-    TableType,
+    ReadError, TableType,
 };
 
 use crate::code::CodeSpace;
@@ -33,6 +33,9 @@ pub enum LoadError {
     /// The system has no memory or address space for its code.
     #[error("no room for compiled code: {0}")]
     System(#[from] std::io::Error),
+    /// It did not arrive.
+    #[error("the module cannot be read: {0}")]
+    Read(std::io::Error),
     /// Its types are too many.
     #[error(transparent)]
     Types(#[from] TypesError),
@@ -74,8 +77,34 @@ impl LoadedModule {
         let bytes = bytes.into();
         let threads = if (bytes.len() as u64) < PARALLEL_MIN_BYTES { 1 } else { engine.threads() };
         let module = Module::decode(bytes, &settings.features, threads)?;
+        LoadedModule::of_module(engine, module, progress)
+    }
+
+    /// As [`LoadedModule::new`], while the binary arrives.
+    ///
+    /// # Errors
+    /// As [`LoadedModule::new`], or what `reader` returns.
+    pub fn read(
+        engine: &Arc<Engine>,
+        reader: impl std::io::Read,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Arc<LoadedModule>, LoadError> {
+        let settings = engine.settings();
+        let module = Module::decode_from(reader, &settings.features, engine.threads());
+        let module = module.map_err(|error| match error {
+            ReadError::Invalid(error) => LoadError::Invalid(error),
+            ReadError::Io(error) => LoadError::Read(error),
+        })?;
+        LoadedModule::of_module(engine, module, progress)
+    }
+
+    fn of_module(
+        engine: &Arc<Engine>,
+        module: Module,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Arc<LoadedModule>, LoadError> {
         let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
-        if matches!(settings.tier, TierPolicy::Opt | TierPolicy::Baseline) {
+        if matches!(engine.settings().tier, TierPolicy::Opt | TierPolicy::Baseline) {
             loaded.compile_all(progress)?;
         }
         engine.register(&loaded)?;

@@ -1,11 +1,12 @@
 //! Owns tests of loading modules.
 //! Does not own decoding.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sterna::{
-    ArtifactError, Config, Engine, ExternType, Feature, FuncType, Linker, Module, ModuleError,
-    Store, TextError, Tier, ValType,
+    ArtifactError, Config, Engine, ExternType, Feature, FuncType, Linker, Memory, MemoryType,
+    Module, ModuleError, Store, TextError, Tier, ValType,
 };
 
 use crate::each_tier;
@@ -35,6 +36,45 @@ fn modules_describe_themselves() {
     assert_eq!(again.bytes(), module.bytes());
     assert!(!Module::same(&again, &module));
     assert!(Module::same(&module.clone(), &module));
+}
+
+#[test]
+fn modules_are_loaded_while_they_arrive() {
+    each_tier(|engine| {
+        let binary = Module::new(engine, ADD).unwrap().bytes().to_vec();
+        for module in [
+            Module::from_reader(engine, binary.as_slice().take(30).chain(&binary[30..])).unwrap(),
+            Module::from_reader(engine, ADD.as_bytes()).unwrap(),
+        ] {
+            assert_eq!(module.bytes(), binary);
+            let mut store = Store::new(engine, ());
+            let mut linker = Linker::new(engine);
+            let memory = Memory::new(&mut store, MemoryType::new(1, Some(1))).unwrap();
+            linker.define(&store, "env", "mem", memory).unwrap();
+            linker.func_wrap("env", "log", |_: i32| {}).unwrap();
+            let instance = linker.instantiate(&mut store, &module).unwrap();
+            let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add").unwrap();
+            assert_eq!(add.call(&mut store, (2, 3)).unwrap(), 5);
+        }
+    });
+    let engine = Engine::default();
+    for bytes in [&b""[..], b"\0as", b"\0asm", b"\0asm\x01\0\0\0\x01\x05"] {
+        let [read, new] = [Module::from_reader(&engine, bytes), Module::new(&engine, bytes)];
+        assert_eq!(read.unwrap_err().to_string(), new.unwrap_err().to_string());
+    }
+    let error = Module::from_reader(&engine, Broken).unwrap_err();
+    assert!(error.to_string().contains("the line is dead"), "{error}");
+}
+
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match buffer {
+            [_, _, _, _, _, ..] => Err(std::io::Error::other("the line is dead")),
+            _ => b"\0asm".as_slice().read(buffer),
+        }
+    }
 }
 
 #[test]
