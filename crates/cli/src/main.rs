@@ -11,6 +11,7 @@ mod files;
 mod grants;
 mod literal;
 mod loading;
+mod passes;
 mod progress;
 mod quantity;
 mod suggest;

@@ -188,10 +188,11 @@ impl CacheEntry {
         let settings = engine.inner.settings();
         let (code, features) = (settings.code, settings.features.bits());
         let maker = format!(
-            "{} {} {} {code:?} {features:x}",
+            "{} {} {} {code:?} {features:x} {:x}",
             settings.build,
             std::env::consts::ARCH,
-            cpu::features().join(",")
+            cpu::features().join(","),
+            settings.disabled_passes
         );
         CacheEntry {
             cache: cache.clone(),

@@ -3,7 +3,10 @@
 
 use sterna_abi::CodeSettings;
 use sterna_isa::{Feature, FeatureSet};
+use sterna_opt::passes::{Pass, PassSet};
 use sterna_runtime::{Settings, TierPolicy, TierUp};
+
+use crate::Error;
 
 /// Which tiers run guest code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,6 +61,7 @@ impl Default for Config {
                 gc_stress: Default::default(),
                 mixed: None,
                 guess_callees: false,
+                disabled_passes: 0,
                 build: env!("STERNA_BUILD"),
             },
         }
@@ -135,6 +139,17 @@ impl Config {
     pub fn guess_callees(&mut self, on: bool) -> &mut Config {
         self.settings.guess_callees = on;
         self
+    }
+
+    /// Switches a pass of the optimizing tier off, to find out what it gains or breaks. Code of other settings is not taken from caches, and
+    /// precompiled modules are refused unless they were compiled without the same passes.
+    ///
+    /// # Errors
+    /// There is no pass of that name; the error lists those that there are.
+    pub fn disable_pass(&mut self, name: &str) -> Result<&mut Config, Error> {
+        let disabled = PassSet::from_bits(self.settings.disabled_passes);
+        self.settings.disabled_passes = disabled.with(Pass::named(name)?).bits();
+        Ok(self)
     }
 
     /// Whether running guests can be interrupted from another thread. Default: on; it costs a load per loop iteration.

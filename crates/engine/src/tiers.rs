@@ -9,6 +9,7 @@ use sterna_baseline::Baseline;
 use sterna_interp::Interp;
 use sterna_isa::FuncType;
 use sterna_module::Module;
+use sterna_opt::passes::PassSet;
 use sterna_opt_clif::{ClifCompiler, Options};
 use sterna_runtime::{Settings, TierPolicy, TierUp};
 
@@ -16,7 +17,11 @@ type CompilerFactory = Box<dyn FnOnce() -> Box<dyn Compiler> + Send>;
 
 /// The tiers for these settings. The compiler is made when it is first needed: a short run never needs it.
 pub(crate) fn of(settings: &Settings) -> (Box<dyn Interpreter>, Option<CompilerFactory>) {
-    let options = Options { guess_callees: settings.guess_callees, ..Options::default() };
+    let options = Options {
+        guess_callees: settings.guess_callees,
+        disabled: PassSet::from_bits(settings.disabled_passes),
+        ..Options::default()
+    };
     let compiler: Option<CompilerFactory> = match (settings.tier, settings.mixed) {
         (TierPolicy::Interp, _) => None,
         (TierPolicy::Opt, Some(seed)) => Some(Box::new(move || mixed(seed, options))),

@@ -323,3 +323,24 @@ fn bad_files_are_refused_with_the_reason() {
     let error = deep.call(&mut store, ()).unwrap_err();
     assert_eq!(error.downcast::<Trap>().unwrap().code(), TrapCode::StackOverflow);
 }
+
+#[test]
+fn every_pass_can_be_left_out_and_artifacts_tell() {
+    let interp = engine(Tier::Interp);
+    let expected = transcript(&interp, &Module::new(&interp, PROGRAM).unwrap());
+    for pass in sterna_opt::passes::Pass::ALL {
+        let mut config = Config::new();
+        let without = Engine::new(config.tier(Tier::Opt).disable_pass(pass.name()).unwrap());
+        let without = without.unwrap();
+        let artifact = Module::new(&without, PROGRAM).unwrap().serialize().unwrap();
+        assert_eq!(transcript(&without, &load(&without, &artifact)), expected, "{}", pass.name());
+        let refusal = refusal(&engine(Tier::Opt), &artifact);
+        assert!(
+            matches!(refusal, ArtifactError::WrongFingerprint { .. }),
+            "{}: {refusal}",
+            pass.name()
+        );
+    }
+    let error = Config::new().disable_pass("loop").unwrap_err().to_string();
+    assert!(error.starts_with("there is no pass `loop`, only fold, inline, "), "{error}");
+}

@@ -9,7 +9,7 @@ use sterna_abi::{CodeSettings, CompileRequest, Compiler};
 use sterna_base::FuncIndex;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
-use sterna_opt::passes::Passes;
+use sterna_opt::passes::{PassSet, Passes};
 use sterna_opt::{BuildOptions, Builder, Graph};
 use sterna_opt_clif::{ClifCompiler, Options};
 
@@ -49,7 +49,7 @@ fn main() {
             Builder::new()
                 .build(&module, func, &options, &mut graph)
                 .expect("a supported function");
-            Passes::new().run(&mut graph);
+            Passes::new().run(&module, PassSet::default(), &mut graph);
             println!("{graph}");
         }
     }
@@ -62,7 +62,7 @@ fn build_options(settings: &CodeSettings) -> BuildOptions<'static> {
     BuildOptions {
         polls: settings.interruptible,
         states: settings.capture_state,
-        inline: true,
+        disabled: PassSet::default(),
         profile: None,
         entry: None,
     }
@@ -79,7 +79,7 @@ fn measure(compiler: &ClifCompiler, module: &Module, settings: &CodeSettings, th
     let options = build_options(settings);
     for &func in &funcs {
         if builder.build(module, func, &options, &mut graph).is_ok() {
-            passes.run(&mut graph);
+            passes.run(module, PassSet::default(), &mut graph);
             insts += graph.num_insts();
         }
     }

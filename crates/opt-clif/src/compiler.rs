@@ -15,7 +15,7 @@ use sterna_abi::{
 use sterna_base::FuncIndex;
 use sterna_isa::{FuncType, Op};
 use sterna_module::{Imm, Module};
-use sterna_opt::passes::Passes;
+use sterna_opt::passes::{Pass, PassSet, Passes};
 use sterna_opt::{BuildOptions, Builder, Graph};
 
 use crate::adapters;
@@ -43,6 +43,8 @@ pub struct Options {
     pub spectre_heap: bool,
     /// Take any function of the right type for the one that an indirect call nearly always calls, if nobody knows better: for tests.
     pub guess_callees: bool,
+    /// Passes of the mid-end that do not run.
+    pub disabled: PassSet,
 }
 
 /// Compiles with Cranelift. Share it between threads; each keeps its own working memory.
@@ -182,10 +184,11 @@ impl Worker {
         self.largest = self.largest.max(size);
         let guess = (options.guess_callees && profile.targets.is_none())
             .then(|| guessed_profile(module, func));
+        let disabled = options.disabled;
         let mut options = BuildOptions {
             polls: settings.interruptible,
             states: settings.capture_state,
-            inline: true,
+            disabled,
             profile: guess.as_ref().or(Some(profile)),
             entry: match entry {
                 CodeEntry::Function => None,
@@ -196,11 +199,11 @@ impl Worker {
         let mut built = self.builder.build(module, func, &options, graph);
         if built.is_err() {
             // A callee may be what cannot be built.
-            options.inline = false;
+            options.disabled = disabled.with(Pass::Inline);
             built = self.builder.build(module, func, &options, graph);
         }
         built.map_err(|error| error.to_string())?;
-        self.passes.run(&mut self.graph);
+        self.passes.run(module, disabled, &mut self.graph);
         Ok(())
     }
 

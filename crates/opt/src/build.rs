@@ -27,6 +27,7 @@ use sterna_isa::{Op, ValType};
 use sterna_module::Module;
 
 use crate::graph::{Block, Edge, Graph, Inst, List, Opcode, Origin, StateData, Type, Value};
+use crate::passes::PassSet;
 use control::Frame;
 use inline::Activation;
 use locals::Locals;
@@ -39,8 +40,8 @@ pub struct BuildOptions<'a> {
     pub polls: bool,
     /// Record the state at calls and polls.
     pub states: bool,
-    /// Build the bodies of small callees in place of calls.
-    pub inline: bool,
+    /// What is not to be done: passes that are parts of building.
+    pub disabled: PassSet,
     /// What the tiers below saw.
     pub profile: Option<&'a Profile>,
     /// Make the graph of the function from the start of the loop whose operator is at this byte offset in the module.

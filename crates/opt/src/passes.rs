@@ -1,4 +1,4 @@
-//! Owns the order of the passes over a finished graph.
+//! Owns the list of the passes, their names, and the order in which they run over a finished graph.
 //! Does not own their rules: each pass is one file.
 
 mod cold;
@@ -10,11 +10,114 @@ pub use cold::Cold;
 pub use dead::Dead;
 pub use params::Params;
 
+use std::fmt;
+
+use sterna_module::Module;
+
 use crate::graph::{Block, Edge, EdgeData, Graph};
+
+/// What runs a pass over the graph of a function of a module.
+type Run = fn(&mut Passes, &Module, &mut Graph);
+
+/// Makes [`Pass`] of the one table of passes: its variant, its name, what it does, and how it is run; `None` if it is a part of building
+/// the graph.
+macro_rules! passes {
+    ($($pass:ident, $name:literal, $about:literal, $run:expr;)*) => {
+        /// What can be switched off: a pass over the finished graph, or a part of building it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Pass {
+            $(#[doc = $about] $pass),*
+        }
+
+        impl Pass {
+            /// All passes; those over finished graphs in the order in which they run.
+            pub const ALL: &[Pass] = &[$(Pass::$pass),*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Pass::$pass => $name),* }
+            }
+
+            /// What it does, in one line.
+            pub const fn about(self) -> &'static str {
+                match self { $(Pass::$pass => $about),* }
+            }
+
+            const fn runner(self) -> Option<Run> {
+                match self { $(Pass::$pass => $run),* }
+            }
+        }
+    };
+}
+
+passes! {
+    Fold, "fold", "Compute with constants, and drop what changes nothing", None;
+    Inline, "inline", "Put the bodies of callees in place of calls", None;
+    Expect, "expect", "Test indirect callees for the expected function, to call that directly", None;
+    Params, "params", "Remove parameters of blocks that always hold the same value",
+        Some(|passes, _, graph| passes.params.run(graph, &passes.incoming));
+    Dead, "dead", "Remove what nothing uses",
+        Some(|passes, _, graph| passes.dead.run(graph, &passes.incoming));
+    Cold, "cold", "Mark blocks that are unlikely to run",
+        Some(|passes, _, graph| passes.cold.run(graph, &passes.incoming));
+}
+
+impl Pass {
+    /// The pass of a name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(name: &str) -> Result<Pass, UnknownPass> {
+        let found = Pass::ALL.iter().copied().find(|pass| pass.name() == name);
+        found.ok_or_else(|| UnknownPass(name.to_owned()))
+    }
+}
+
+/// A name that no pass has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownPass(pub String);
+
+impl fmt::Display for UnknownPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = Pass::ALL.iter().map(|pass| pass.name()).collect();
+        write!(f, "there is no pass `{}`, only {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownPass {}
+
+/// A set of passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PassSet(u64);
+
+impl PassSet {
+    /// The set that [`PassSet::bits`] stands for.
+    pub const fn from_bits(bits: u64) -> PassSet {
+        PassSet(bits)
+    }
+
+    /// A bit per pass, by its position in [`Pass::ALL`].
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The set with a pass added.
+    #[must_use]
+    pub const fn with(self, pass: Pass) -> PassSet {
+        PassSet(self.0 | 1 << pass as u32)
+    }
+
+    /// Whether a pass is in the set.
+    #[inline]
+    pub const fn contains(self, pass: Pass) -> bool {
+        self.0 >> pass as u32 & 1 != 0
+    }
+}
 
 /// Scratch memory of all passes, to be kept and used for many functions.
 #[derive(Default)]
 pub struct Passes {
+    /// Computed again by whoever adds or redirects edges.
     incoming: Incoming,
     params: Params,
     dead: Dead,
@@ -27,13 +130,18 @@ impl Passes {
         Passes::default()
     }
 
-    /// Runs all passes. Afterwards no value of the graph is an alias, no block parameter is trivial or unused, and no removable
-    /// instruction is unused; blocks that are unlikely to run are marked.
-    pub fn run(&mut self, graph: &mut Graph) {
+    /// Runs all passes but the `disabled` ones over the graph of a function of `module`. Afterwards no value is an alias. Unless the passes
+    /// that see to it are disabled, no block parameter is trivial or unused, and no removable instruction is unused; blocks that are
+    /// unlikely to run are marked.
+    pub fn run(&mut self, module: &Module, disabled: PassSet, graph: &mut Graph) {
         self.incoming.compute(graph);
-        self.params.run(graph, &self.incoming);
-        self.dead.run(graph, &self.incoming);
-        self.cold.run(graph, &self.incoming);
+        for &pass in Pass::ALL {
+            if let Some(run) = pass.runner()
+                && !disabled.contains(pass)
+            {
+                run(self, module, graph);
+            }
+        }
     }
 }
 

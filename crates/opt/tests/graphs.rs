@@ -1,8 +1,8 @@
 //! Owns the file tests: every `graphs/*.wat` is built and its graphs are compared with the `.graph` beside it.
 //! Does not say what a graph should look like: the files do. `BLESS=1 cargo test` writes them; look at the difference.
 //!
-//! A file's first line may be `;;! polls states inline` to set build options, `;;! target=5` to expect function 5 from all indirect
-//! calls, `;;! loops` for the graphs that begin at each of the loops, and `;;! raw` to print before the passes.
+//! A file's first line may be `;;! polls states inline` to set build options (`inline` runs that pass, too), `;;! -dead` to disable a pass,
+//! `;;! target=5` to expect function 5 from all indirect calls, `;;! loops` for the graphs that begin at each of the loops, and `;;! raw` to print before the passes.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +12,7 @@ use sterna_abi::Profile;
 use sterna_base::FuncIndex;
 use sterna_isa::{Feature, FeatureSet, Op};
 use sterna_module::{Module, Operator};
-use sterna_opt::passes::Passes;
+use sterna_opt::passes::{Pass, PassSet, Passes};
 use sterna_opt::roots::Roots;
 use sterna_opt::{BuildOptions, Builder, Graph, parse};
 
@@ -26,6 +26,13 @@ fn render(source: &str) -> String {
     let target = target.map(|func| FuncIndex::from_u32(func.parse().expect("a number")));
     let profile = Profile { targets: target.map(|func| Box::new(everywhere(&module, func))) };
     let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
+    let mut disabled = PassSet::default();
+    if !has("inline") {
+        disabled = disabled.with(Pass::Inline);
+    }
+    for name in options.split_whitespace().filter_map(|option| option.strip_prefix('-')) {
+        disabled = disabled.with(Pass::named(name).expect("a pass"));
+    }
     let mut out = String::new();
     let is_loop = |operator: &Operator<'_>| has("loops") && operator.op == Op::Loop;
     let entries = module.defined_funcs().flat_map(|func| {
@@ -38,13 +45,13 @@ fn render(source: &str) -> String {
         let options = BuildOptions {
             polls: has("polls"),
             states: has("states"),
-            inline: has("inline"),
+            disabled,
             profile: Some(&profile),
             entry,
         };
         builder.build(&module, func, &options, &mut graph).expect("supported");
         if !has("raw") {
-            passes.run(&mut graph);
+            passes.run(&module, disabled, &mut graph);
         }
         let text = graph.to_string();
         let again = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).to_string();

@@ -76,7 +76,9 @@ pub enum ArtifactError {
         expected: u32,
     },
     /// Another build or another kind of processor is needed to run it.
-    #[error("precompiled by another version or for another kind of processor: compile it again")]
+    #[error(
+        "precompiled by another version, for another kind of processor, or with other passes: compile it again"
+    )]
     WrongFingerprint {
         /// What it was compiled by and for.
         found: String,

@@ -150,6 +150,7 @@ pub(crate) fn engine(tier: TierPolicy) -> (Arc<Engine>, Notes) {
         gc_stress: Default::default(),
         mixed: None,
         guess_callees: false,
+        disabled_passes: 0,
         build: "a test",
     };
     let notes = Notes::default();

@@ -73,6 +73,8 @@ pub struct Settings {
     pub mixed: Option<u64>,
     /// The compiler takes any function of the right type for the expected callee of an indirect call. For tests.
     pub guess_callees: bool,
+    /// Passes of the optimizing tier that do not run, in its own numbering.
+    pub disabled_passes: u64,
     /// Most idle memories a module keeps for the next instance.
     pub warm_memories: usize,
     /// Changes with the compilers and with what their code expects of the runtime: files with code of another build are refused.

@@ -2,6 +2,7 @@
 //! Does not own the format of that file: the engine does.
 
 use crate::failure::Failure;
+use crate::passes::Disabled;
 use crate::progress::Progress;
 use crate::{files, loading};
 use clap::Parser;
@@ -28,11 +29,14 @@ pub struct Arguments {
     /// Let `sterna run --timeout` stop the program; costs a few percent of speed
     #[arg(long)]
     interruptible: bool,
+    #[command(flatten)]
+    passes: Disabled,
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
     let mut config = Config::new();
     config.deterministic(arguments.deterministic).interruptible(arguments.interruptible);
+    arguments.passes.apply(&mut config);
     if let Some(threads) = arguments.threads {
         config.threads(threads);
     }

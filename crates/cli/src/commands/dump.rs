@@ -3,13 +3,14 @@
 
 use crate::failure::Failure;
 use crate::files;
+use crate::passes::Disabled;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use sterna_abi::{CodeSettings, CompileRequest};
 use sterna_base::FuncIndex;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
-use sterna_opt::passes::Passes;
+use sterna_opt::passes::{PassSet, Passes};
 use sterna_opt::{BuildOptions, Builder, Graph};
 use sterna_opt_clif::{ClifCompiler, Options};
 
@@ -28,6 +29,8 @@ pub struct Arguments {
     /// Only the function of this index or name
     #[arg(long, value_name = "FUNCTION")]
     func: Option<String>,
+    #[command(flatten)]
+    passes: Disabled,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -91,34 +94,45 @@ fn is_selected(arguments: &Arguments, module: &Module, func: FuncIndex) -> bool 
 
 /// A listing, or why there is none: other functions are shown all the same.
 fn describe(arguments: &Arguments, module: &Module, func: FuncIndex) -> String {
+    let disabled = arguments.passes.set();
     let listing = match (arguments.tier, arguments.stage) {
         (Tier::Interp, _) => Ok(sterna_interp::dump(module, func)),
         (Tier::Opt, stage @ (Stage::Graph | Stage::Passes)) => {
-            graph(module, func, stage == Stage::Passes)
+            graph(module, func, disabled, stage == Stage::Passes)
         }
-        (Tier::Opt, Stage::Clif) => cranelift(module, func).map(|(clif, _)| clif),
-        (Tier::Opt, Stage::Code) => cranelift(module, func).map(|(_, code)| code),
+        (Tier::Opt, Stage::Clif) => cranelift(module, func, disabled).map(|(clif, _)| clif),
+        (Tier::Opt, Stage::Code) => cranelift(module, func, disabled).map(|(_, code)| code),
     };
     listing.unwrap_or_else(|reason| format!("not compiled: {reason}\n"))
 }
 
-fn graph(module: &Module, func: FuncIndex, run_passes: bool) -> Result<String, String> {
+fn graph(
+    module: &Module,
+    func: FuncIndex,
+    disabled: PassSet,
+    run_passes: bool,
+) -> Result<String, String> {
     let mut graph = Graph::default();
     let options = BuildOptions {
         polls: SETTINGS.interruptible,
         states: SETTINGS.capture_state,
-        inline: true,
+        disabled,
         profile: None,
         entry: None,
     };
     Builder::new().build(module, func, &options, &mut graph).map_err(|error| error.to_string())?;
     if run_passes {
-        Passes::new().run(&mut graph);
+        Passes::new().run(module, disabled, &mut graph);
     }
     Ok(graph.to_string())
 }
 
-fn cranelift(module: &Module, func: FuncIndex) -> Result<(String, String), String> {
-    let compiler = ClifCompiler::native(Options::default()).map_err(|error| error.to_string())?;
+fn cranelift(
+    module: &Module,
+    func: FuncIndex,
+    disabled: PassSet,
+) -> Result<(String, String), String> {
+    let options = Options { disabled, ..Options::default() };
+    let compiler = ClifCompiler::native(options).map_err(|error| error.to_string())?;
     compiler.dump(&CompileRequest::new(module, func, &SETTINGS)).map_err(|error| error.to_string())
 }

@@ -13,6 +13,7 @@ mod timer;
 use crate::failure::Failure;
 use crate::files;
 use crate::grants::{self, Folder, Variable};
+use crate::passes::Disabled;
 use crate::quantity::{parse_duration, parse_size};
 use crate::suggest::did_you_mean;
 use crate::tier::Choice;
@@ -83,6 +84,8 @@ pub struct Arguments {
     /// List machine code in /tmp/perf-PID.map, where Linux's `perf` looks for names
     #[arg(long)]
     perf_map: bool,
+    #[command(flatten)]
+    passes: Disabled,
     /// Stop the program after this many units of work (not yet)
     #[arg(long, value_name = "UNITS")]
     fuel: Option<u64>,
@@ -134,6 +137,7 @@ pub fn run_observed(
     config
         .deterministic(arguments.deterministic)
         .interruptible(arguments.timeout.is_some() || observer.is_some());
+    arguments.passes.apply(&mut config);
     let (module, cached) = CachedRun::load(arguments, &mut config)?;
     clock.loaded();
     let expired = Expired::default();

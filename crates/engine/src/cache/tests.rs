@@ -79,6 +79,8 @@ fn modules_and_settings_have_entries_of_their_own() {
     assert_eq!(cache.usage().unwrap().entries, 2);
     let engine = Engine::new(Config::new().deterministic(true)).unwrap();
     assert!(!cache.load(&engine, binary()).unwrap().1.found());
+    let engine = Engine::new(Config::new().disable_pass("dead").unwrap()).unwrap();
+    assert!(!cache.load(&engine, binary()).unwrap().1.found());
     for tier in [crate::Tier::Interp, crate::Tier::Opt] {
         let engine = Engine::new(Config::new().tier(tier)).unwrap();
         let (module, mut entry) = cache.load(&engine, binary()).unwrap();

@@ -30,6 +30,7 @@ use super::control::{Frame, FrameKind};
 use super::joins::NONE;
 use super::{Build, BuildError};
 use crate::graph::{CalleeTest, Edge, List, Opcode, Origin, Type, Value};
+use crate::passes::Pass;
 
 /// Rule 1.
 const MAX_DEPTH: usize = 6;
@@ -104,7 +105,7 @@ impl Build<'_> {
 
     /// Translates a call by the body of the callee, if that is worth while; whether it did.
     pub(super) fn inline(&mut self, func: FuncIndex) -> Result<bool, BuildError> {
-        if !self.options.inline || !self.is_candidate(func) {
+        if self.options.disabled.contains(Pass::Inline) || !self.is_candidate(func) {
             return Ok(false);
         }
         let body = self.module.body(func);
@@ -214,7 +215,8 @@ impl Build<'_> {
 
     /// The functions to expect from an indirect call, and whether hardly any other is called.
     fn targets(&self, op: Op, ty: u32) -> (Vec<FuncIndex>, bool) {
-        if !self.options.inline {
+        let disabled = self.options.disabled;
+        if disabled.contains(Pass::Inline) || disabled.contains(Pass::Expect) {
             return (Vec::new(), false);
         }
         let fits = |func: FuncIndex| self.is_candidate(func) && self.has_type(func, ty);

@@ -7,7 +7,7 @@ use sterna_module::{Imm, MemArg, Operator};
 
 use super::{Build, BuildError};
 use crate::graph::{MemAccess, Opcode, Type, Value};
-use crate::passes::fold;
+use crate::passes::{Pass, fold};
 
 impl Build<'_> {
     /// Translates one operator.
@@ -90,7 +90,9 @@ impl Build<'_> {
         };
         let at = self.cx.stack.len() - params.len();
         let ty = fixed(results[0]);
-        if let Some(value) = fold::simplify(self.graph, op, imm, ty, &mut self.cx.stack[at..]) {
+        if !self.options.disabled.contains(Pass::Fold)
+            && let Some(value) = fold::simplify(self.graph, op, imm, ty, &mut self.cx.stack[at..])
+        {
             self.cx.stack.truncate(at);
             return self.push(value);
         }
