@@ -82,16 +82,18 @@ fn all_code_is_listed_for_perf() {
         assert!(numbers[0] > 0 && numbers[1] > 0, "{line}");
         names.push(words.next().unwrap());
     }
-    assert!(names.contains(&"wasm sum") && names.contains(&"wasm square"), "{names:?}");
+    assert!(names.contains(&"wasm sum [opt]") && names.contains(&"wasm square [opt]"), "{names:?}");
     assert!(names.iter().any(|name| name.contains("StackToReg")), "{names:?}");
 }
 
 #[test]
 fn a_profile_is_a_picture_a_file_and_a_table() {
     let folder = folder();
-    for (tier, rounds, column) in
-        [("interp", 8_000_000, "100%       0%"), ("opt", 200_000_000, "0%     100%")]
-    {
+    for (tier, rounds, column) in [
+        ("interp", 8_000_000, "100%       0%      0%"),
+        ("baseline", 80_000_000, "0%     100%      0%"),
+        ("opt", 200_000_000, "0%       0%    100%"),
+    ] {
         let output = sterna(
             folder.path(),
             &format!("profile --rate 2000 --tier {tier} --invoke sum m.wat {rounds}"),

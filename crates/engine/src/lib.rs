@@ -151,6 +151,7 @@ pub use profile::{GuestProfile, ProfiledFunction, ProfiledSample};
 pub use rooted::{Owned, Reference};
 pub use shared_memory::SharedMemory;
 pub use source::SourceFrame;
+pub use sterna_runtime::CodeTier;
 #[doc(hidden)]
 pub use sterna_runtime::Stress as GcStress;
 pub use sterna_runtime::{CompilerStats, GcStats, PauseHistogram, Stats};

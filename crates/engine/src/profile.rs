@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sterna_runtime::{SampledFrame, Samples};
+use sterna_runtime::{CodeTier, SampledFrame, Samples};
 
 /// Where a guest spent its time, by samples of its stack. See [`Store::start_sampling`](crate::Store::start_sampling).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct ProfiledFunction {
     pub name: String,
     /// Its index in its module.
     pub index: u32,
-    /// Whether this is its machine code; else it is the interpreter's.
-    pub compiled: bool,
+    /// What ran it.
+    pub tier: CodeTier,
 }
 
 /// A sample of a profile.
@@ -56,9 +56,9 @@ impl GuestProfile {
 }
 
 fn function(samples: &Samples, frame: SampledFrame) -> ProfiledFunction {
-    let SampledFrame { module, func, compiled } = frame;
+    let SampledFrame { module, func, tier } = frame;
     let names = samples.modules()[module as usize].module().names();
     let index = func.as_u32();
     let name = names.func(func).map_or_else(|| format!("func[{index}]"), str::to_owned);
-    ProfiledFunction { name, index, compiled }
+    ProfiledFunction { name, index, tier }
 }

@@ -103,7 +103,7 @@ pub(crate) fn install(
         })
         .unzip();
     let linked = linking::link(&pieces, Convention::Reg)?;
-    let image = engine.code().publish(engine.region()?, &linked)?;
+    let image = engine.code().publish(engine.region()?, &linked, engine.code_tier())?;
     if let Some(map) = engine.perf_map() {
         map.adapters(image, slots.iter().map(|(info, _)| *info));
     }

@@ -255,11 +255,12 @@ fn publish(
     file: Option<&File>,
 ) -> Result<()> {
     let region = linking::region(loaded, range.len())?;
+    let tier = loaded.engine().code_tier();
     let mappable = range.start.is_multiple_of(page_size()) && tables.absolutes().next().is_none();
     let mapped = match file {
         // Where the file's system forbids execution the code is copied.
         Some(file) if mappable && loaded.engine().perf_map().is_none() => {
-            loaded.code().map(region, (file, range.clone()), tables.clone()).ok()
+            loaded.code().map(region, (file, range.clone()), tables.clone(), tier).ok()
         }
         _ => None,
     };
@@ -267,7 +268,7 @@ fn publish(
         Some(image) => image,
         None => {
             let code = Cow::Borrowed(&bytes[range]);
-            loaded.code().publish(region, &Linked { code, tables })?
+            loaded.code().publish(region, &Linked { code, tables }, tier)?
         }
     };
     Ok(linking::enter(loaded, image)?)

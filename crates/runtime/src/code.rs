@@ -17,8 +17,20 @@ use sterna_sys::signal::{self, CodeHandle, TrapInfo};
 use crate::linking::Linked;
 use crate::sites::{Landings, Piece, PieceKind, Tables};
 
+/// What runs the code of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CodeTier {
+    /// The interpreter.
+    Interp,
+    /// The processor, as the baseline tier compiled it.
+    Baseline,
+    /// The processor, as the optimizing tier compiled it.
+    Opt,
+}
+
 /// Code that was published at once: one stretch of addresses with its site tables.
 pub(crate) struct CodeImage {
+    tier: CodeTier,
     start: usize,
     len: usize,
     tables: Tables,
@@ -32,6 +44,11 @@ impl CodeImage {
 
     pub(crate) fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// Who compiled it.
+    pub(crate) fn tier(&self) -> CodeTier {
+        self.tier
     }
 
     /// A piece as it was before it was linked, but for its relocations, which are the caller's to know.
@@ -59,6 +76,11 @@ impl CodeObject<'_> {
     pub(crate) fn func(&self) -> Option<FuncIndex> {
         let is_guest = matches!(self.piece.kind, PieceKind::Body | PieceKind::Loop);
         is_guest.then(|| FuncIndex::from_u32(self.piece.id))
+    }
+
+    /// Who compiled it.
+    pub(crate) fn tier(&self) -> CodeTier {
+        self.image.tier
     }
 
     /// An adapter as it was before it was linked: it has no relocations, and of its sites only the saved registers matter.
@@ -211,7 +233,7 @@ impl CodeSpace {
         self.placed.get().expect("whoever publishes has asked for the region before")
     }
 
-    /// Copies code into this space's region.
+    /// Copies code that `tier` compiled into this space's region.
     ///
     /// # Errors
     /// When there is no room.
@@ -219,6 +241,7 @@ impl CodeSpace {
         &self,
         region: &CodeRegion,
         linked: &Linked<'_>,
+        tier: CodeTier,
     ) -> io::Result<&CodeImage> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut slot = region.reserve(linked.code.len())?;
@@ -231,7 +254,7 @@ impl CodeSpace {
             place.copy_from_slice(&target.to_le_bytes());
         }
         // Findable before it can run: nobody has its address yet.
-        let image = CodeImage { start, len, tables: linked.tables.clone() };
+        let image = CodeImage { tier, start, len, tables: linked.tables.clone() };
         let image = self.placed().images.push(image);
         slot.commit()?;
         Ok(image)
@@ -247,10 +270,11 @@ impl CodeSpace {
         region: &CodeRegion,
         (file, range): (&File, Range<usize>),
         tables: Tables,
+        tier: CodeTier,
     ) -> io::Result<&CodeImage> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let start = region.map_file(file, range.start as u64, range.len())? as usize;
-        Ok(self.placed().images.push(CodeImage { start, len: range.len(), tables }))
+        Ok(self.placed().images.push(CodeImage { tier, start, len: range.len(), tables }))
     }
 }
 

@@ -9,7 +9,7 @@ use sterna_isa::{CompositeType, FeatureSet, FuncType, ValType};
 use sterna_sys::code::CodeRegion;
 use sterna_sys::stack::{GuestStack, StackPool};
 
-use crate::code::CodeSpace;
+use crate::code::{CodeSpace, CodeTier};
 use crate::loaded::LoadedModule;
 use crate::perf_map::PerfMap;
 use crate::stats::{CompilerCounters, Counters, Stats};
@@ -176,6 +176,14 @@ impl Engine {
         self.compiler.as_ref().map(|lazy| &***lazy)
     }
 
+    /// What [`Engine::compiler`] is.
+    pub(crate) fn code_tier(&self) -> CodeTier {
+        match self.settings.tier {
+            TierPolicy::Baseline => CodeTier::Baseline,
+            TierPolicy::Interp | TierPolicy::Opt | TierPolicy::Auto => CodeTier::Opt,
+        }
+    }
+
     /// The compiler of the tier in between, if there is one.
     pub(crate) fn baseline(&self) -> Option<&dyn Compiler> {
         self.baseline.as_ref().map(|lazy| &***lazy)
@@ -298,9 +306,9 @@ impl Engine {
 
     /// What counts the work of the engine's compiler.
     pub(crate) fn compiler_counters(&self) -> &CompilerCounters {
-        match self.settings.tier {
-            TierPolicy::Baseline => &self.counters.baseline,
-            TierPolicy::Interp | TierPolicy::Opt | TierPolicy::Auto => &self.counters.optimizing,
+        match self.code_tier() {
+            CodeTier::Baseline => &self.counters.baseline,
+            CodeTier::Interp | CodeTier::Opt => &self.counters.optimizing,
         }
     }
 

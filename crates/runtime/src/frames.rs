@@ -8,7 +8,7 @@ use sterna_base::FuncIndex;
 use sterna_isa::ValType;
 use sterna_sys::activation::{CompiledFrame, CompiledFrames};
 
-use crate::code::CodeObject;
+use crate::code::{CodeObject, CodeTier};
 use crate::exception::RawFrame;
 use crate::instance::Instance;
 use crate::loaded::LoadedModule;
@@ -127,11 +127,11 @@ impl Store {
         }
     }
 
-    /// Visits the functions of the innermost `limit` guest frames and whether each runs as machine code, innermost first.
+    /// Visits the functions of the innermost `limit` guest frames and what runs each, innermost first.
     pub(crate) fn visit_functions(
         &mut self,
         limit: usize,
-        visit: &mut dyn FnMut(&Arc<LoadedModule>, FuncIndex, bool),
+        visit: &mut dyn FnMut(&Arc<LoadedModule>, FuncIndex, CodeTier),
     ) {
         let engine = self.engine.clone();
         for frame in self.live_frames(limit) {
@@ -139,14 +139,14 @@ impl Store {
                 Live::Interp(frame) => {
                     // SAFETY: a live frame's instance is live.
                     let instance = unsafe { Instance::from_vmctx(frame.instance) };
-                    visit(instance.module(), frame.func, false);
+                    visit(instance.module(), frame.func, CodeTier::Interp);
                 }
                 Live::Compiled(frame) => {
                     // What is in no module is an adapter.
                     let Some(module) = engine.module_at(frame.pc) else { continue };
                     if let Some(object) = module.code().find(frame.pc) {
                         let positions = object.positions(frame.pc, frame.exact);
-                        positions.for_each(|(func, _)| visit(&module, func, true));
+                        positions.for_each(|(func, _)| visit(&module, func, object.tier()));
                     }
                 }
             }

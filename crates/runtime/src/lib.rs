@@ -42,6 +42,7 @@ mod types;
 mod wait;
 
 pub use artifact::{ArtifactError, is_artifact};
+pub use code::CodeTier;
 pub use engine::{Engine, Settings, TierPolicy, TierUp};
 pub use error::{ImportMismatch, LinkError};
 pub use exception::Exception;

@@ -17,7 +17,7 @@ use sterna_sys::activation::{STUB_SIZE, write_entry_stub};
 use sterna_sys::code::{CODE_ALIGN, CodeRegion};
 
 use crate::adapters::{self, AdapterKind, entry_cell};
-use crate::code::CodeImage;
+use crate::code::{CodeImage, CodeTier};
 use crate::engine::Engine;
 use crate::loaded::LoadedModule;
 use crate::sites::{PieceKind, Tables, TablesBuilder};
@@ -210,7 +210,7 @@ pub(crate) fn compile_one(
         return Ok(std::ptr::null());
     }
     let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
-    Ok(place(loaded, &[piece])?.address(0))
+    Ok(place(loaded, &[piece], engine.code_tier())?.address(0))
 }
 
 /// As [`compile_one`], with the baseline tier, counting. Calls reach the code unless `is_late` says no by then.
@@ -232,18 +232,22 @@ pub(crate) fn compile_baseline(
     let code = code.map_err(io::Error::other)?;
     if entry == CodeEntry::Function {
         if !is_late() {
-            place(loaded, &module_pieces(loaded, vec![(func, code)]))?;
+            place(loaded, &module_pieces(loaded, vec![(func, code)]), CodeTier::Baseline)?;
         }
         return Ok(std::ptr::null());
     }
     let piece = Unlinked { kind: PieceKind::Loop, id: func.as_u32(), code };
-    Ok(place(loaded, &[piece])?.address(0))
+    Ok(place(loaded, &[piece], CodeTier::Baseline)?.address(0))
 }
 
 /// Links, publishes and enters pieces of code.
-fn place<'a>(loaded: &'a LoadedModule, pieces: &[Unlinked]) -> io::Result<&'a CodeImage> {
+fn place<'a>(
+    loaded: &'a LoadedModule,
+    pieces: &[Unlinked],
+    tier: CodeTier,
+) -> io::Result<&'a CodeImage> {
     let linked = link(pieces, loaded.convention())?;
-    let image = loaded.code().publish(region(loaded, linked.code.len())?, &linked)?;
+    let image = loaded.code().publish(region(loaded, linked.code.len())?, &linked, tier)?;
     enter(loaded, image)?;
     Ok(image)
 }
@@ -254,7 +258,7 @@ pub(crate) fn publish(loaded: &LoadedModule, codes: Compiled) -> io::Result<()> 
         return Ok(());
     }
     let pieces = module_pieces(loaded, codes);
-    place(loaded, &pieces)?;
+    place(loaded, &pieces, loaded.engine().code_tier())?;
     loaded.kept().add(pieces);
     Ok(())
 }

@@ -10,7 +10,7 @@ use sterna_base::FuncIndex;
 use sterna_isa::FuncType;
 use sterna_module::Module;
 
-use crate::code::CodeImage;
+use crate::code::{CodeImage, CodeTier};
 use crate::sites::PieceKind;
 use crate::types::TypeInfo;
 
@@ -26,6 +26,7 @@ impl PerfMap {
 
     /// Lists the functions of an image.
     pub(crate) fn module(&self, module: &Module, image: &CodeImage) {
+        let tier = if image.tier() == CodeTier::Baseline { "baseline" } else { "opt" };
         self.list(image, |kind, id| {
             let func = FuncIndex::from_u32(id);
             let name = match module.names().func(func) {
@@ -33,8 +34,8 @@ impl PerfMap {
                 None => format!("func[{id}]"),
             };
             match kind {
-                PieceKind::Body => format!("wasm {name}"),
-                kind => format!("wasm {name} ({kind:?})"),
+                PieceKind::Body => format!("wasm {name} [{tier}]"),
+                kind => format!("wasm {name} [{tier}] ({kind:?})"),
             }
         });
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use sterna_base::FuncIndex;
 use sterna_sys::cpu::now_nanos;
 
+use crate::code::CodeTier;
 use crate::loaded::LoadedModule;
 use crate::store::Store;
 
@@ -27,8 +28,8 @@ pub struct SampledFrame {
     pub module: u32,
     /// The function.
     pub func: FuncIndex,
-    /// Whether it was machine code, maybe as part of a caller into which it was inlined.
-    pub compiled: bool,
+    /// What ran it, maybe as part of a caller into which it was inlined.
+    pub tier: CodeTier,
 }
 
 /// All samples of a store since sampling began.
@@ -87,9 +88,9 @@ impl Store {
         let Some(mut samples) = self.samples.take() else { return };
         if samples.frames.len() < MOST_FRAMES {
             let first = samples.frames.len();
-            self.visit_functions(DEPTH, &mut |module, func, compiled| {
+            self.visit_functions(DEPTH, &mut |module, func, tier| {
                 let module = samples.module(module);
-                samples.frames.push(SampledFrame { module, func, compiled });
+                samples.frames.push(SampledFrame { module, func, tier });
             });
             let at = now_nanos().saturating_sub(samples.started);
             let frames = first..samples.frames.len();

@@ -25,7 +25,7 @@ Takes the options of `sterna run`, too. Writes two files and a table on standard
   NAME.json  for https://profiler.firefox.com, which shows it without uploading it
 
 The program notes where it is at its next loop iteration or function entry, in whatever tier it is running; time in the host
-counts for what the program does next. In the table, interp and compiled are the shares of a function's own time."
+counts for what the program does next. In the table, interp, baseline and opt are the shares of a function's own time."
 )]
 pub struct Arguments {
     /// How often to look, in times per second

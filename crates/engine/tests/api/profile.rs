@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sterna::{Config, Engine, Instance, Module, Store, Tier};
+use sterna::{CodeTier, Config, Engine, Instance, Module, Store, Tier};
 
 /// `outer` asks its host for a sample, which its loop takes.
 const MODULE: &str = r#"(module
@@ -20,7 +20,11 @@ fn engine(tier: Tier) -> Engine {
 
 #[test]
 fn samples_have_the_frames_of_all_tiers() {
-    for tier in [Tier::Interp, Tier::Opt] {
+    for (tier, code) in [
+        (Tier::Interp, CodeTier::Interp),
+        (Tier::Baseline, CodeTier::Baseline),
+        (Tier::Opt, CodeTier::Opt),
+    ] {
         let engine = engine(tier);
         let module = Module::new(&engine, MODULE).unwrap();
         let mut store = Store::new(&engine, ());
@@ -40,10 +44,9 @@ fn samples_have_the_frames_of_all_tiers() {
         assert_eq!(profile.samples.len(), 3, "{tier:?}");
         let names = |stack: &[u32]| {
             let function = |&at: &u32| profile.functions[at as usize].clone();
-            stack.iter().map(function).map(|f| (f.name, f.index, f.compiled)).collect::<Vec<_>>()
+            stack.iter().map(function).map(|f| (f.name, f.index, f.tier)).collect::<Vec<_>>()
         };
-        let compiled = tier == Tier::Opt;
-        let expected = [("outer".to_owned(), 2, compiled), ("inner".to_owned(), 1, compiled)];
+        let expected = [("outer".to_owned(), 2, code), ("inner".to_owned(), 1, code)];
         for sample in &profile.samples {
             assert_eq!(names(&sample.stack), expected);
         }

@@ -14,9 +14,12 @@ pub fn convert(title: &str, guest: &GuestProfile, period: Duration) -> Vec<u8> {
     let start = SystemTime::now() - guest.samples.last().map_or(Duration::ZERO, |last| last.time);
     let interval = SamplingInterval::from_nanos(period.as_nanos() as u64);
     let mut profile = Profile::new(title, start.into(), interval);
-    let categories =
-        [("Interpreter", CategoryColor::Orange), ("Machine code", CategoryColor::Green)]
-            .map(|(name, color)| profile.add_category(name, color));
+    let categories = [
+        ("Interpreter", CategoryColor::Orange),
+        ("Baseline", CategoryColor::Yellow),
+        ("Optimized", CategoryColor::Green),
+    ]
+    .map(|(name, color)| profile.add_category(name, color));
     let process = profile.add_process(title, std::process::id(), time(Duration::ZERO));
     let thread = profile.add_thread(process, std::process::id(), time(Duration::ZERO), true);
     profile.set_thread_name(thread, "guest");
@@ -25,7 +28,7 @@ pub fn convert(title: &str, guest: &GuestProfile, period: Duration) -> Vec<u8> {
         .iter()
         .map(|function| FrameInfo {
             frame: Frame::Label(profile.intern_string(&function.name)),
-            category_pair: categories[usize::from(function.compiled)].into(),
+            category_pair: categories[function.tier as usize].into(),
             flags: FrameFlags::empty(),
         })
         .collect();

@@ -22,8 +22,8 @@ const DEEPEST: usize = 400;
 #[derive(Default)]
 struct Node {
     total: Duration,
-    /// Part of it in which the function was machine code.
-    compiled: Duration,
+    /// How much of it the function spent in each [`CodeTier`].
+    tiers: [Duration; 3],
     callees: BTreeMap<String, Node>,
 }
 
@@ -35,7 +35,7 @@ pub fn draw(title: &str, profile: &GuestProfile) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"monospace\" font-size=\"11\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"4\" y=\"13\">{} \u{2013} {:.3} s, {} samples; orange: interpreter, green: machine code</text>\n",
+         <text x=\"4\" y=\"13\">{} \u{2013} {:.3} s, {} samples; orange: interpreter, yellow: baseline, green: optimized</text>\n",
         escaped(title),
         root.total.as_secs_f64(),
         profile.samples.len()
@@ -55,9 +55,7 @@ fn tree(profile: &GuestProfile) -> Node {
             let function = &profile.functions[at as usize];
             node = node.callees.entry(function.name.clone()).or_default();
             node.total += sample.weight;
-            if function.compiled {
-                node.compiled += sample.weight;
-            }
+            node.tiers[function.tier as usize] += sample.weight;
         }
     }
     root
@@ -86,23 +84,25 @@ impl Drawing<'_> {
         }
         let y = self.bottom - depth as f64 * ROW;
         let name = escaped(name);
-        let compiled = match node.total.is_zero() {
+        let [interp, baseline, opt] = node.tiers.map(|part| match node.total.is_zero() {
             true => 0.0,
-            false => node.compiled.as_secs_f64() / node.total.as_secs_f64(),
-        };
-        // From orange to green.
+            false => part.as_secs_f64() / node.total.as_secs_f64(),
+        });
+        // From orange over yellow to green.
         let color = if depth == 0 {
             "#ddd".to_owned()
         } else {
-            format!("hsl({:.0},75%,68%)", 28.0 + 92.0 * compiled)
+            format!("hsl({:.0},75%,68%)", 28.0 + 28.0 * baseline + 92.0 * opt)
         };
         write!(
             self.svg,
-            "<g><title>{name}: {:.2} %, {:.1} ms, {:.0} % of it as machine code</title>\
+            "<g><title>{name}: {:.2} %, {:.1} ms, {:.0} % of it interpreted, {:.0} % baseline, {:.0} % optimized</title>\
              <rect x=\"{x:.2}\" y=\"{y:.1}\" width=\"{width:.2}\" height=\"{:.1}\" fill=\"{color}\" stroke=\"#fff\" stroke-width=\"0.5\"/>",
             share * 100.0,
             node.total.as_secs_f64() * 1e3,
-            compiled * 100.0,
+            interp * 100.0,
+            baseline * 100.0,
+            opt * 100.0,
             ROW - 1.0
         )
         .expect("a string takes everything");
@@ -153,28 +153,30 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sterna::{ProfiledFunction, ProfiledSample};
+    use sterna::{CodeTier, ProfiledFunction, ProfiledSample};
 
     #[test]
     fn boxes_are_as_wide_as_their_time() {
-        let function =
-            |name: &str, compiled| ProfiledFunction { name: name.into(), index: 0, compiled };
+        let function = |name: &str, tier| ProfiledFunction { name: name.into(), index: 0, tier };
         let sample = |weight, stack: &[u32]| ProfiledSample {
             time: Duration::ZERO,
             weight: Duration::from_millis(weight),
             stack: stack.into(),
         };
         let profile = GuestProfile {
-            functions: vec![function("main", false), function("a<b>&\u{1}", true)],
+            functions: vec![
+                function("main", CodeTier::Interp),
+                function("a<b>&\u{1}", CodeTier::Opt),
+            ],
             samples: vec![sample(250, &[0, 1]), sample(750, &[0])],
         };
         let svg = draw("x & y", &profile);
         assert!(svg.contains("x &amp; y \u{2013} 1.000 s, 2 samples"), "{svg}");
         assert!(
-            svg.contains("<title>main: 100.00 %, 1000.0 ms, 0 % of it as machine code</title>"),
+            svg.contains("<title>main: 100.00 %, 1000.0 ms, 100 % of it interpreted, 0 % baseline, 0 % optimized</title>"),
             "{svg}"
         );
-        let inner = "<title>a&lt;b&gt;&amp;\u{fffd}: 25.00 %, 250.0 ms, 100 % of it as machine code</title><rect x=\"0.00\" y=";
+        let inner = "<title>a&lt;b&gt;&amp;\u{fffd}: 25.00 %, 250.0 ms, 0 % of it interpreted, 0 % baseline, 100 % optimized</title><rect x=\"0.00\" y=";
         assert!(svg.contains(inner) && svg.contains("width=\"300.00\""), "{svg}");
         assert!(draw("", &GuestProfile::default()).ends_with("</svg>\n"));
     }
