@@ -185,6 +185,7 @@ fn measure(options: Measure) -> Result<ExitCode, String> {
         }
         Suite::Pauses => suite::pauses::measure(&setting),
         Suite::Startup => suite::startup::measure(&setting),
+        Suite::Sizes => suite::sizes::measure(&setting)?,
         Suite::Compile => suite::compile::measure(&setting, &options.modules, &options.threads)?,
     };
     let failed = complain(&rows);
@@ -215,7 +216,7 @@ fn save(out: &Path, old: Option<Results>, new: Results, engines: &Engines) -> Re
 
 fn default_runs(suite: Suite) -> usize {
     match suite {
-        Suite::Run | Suite::Gc | Suite::Cold | Suite::Warm => 5,
+        Suite::Run | Suite::Gc | Suite::Cold | Suite::Warm | Suite::Sizes => 5,
         Suite::Long => 3,
         Suite::Pauses => 1,
         Suite::Startup => 40,
@@ -241,6 +242,7 @@ fn row_names(places: &Places, options: &Measure) -> Result<Vec<String>, String> 
             suite::cold::names(places, &site, &options.programs)
         }
         Suite::Pauses => Ok(suite::pauses::HEAPS.map(suite::pauses::row_name).to_vec()),
+        Suite::Sizes => Ok(suite::sizes::SIZES.map(suite::sizes::row_name).to_vec()),
         Suite::Startup => Ok(suite::startup::PROGRAMS.map(str::to_owned).to_vec()),
         Suite::Compile if options.modules.is_empty() => {
             Err("the compile suite needs modules: --module FILE, best megabytes of code".to_owned())

@@ -61,6 +61,7 @@ pub struct Baseline {
     pub compiled: String,
     pub interpreter: String,
     pub startup: String,
+    pub sizes: String,
     pub compile: String,
 }
 

@@ -38,6 +38,7 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
         Suite::Run => "Run time after compilation",
         Suite::Gc => "Garbage-collected objects and exceptions: run time after compilation",
         Suite::Pauses => "Pauses of the garbage collector",
+        Suite::Sizes => "Start of large modules as whole processes, cold",
         Suite::Startup => "Start: hello world as a whole process, cold",
         Suite::Long => "Long computations as whole processes",
         Suite::Cold => "Real programs as whole processes, cold",
@@ -55,7 +56,13 @@ pub fn tables(results: &Results, baseline: &Baseline) -> String {
         let _ = writeln!(text, "### {group}\n\n{}\n", versions(&rows, &engines));
         match results.suite {
             Suite::Pauses => text += &pauses(&rows),
-            Suite::Run | Suite::Long | Suite::Gc | Suite::Startup | Suite::Cold | Suite::Warm => {
+            Suite::Run
+            | Suite::Long
+            | Suite::Gc
+            | Suite::Startup
+            | Suite::Sizes
+            | Suite::Cold
+            | Suite::Warm => {
                 text += &ratio_table(&rows, &engines, reference);
                 if matches!(results.suite, Suite::Cold | Suite::Warm) {
                     text += &best_peers(&rows, reference);
@@ -89,6 +96,7 @@ fn reference_of<'a>(suite: Suite, group: &str, baseline: &'a Baseline) -> &'a st
     match suite {
         Suite::Run if group == INTERPRETERS => &baseline.interpreter,
         Suite::Startup => &baseline.startup,
+        Suite::Sizes => &baseline.sizes,
         Suite::Compile => &baseline.compile,
         _ => &baseline.compiled,
     }
@@ -254,7 +262,7 @@ fn diagram(results: &Results, group: &str, baseline: &Baseline) -> String {
         groups.push(Group { title: row.name.clone(), bars });
     }
     let (title, limit, mark) = match results.suite {
-        Suite::Startup | Suite::Pauses => {
+        Suite::Startup | Suite::Sizes | Suite::Pauses => {
             (format!("{group}: ms (shorter is better)"), f64::INFINITY, None)
         }
         Suite::Compile => {
@@ -295,7 +303,7 @@ mod tests {
     }
 
     fn baseline() -> Baseline {
-        let text = "compiled='w'\ninterpreter='i'\nstartup='i'\ncompile='w'";
+        let text = "compiled='w'\ninterpreter='i'\nstartup='i'\nsizes='v'\ncompile='w'";
         toml::from_str(text).unwrap()
     }
 

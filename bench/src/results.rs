@@ -23,6 +23,8 @@ pub enum Suite {
     Pauses,
     /// As `Run` with more iterations, timed from outside, from nothing to exit.
     Long,
+    /// Modules of several sizes, of which hardly anything is called, from nothing to exit.
+    Sizes,
     /// Real programs from nothing to exit, and their peak memory.
     Cold,
     /// As `Cold`, when each has run before.
@@ -31,12 +33,13 @@ pub enum Suite {
 
 impl Suite {
     /// Every suite, in the order of the report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Run,
         Self::Long,
         Self::Gc,
         Self::Pauses,
         Self::Startup,
+        Self::Sizes,
         Self::Cold,
         Self::Warm,
         Self::Compile,
@@ -47,6 +50,7 @@ impl Suite {
         match self {
             Self::Run => "run",
             Self::Startup => "startup",
+            Self::Sizes => "sizes",
             Self::Compile => "compile",
             Self::Gc => "gc",
             Self::Pauses => "pauses",

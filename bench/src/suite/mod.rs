@@ -5,6 +5,7 @@ pub mod cold;
 pub mod compile;
 pub mod pauses;
 pub mod run;
+pub mod sizes;
 pub mod startup;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! Owns the `startup` suite: hello world as a whole process, wall time and peak memory.
 //! Does not use caches or ahead-of-time compilation: cold starts only.
 
+use std::path::{Path, PathBuf};
+
 use super::run::artifact;
 use super::{Contender, Setting, cells, interleave};
 use crate::engine::{Class, Engine, Subject};
@@ -17,15 +19,26 @@ const MEMORY_RUNS: usize = 5;
 
 /// Measures both programs on every engine that has a `cold` command.
 pub fn measure(setting: &Setting<'_>) -> Vec<Row> {
-    PROGRAMS.iter().map(|name| measure_row(setting, name)).collect()
+    let row = |name: &&str| {
+        let wasm = setting.places.bench.join("programs").join(format!("{name}.wasm"));
+        measure_row(setting, GROUP, name, wasm, EXPECTED)
+    };
+    PROGRAMS.iter().map(row).collect()
 }
 
-fn measure_row(setting: &Setting<'_>, name: &str) -> Row {
-    eprintln!("{GROUP}: {name}");
-    let mut row = Row { group: GROUP.into(), name: name.into(), day: today(), ..Row::default() };
+/// Measures a module, which prints what is expected, on every engine that has a `cold` command.
+pub fn measure_row(
+    setting: &Setting<'_>,
+    group: &str,
+    name: &str,
+    wasm: PathBuf,
+    expected: &[u8],
+) -> Row {
+    eprintln!("{group}: {name}");
+    let mut row = Row { group: group.into(), name: name.into(), day: today(), ..Row::default() };
     let mut contenders = Vec::new();
     for engine in &setting.engines.found {
-        match prepare(setting, engine, name) {
+        match prepare(setting, engine, &wasm) {
             Ok(Some(invocation)) => contenders.push(Contender::new(engine, invocation)),
             Ok(None) => {}
             Err(reason) => {
@@ -38,7 +51,7 @@ fn measure_row(setting: &Setting<'_>, name: &str) -> Row {
         contender.invocation.measure_memory = true;
         let finished = process::run(&contender.invocation)?.success()?;
         contender.invocation.measure_memory = false;
-        if finished.stdout != EXPECTED {
+        if finished.stdout != expected {
             return Err("wrong output".to_owned());
         }
         contender.cell.peak_kib.push(finished.peak_kib);
@@ -58,11 +71,11 @@ fn measure_row(setting: &Setting<'_>, name: &str) -> Row {
 fn prepare(
     setting: &Setting<'_>,
     engine: &Engine,
-    name: &str,
+    wasm: &Path,
 ) -> Result<Option<Invocation>, String> {
     let Some(cold) = &engine.cold else { return Ok(None) };
-    let wasm = setting.places.bench.join("programs").join(format!("{name}.wasm"));
-    let subject = Subject { out: artifact(setting, engine, &wasm), wasm, ..Subject::default() };
+    let (out, wasm) = (artifact(setting, engine, wasm), wasm.to_owned());
+    let subject = Subject { out, wasm, ..Subject::default() };
     if engine.class == Class::Native {
         let (Some(compile), true) = (&engine.compile, subject.wasm.with_extension("c").exists())
         else {
