@@ -50,6 +50,8 @@ impl Differential {
         let base = || {
             let mut config = Config::new();
             config.deterministic(true).threads(1).backtrace_frames(16).features(FeatureSet::ALL);
+            // Where compiled frames are left, recursion takes more.
+            config.max_native_stack(4 << 20);
             config
         };
         let engine = |config: &Config| {
@@ -62,11 +64,11 @@ impl Differential {
                 ("opt", engine(base().tier(Tier::Opt))),
                 ("opt, explicit checks", engine(base().tier(Tier::Opt).explicit_checks(true))),
                 (
-                    "opt, state capture, gc stress",
+                    "opt, left, gc stress",
                     engine(
                         base()
                             .tier(Tier::Opt)
-                            .capture_state(true)
+                            .leave_after(3)
                             .gc_stress(GcStress::Alternate)
                             .guess_callees(true),
                     ),
@@ -88,12 +90,12 @@ impl Differential {
                 ),
                 ("baseline", engine(base().tier(Tier::Baseline))),
                 (
-                    "baseline, explicit checks, gc stress",
+                    "baseline, explicit checks, left, gc stress",
                     engine(
                         base()
                             .tier(Tier::Baseline)
                             .explicit_checks(true)
-                            .capture_state(true)
+                            .leave_after(2)
                             .gc_stress(GcStress::Alternate),
                     ),
                 ),

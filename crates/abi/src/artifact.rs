@@ -127,6 +127,18 @@ pub struct FrameState {
     pub locals: u32,
     /// Type and place of each value.
     pub values: Vec<(ValType, ValuePlace)>,
+    /// How the frame can be left at this call, if it can. Of functions that are inlined, `None`: the frame is their caller's.
+    pub leave: Option<Leave>,
+}
+
+/// What it takes to replace a frame by another one that does the rest of its work and returns in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leave {
+    /// The function's vmctx.
+    pub vmctx: ValuePlace,
+    /// The address where the caller expects results: those beyond registers, or, of code that begins at a loop, all. If there is
+    /// none, any constant.
+    pub results: ValuePlace,
 }
 
 /// Where a live value is while its frame is suspended in a call.

@@ -45,6 +45,8 @@ pub struct StoreCtx {
     pub bodies: *const BuiltinBodies,
     /// Builtins as adapters call them: a host function's vmctx has no [`VmCtx::thunks`], but it has a store.
     pub thunks: *const BuiltinThunks,
+    /// Where [`crate::Interpreter::write_frames`] has left frames for [`crate::Interpreter::resume_entry`].
+    pub resume: *mut Slot,
     /// Runtime-owned: the store this context belongs to.
     pub runtime: *mut u8,
 }
@@ -317,3 +319,7 @@ const _: () = assert!(offset_of!(StoreCtx, activation) == 0 && offset_of!(VmCtx,
 
 /// [`VmCtx::callee_index`] of a host function's lazy stub.
 pub const HOST_CALLEE: u32 = u32::MAX;
+
+/// [`VmCtx::callee_index`] when an adapter stands for a frame that was left: the interpreter goes on with the frames at
+/// [`StoreCtx::resume`].
+pub const RESUME_CALLEE: u32 = u32::MAX - 1;

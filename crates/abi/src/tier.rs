@@ -88,6 +88,25 @@ pub trait Interpreter: Send + Sync {
     /// # Safety
     /// `store` must be live and its guest code suspended (the caller runs inside a builtin or host function of it).
     unsafe fn frames(&self, store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame) -> bool);
+
+    /// Writes frames as the interpreter's own, for [`Interpreter::resume_entry`] to go on with: `frames`, innermost first, are functions
+    /// of one instance, each called by the next. The innermost one is at its beginning (its offset is that of the body) or at a loop, or,
+    /// if there are slots in `returned`, in a call that returns these; the others are in calls. Whether that was possible: the functions must
+    /// be translatable, the values be those that the interpreter expects there, and the frames fit into `room`.
+    ///
+    /// # Safety
+    /// The values must be what the functions hold at these places, and `room` begin at a free slot of the value stack of `instance`, and end at its limit.
+    unsafe fn write_frames(
+        &self,
+        instance: *mut VmCtx,
+        frames: &[CapturedFrame],
+        returned: Option<&[Slot]>,
+        room: (*mut Slot, *mut Slot),
+    ) -> bool;
+
+    /// Entry of a function without parameters which, instead of beginning, goes on with the frames at [`StoreCtx::resume`] and
+    /// returns their results. Frames are moved down to where it is called, which must not be above them. Valid forever.
+    fn resume_entry(&self) -> *const FuncEntry;
 }
 
 /// Settings of an interpreter module.

@@ -1,7 +1,7 @@
 //! Owns collecting the site table of a function while its code is written.
 //! Does not own what the table means: `sterna_abi` does.
 
-use sterna_abi::{CallSite, FrameState, LandingSite, SavedReg, Sites, TrapSite, ValuePlace};
+use sterna_abi::{CallSite, FrameState, LandingSite, Leave, SavedReg, Sites, TrapSite, ValuePlace};
 use sterna_isa::{TrapCode, ValType};
 
 /// Most entries of all states and root lists of a function: bounds memory for functions with many locals and many calls.
@@ -34,9 +34,9 @@ impl SiteBuilder {
         self.traps.push(TrapSite { code, wasm, trap });
     }
 
-    pub fn state(&mut self, locals: u32, values: Vec<(ValType, ValuePlace)>) -> u32 {
+    pub fn state(&mut self, locals: u32, values: Vec<(ValType, ValuePlace)>, leave: Leave) -> u32 {
         self.values += values.len();
-        self.states.push(FrameState { locals, values });
+        self.states.push(FrameState { locals, values, leave: Some(leave) });
         self.states.len() as u32 - 1
     }
 

@@ -52,6 +52,7 @@ impl Default for Config {
                 features: FeatureSet::DEFAULT,
                 hot_budget: 10_000,
                 tier_up: TierUp::Background,
+                leave_after: 0,
                 threads: 0,
                 native_stack: 1 << 20,
                 value_stack: 4 << 20,
@@ -192,12 +193,20 @@ impl Config {
         self
     }
 
-    /// Under [`Tier::Auto`], changes the tiers of functions by chance wherever they count, up and down, and enters loops by chance. For
-    /// tests. Default: off.
+    /// Under [`Tier::Auto`], changes the tiers of functions by chance wherever they count, up and down, enters loops by chance, and, with
+    /// [`Config::capture_state`], leaves compiled frames by chance wherever they poll. For tests. Default: off.
     #[doc(hidden)]
     pub fn torture_tiers(&mut self, seed: u64) -> &mut Config {
         self.settings.tier_up = TierUp::Torture(seed);
         self.hot_budget(1)
+    }
+
+    /// Each time when compiled code has polled so often, leaves the frame that polls: the interpreter goes on where it was. For tests; implies
+    /// [`Config::capture_state`]. Default: 0, never.
+    #[doc(hidden)]
+    pub fn leave_after(&mut self, polls: u32) -> &mut Config {
+        self.settings.leave_after = polls;
+        self.capture_state(self.settings.code.capture_state || polls > 0)
     }
 
     /// Most frames recorded in a backtrace. Default: 20; 0 makes traps cheapest.

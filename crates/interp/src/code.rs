@@ -19,8 +19,7 @@ pub(crate) struct ModuleCode {
     layout: InstanceLayout,
     entries: *const FuncEntry,
     settings: InterpSettings,
-    /// Code by its address.
-    functions: RwLock<BTreeMap<usize, Function>>,
+    functions: RwLock<Functions>,
     /// Root maps of functions that were on the stack during a collection, by the address of their code.
     root_maps: RwLock<HashMap<usize, Arc<RootMap>>>,
     /// Boxed, because code points to them.
@@ -32,6 +31,15 @@ pub(crate) struct ModuleCode {
 unsafe impl Send for ModuleCode {}
 // SAFETY: as above; what changes is behind locks.
 unsafe impl Sync for ModuleCode {}
+
+/// Translated functions.
+#[derive(Default)]
+struct Functions {
+    /// By the address of their code.
+    by_address: BTreeMap<usize, Function>,
+    /// The address of their code.
+    addresses: HashMap<FuncIndex, usize>,
+}
 
 struct Function {
     func: FuncIndex,
@@ -111,7 +119,7 @@ impl ModuleCode {
         look: impl FnOnce(&Handlers, usize) -> T,
     ) -> Option<(FoundCode, T)> {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        let (&start, function) = functions.range(..=address as usize).next_back()?;
+        let (&start, function) = functions.by_address.range(..=address as usize).next_back()?;
         let Translated { code, handlers, record, frame_slots, .. } = &function.translated;
         if address as usize >= start + size_of_val(&code[..]) {
             return None;
@@ -141,20 +149,36 @@ impl ModuleCode {
         let entry = unsafe { &*entry };
         // SAFETY: the stub is only in entries of a module, which point to its object.
         let this = unsafe { &*entry.interp.cast::<ModuleCode>() };
-        let func = FuncIndex::from_u32(entry.func);
-        let translated = translate(this.source(), func)?;
-        let mut functions = this.functions.write().unwrap_or_else(PoisonError::into_inner);
-        let address = translated.code.as_ptr().cast_mut().cast::<u8>();
-        // Findable before anybody can run it.
-        functions.insert(address as usize, Function { func, translated });
+        let address = this.code_of(FuncIndex::from_u32(entry.func))? as *mut u8;
         let stub = TRANSLATE_STUB.address();
         match entry.stack.compare_exchange(stub, address, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Ok(address),
-            Err(present) => {
-                functions.remove(&(address as usize));
-                Ok(present)
-            }
+            Err(present) => Ok(present),
         }
+    }
+
+    /// The address of a function's code, translated if it was not yet. It stays what it is.
+    ///
+    /// # Errors
+    /// The trap to raise if the function cannot be translated.
+    pub fn code_of(&self, func: FuncIndex) -> Result<usize, TrapCode> {
+        if let Some(address) = self.known(func) {
+            return Ok(address);
+        }
+        let translated = translate(self.source(), func)?;
+        let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        let Functions { by_address, addresses } = &mut *functions;
+        Ok(*addresses.entry(func).or_insert_with(|| {
+            let address = translated.code.as_ptr() as usize;
+            // Findable before anybody can run it.
+            by_address.insert(address, Function { func, translated });
+            address
+        }))
+    }
+
+    fn known(&self, func: FuncIndex) -> Option<usize> {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        functions.addresses.get(&func).copied()
     }
 }
 
@@ -167,14 +191,15 @@ impl InterpModule for ModuleCode {
     }
 
     fn interpreted(&self, entry: &FuncEntry) -> *mut u8 {
-        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        let own = functions.iter().find(|(_, function)| function.func.as_u32() == entry.func);
-        own.map_or(TRANSLATE_STUB.address(), |(&address, _)| address as *mut u8)
+        let own = self.known(FuncIndex::from_u32(entry.func));
+        own.map_or(TRANSLATE_STUB.address(), |address| address as *mut u8)
     }
 
     fn call_targets(&self, visit: &mut dyn FnMut(u32, FuncIndex)) {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        for (offset, cell) in functions.values().flat_map(|function| &function.translated.calls) {
+        for (offset, cell) in
+            functions.by_address.values().flat_map(|function| &function.translated.calls)
+        {
             if let Some(target) = cell.target() {
                 // SAFETY: entries of this instance's module, which live as long as this object's users.
                 visit(*offset, FuncIndex::from_u32(unsafe { (*target).func }));
@@ -183,11 +208,12 @@ impl InterpModule for ModuleCode {
     }
 
     fn functions(&self) -> usize {
-        self.functions.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.functions.read().unwrap_or_else(PoisonError::into_inner).by_address.len()
     }
 
     fn memory_bytes(&self) -> usize {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = &functions.by_address;
         let code: usize =
             functions.values().map(|function| size_of_val(&function.translated.code[..])).sum();
         let stubs = self.stubs.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,6 +9,7 @@
 //! | `code` | keeping code |
 //! | `exit`, `frames`, `describe` | entering, leaving, traps; the walk over frames and their contents |
 //! | `catch` | the handlers of exceptions |
+//! | `resume` | going on with frames that other tiers have left |
 //! | `dump` | listings, for tests |
 
 mod catch;
@@ -19,13 +20,15 @@ mod exit;
 mod frames;
 mod machine;
 mod op;
+mod resume;
 mod translate;
 mod value;
 
 use std::sync::Arc;
 
 use sterna_abi::{
-    FuncEntry, InterpFrame, InterpModule, InterpSettings, Interpreter, Slot, StoreCtx, VmCtx,
+    CapturedFrame, FuncEntry, InterpFrame, InterpModule, InterpSettings, Interpreter, Slot,
+    StoreCtx, VmCtx,
 };
 use sterna_module::Module;
 
@@ -60,5 +63,20 @@ impl Interpreter for Interp {
     unsafe fn frames(&self, store: *const StoreCtx, visit: &mut dyn FnMut(InterpFrame) -> bool) {
         // SAFETY: the caller's promise.
         unsafe { frames::frames(store, visit) }
+    }
+
+    unsafe fn write_frames(
+        &self,
+        instance: *mut VmCtx,
+        frames: &[CapturedFrame],
+        returned: Option<&[Slot]>,
+        room: (*mut Slot, *mut Slot),
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { resume::write(instance, frames, returned, room) }.is_some()
+    }
+
+    fn resume_entry(&self) -> *const FuncEntry {
+        &raw const resume::ENTRY
     }
 }

@@ -14,8 +14,8 @@ use cranelift_codegen::{
     MachBufferFrameLayout, MachSrcLoc,
 };
 use sterna_abi::{
-    CallSite, CodeReloc, FrameState, FunctionCode, INLINED, InlinedSite, LandingSite, RelocKind,
-    SavedReg, Sites, TrapSite, ValuePlace,
+    CallSite, CodeReloc, FrameState, FunctionCode, INLINED, InlinedSite, LandingSite, Leave,
+    RelocKind, SavedReg, Sites, TrapSite, ValuePlace,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{TrapCode, ValType};
@@ -30,6 +30,19 @@ pub(crate) struct PendingState {
     pub origin: u32,
     /// One per function that is active there, innermost first.
     pub frames: Vec<PendingFrame>,
+    /// What the context items for leaving the frame are, after those of the frames. Of the vmctx there is one always.
+    pub leave: PendingLeave,
+}
+
+/// See [`PendingState::leave`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PendingLeave {
+    /// The frame cannot be left.
+    Never,
+    /// There is no address for results.
+    Plain,
+    /// The vmctx is followed by the address for results.
+    WithAddress,
 }
 
 /// The state of one function at a call.
@@ -216,12 +229,33 @@ fn frame_states(
 ) -> Result<Vec<FrameState>, String> {
     let mut items = items.iter().copied();
     let frames = state.frames.iter().map(|pending| frame_state(pending, &mut items, frame, layout));
-    let states = frames.collect::<Result<_, _>>()?;
-    if items.len() != 1 {
-        // Lowering adds one item, the vmctx.
+    let mut states = frames.collect::<Result<Vec<_>, _>>()?;
+    let vmctx = item_place(&mut items, frame)?;
+    let results = match state.leave {
+        PendingLeave::WithAddress => item_place(&mut items, frame)?,
+        PendingLeave::Plain | PendingLeave::Never => ValuePlace::Const(0),
+    };
+    if items.len() != 0 {
         return Err("a call has unknown recorded values".to_owned());
     }
+    if let (true, Some(outermost)) = (state.leave != PendingLeave::Never, states.last_mut()) {
+        outermost.leave = Some(Leave { vmctx, results });
+    }
     Ok(states)
+}
+
+/// What the next context item says.
+fn item_place<'a>(
+    items: &mut impl Iterator<Item = &'a FinalizedMachExceptionHandler>,
+    frame: u32,
+) -> Result<ValuePlace, String> {
+    let Some(FinalizedMachExceptionHandler::Context(place)) = items.next() else {
+        return Err("a call lost a recorded value".to_owned());
+    };
+    Ok(match place {
+        ExceptionContextLoc::SPOffset(offset) => ValuePlace::Frame(*offset as i32 - frame as i32),
+        ExceptionContextLoc::GPR(number) => ValuePlace::Register(*number),
+    })
 }
 
 fn frame_state<'a>(
@@ -237,19 +271,11 @@ fn frame_state<'a>(
             PendingPlace::Home(slot) => {
                 ValuePlace::Frame(layout.stackslots[slot].offset as i32 - frame as i32)
             }
-            PendingPlace::Item => match items.next() {
-                Some(FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(
-                    offset,
-                ))) => ValuePlace::Frame(*offset as i32 - frame as i32),
-                Some(FinalizedMachExceptionHandler::Context(ExceptionContextLoc::GPR(number))) => {
-                    ValuePlace::Register(*number)
-                }
-                _ => return Err("a call lost a recorded value".to_owned()),
-            },
+            PendingPlace::Item => item_place(items, frame)?,
         };
         values.push((ty, place));
     }
-    Ok(FrameState { locals: state.locals, values })
+    Ok(FrameState { locals: state.locals, values, leave: None })
 }
 
 /// Where the prologue saved integer registers. Cranelift tells through its unwind information only, which can be written as

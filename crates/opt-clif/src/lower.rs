@@ -136,6 +136,7 @@ pub(crate) fn lower(
         vmctx: ir::Value::new(0),
         result_area: None,
         frame: None,
+        moves_arguments: Lower::may_move_arguments(&input),
         cached: Cached::default(),
     };
     match input.graph.entry_locals() {
@@ -230,6 +231,8 @@ struct Lower<'a> {
     result_area: Option<ir::Value>,
     /// Of code that begins at a loop: the canonical frame, where it leaves the function's results.
     frame: Option<ir::Value>,
+    /// See [`Lower::may_move_arguments`].
+    moves_arguments: bool,
     cached: Cached,
 }
 

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use sterna_abi::{
-    CodeReloc, CodeSettings, CompileError, CompileRequest, Compiler, InterpFrame, InterpModule,
-    InterpSettings, Interpreter, RelocKind, Slot, TrapSite,
+    CapturedFrame, CodeReloc, CodeSettings, CompileError, CompileRequest, Compiler, InterpFrame,
+    InterpModule, InterpSettings, Interpreter, RelocKind, Slot, TrapSite,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{FeatureSet, FuncType};
@@ -101,6 +101,20 @@ impl Interpreter for FakeInterp {
     }
 
     unsafe fn frames(&self, _: *const StoreCtx, _: &mut dyn FnMut(InterpFrame) -> bool) {}
+
+    unsafe fn write_frames(
+        &self,
+        _: *mut VmCtx,
+        _: &[CapturedFrame],
+        _: Option<&[Slot]>,
+        _: (*mut Slot, *mut Slot),
+    ) -> bool {
+        unreachable!("nothing is run here");
+    }
+
+    fn resume_entry(&self) -> *const FuncEntry {
+        unreachable!("nothing is run here");
+    }
 }
 
 impl InterpModule for FakeInterp {
@@ -141,6 +155,7 @@ pub(crate) fn engine(tier: TierPolicy) -> (Arc<Engine>, Notes) {
         features: FeatureSet::DEFAULT,
         hot_budget: 1,
         tier_up: Default::default(),
+        leave_after: 0,
         threads: 2,
         native_stack: 1 << 20,
         value_stack: 1 << 20,

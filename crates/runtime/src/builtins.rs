@@ -4,7 +4,8 @@
 use std::sync::atomic::Ordering;
 
 use sterna_abi::{
-    BuiltinBodies, BuiltinThunks, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, Slot, VmCtx,
+    BuiltinBodies, BuiltinThunks, FuncEntry, HOST_CALLEE, HostCtx, PendingTail, RESUME_CALLEE,
+    Slot, VmCtx,
 };
 use sterna_base::FuncIndex;
 use sterna_gc::Ref;
@@ -345,6 +346,19 @@ unsafe extern "C" fn poll(vmctx: *mut VmCtx) -> u64 {
         None if byte == SAMPLE => store.note_sample(),
         None => {}
     }
+    controller::watch(store);
+    0
+}
+
+/// As [`poll`], called by compiled code, which can be left there.
+unsafe extern "C" fn poll_compiled(vmctx: *mut VmCtx) -> u64 {
+    // SAFETY: passed on.
+    unsafe { poll(vmctx) };
+    // SAFETY: called by guest code with its vmctx.
+    let store = unsafe { store_of(vmctx) };
+    if store.ctx().activation.trap == 0 && controller::leaves(store) {
+        store.leave_innermost();
+    }
     0
 }
 
@@ -370,19 +384,25 @@ unsafe extern "C" fn call_stack(vmctx: *mut VmCtx, fp: u64) -> u64 {
         unsafe { land(vmctx) };
         return 0;
     }
-    // SAFETY: an instance's vmctx, as no host function's.
-    let entry = unsafe { callee_entry(vmctx) };
-    // SAFETY: the calling code's store is live.
-    let engine = {
-        // SAFETY: guest code passes a live vmctx.
-        let ctx = unsafe { (*vmctx).store };
-        // SAFETY: the store is only looked at until guest code runs again.
-        unsafe { Store::from_ctx(ctx) }.engine.as_ref() as *const crate::engine::Engine
-    };
+    // SAFETY: the calling code's store is live, and only looked at until guest code runs again.
+    let store = unsafe { store_of(vmctx) };
+    let engine: *const crate::engine::Engine = &*store.engine;
     // SAFETY: the engine outlives its stores, which outlive their running code.
     let interp = unsafe { &*engine }.interp();
-    // SAFETY: the adapter has placed the arguments at `fp`, the value stack's first free slot.
-    unsafe { interp.call(vmctx, entry, fp) };
+    if callee == RESUME_CALLEE {
+        let results = store.take_left_results();
+        // SAFETY: the adapter stands for a frame that was left, above whose arguments, at the first free slot, the frames are.
+        unsafe { interp.call(vmctx, interp.resume_entry(), fp) };
+        if let Some((to, slots)) = results {
+            // SAFETY: both are on the value stack, with room for the results of the function left.
+            unsafe { std::ptr::copy(fp, to, slots) };
+        }
+    } else {
+        // SAFETY: an instance's vmctx, as no host function's.
+        let entry = unsafe { callee_entry(vmctx) };
+        // SAFETY: the adapter has placed the arguments at `fp`, the value stack's first free slot.
+        unsafe { interp.call(vmctx, entry, fp) };
+    }
     // SAFETY: as above.
     unsafe { land(vmctx) };
     0
@@ -406,8 +426,9 @@ unsafe extern "C" fn call_stack_tail(vmctx: *mut VmCtx, fp: u64) -> u64 {
     let callee = unsafe { (*vmctx).callee_index };
     // SAFETY: as above; its store is live.
     let ctx = unsafe { (*vmctx).store };
+    let is_wasm = !matches!(callee, HOST_CALLEE | RESUME_CALLEE);
     // SAFETY: as above, and the calling code is suspended in this builtin's thunk.
-    if callee == HOST_CALLEE || !replaces_entered(unsafe { Store::from_ctx(ctx) }) {
+    if !is_wasm || !replaces_entered(unsafe { Store::from_ctx(ctx) }) {
         // SAFETY: passed on.
         return unsafe { call_stack(vmctx, fp) };
     }
@@ -506,7 +527,7 @@ macro_rules! bodies {
 
 macro_rules! thunk {
     (poll) => {
-        preserve_all_thunk!(pub(super) fn poll => super::poll);
+        preserve_all_thunk!(pub(super) fn poll => super::poll_compiled);
     };
     (gc_slow) => {
         preserve_all_thunk!(pub(super) fn gc_slow => super::gc_slow);

@@ -9,6 +9,7 @@ use sterna_sys::activation::{Activation, stack_pointer};
 use sterna_sys::signal;
 use sterna_sys::stack::GuestStack;
 
+use crate::controller;
 use crate::store::Store;
 use crate::trap::Trap;
 
@@ -52,6 +53,7 @@ impl Store {
         ctx.value_sp = stack.value_base().cast();
         ctx.value_limit = stack.value_end().cast::<Slot>().wrapping_sub(VALUE_STACK_SLACK);
         ctx.activation.native_limit = stack.native_limit(NATIVE_STACK_RESERVE) as usize;
+        controller::watch(self);
         Some(NonNull::from(&**self.stack.insert(stack)))
     }
 }

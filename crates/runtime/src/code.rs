@@ -83,6 +83,11 @@ impl CodeObject<'_> {
         self.image.tier
     }
 
+    /// What it is.
+    pub(crate) fn kind(&self) -> PieceKind {
+        self.piece.kind
+    }
+
     /// An adapter as it was before it was linked: it has no relocations, and of its sites only the saved registers matter.
     pub(crate) fn to_adapter(&self) -> FunctionCode {
         let mut code = self.image.unlinked(&self.piece);

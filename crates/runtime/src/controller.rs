@@ -14,8 +14,10 @@ use sterna_abi::{COMPILED, CodeEntry, Profile};
 use sterna_base::FuncIndex;
 
 use crate::engine::{Engine, TierUp};
+use crate::interrupt::WATCH;
 use crate::linking::{self, Addresses};
 use crate::loaded::LoadedModule;
+use crate::store::Store;
 
 /// Answers of builtin `hot`.
 const GO_ON: u64 = 0;
@@ -32,6 +34,9 @@ const MAX_LOOPS: usize = 4;
 
 /// The budget while compilation is pending, as a part of the first one: then somebody looks whether it is done.
 const RETRY: u32 = 8;
+
+/// In how many polls of compiled code torture leaves a frame.
+const LEAVE_ONE_IN: u64 = 3;
 
 /// The first budget where there is a baseline tier, as a part of those that follow.
 const FIRST: u32 = 16;
@@ -294,13 +299,7 @@ fn torture(
     (seed, is_compiled): (u64, bool),
 ) -> (u64, u32) {
     let mut chance = module.tiers.chance.fetch_add(1, Ordering::Relaxed).wrapping_add(seed);
-    let mut one_in = |count: u64| {
-        // Splitmix64.
-        chance = chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (chance ^ chance >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % count
-    };
+    let mut one_in = |count| one_in(&mut chance, count);
     let answer = match (entry, one_in(3)) {
         (_, 0) => GO_ON,
         (CodeEntry::Loop(_), 1) if !is_compiled => {
@@ -319,6 +318,36 @@ fn torture(
         module.tiers.move_function(module, func, one_in(3) == 0);
     }
     (answer, 1 + one_in(24) as u32)
+}
+
+/// A number below `count` by chance.
+fn one_in(chance: &mut u64, count: u64) -> u64 {
+    // Splitmix64.
+    *chance = chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*chance ^ *chance >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ mixed >> 31) % count
+}
+
+/// If compiled frames are left now and then, makes compiled code poll, so that they can be.
+pub(crate) fn watch(store: &mut Store) {
+    let settings = store.engine.settings();
+    if settings.leave_after > 0 || matches!(settings.tier_up, TierUp::Torture(_)) {
+        let flag = &store.ctx_ref().interrupt;
+        let _ = flag.compare_exchange(0, WATCH, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// Whether a compiled frame is to be left at the poll where it is.
+pub(crate) fn leaves(store: &mut Store) -> bool {
+    store.leaving.polls += 1;
+    let polls = store.leaving.polls;
+    let settings = store.engine.settings();
+    match (settings.leave_after, settings.tier_up) {
+        (0, TierUp::Torture(seed)) => one_in(&mut polls.wrapping_add(seed), LEAVE_ONE_IN) == 0,
+        (0, _) => false,
+        (after, _) => polls.is_multiple_of(after.into()),
+    }
 }
 
 /// Compiles what is hot, on a thread of its own because guest stacks are small, and waits for it.

@@ -57,6 +57,9 @@ pub struct Settings {
     pub hot_budget: u32,
     /// How [`TierPolicy::Auto`] goes about it.
     pub tier_up: TierUp,
+    /// Polls of compiled code after which the frame that polls is left for the interpreter, again and again; 0: none is. Needs
+    /// [`CodeSettings::capture_state`]. For tests.
+    pub leave_after: u32,
     /// Threads for validation and ahead-of-time compilation, the calling one included. 0: as many as the machine runs at once.
     pub threads: usize,
     /// Bytes of native stack for guest code, not counting the reserve for host functions.

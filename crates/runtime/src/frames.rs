@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, Slot, ValuePlace};
+use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, Leave, Slot, ValuePlace};
 use sterna_base::FuncIndex;
 use sterna_isa::ValType;
-use sterna_sys::activation::{CompiledFrame, CompiledFrames};
+use sterna_sys::activation::{CalleeSaved, CompiledFrame, CompiledFrames};
 
 use crate::code::{CodeObject, CodeTier};
 use crate::exception::RawFrame;
@@ -183,18 +183,22 @@ fn frame_info(module: &Arc<LoadedModule>, func: FuncIndex, wasm_offset: u32) -> 
     FrameInfo { module: module.clone(), func, wasm_offset }
 }
 
-fn capture(
+/// Adds the functions that a frame is of, innermost first. How it can be left, if it can.
+pub(crate) fn capture(
     object: &CodeObject<'_>,
     frame: &CompiledFrame<'_>,
     registers: &Registers,
     captured: &mut Vec<CapturedFrame>,
-) {
+) -> Option<Leave> {
+    let mut leave = None;
     for (depth, (func, wasm_offset)) in (0..).zip(object.positions(frame.pc, frame.exact)) {
         let state = object.state(frame.pc, depth);
+        leave = state.as_ref().and_then(|state| state.leave);
         let (locals, stack) =
             state.map_or_else(Default::default, |state| values(&state, frame.fp, registers));
         captured.push(CapturedFrame { func, wasm_offset, locals, stack });
     }
+    leave
 }
 
 fn values(
@@ -202,27 +206,33 @@ fn values(
     fp: usize,
     registers: &Registers,
 ) -> (Vec<CapturedValue>, Vec<CapturedValue>) {
-    let read = |&(ty, place): &(ValType, ValuePlace)| {
-        let bits = match place {
-            ValuePlace::Const(bits) => bits,
-            ValuePlace::Register(number) => u128::from(registers.get(number)),
-            ValuePlace::Frame(offset) => {
-                let at = fp.wrapping_add_signed(offset as isize) as *const u64;
-                // SAFETY: the compiler's site table says that a live frame holds the value there.
-                let low = unsafe { at.read_unaligned() };
-                let high = match ty {
-                    // SAFETY: as above; a vector has 16 bytes.
-                    ValType::V128 => unsafe { at.wrapping_add(1).read_unaligned() },
-                    _ => 0,
-                };
-                u128::from(low) | u128::from(high) << 64
-            }
-        };
-        CapturedValue { ty, bits: bits & mask(ty) }
+    let read = |&(ty, place): &(ValType, ValuePlace)| CapturedValue {
+        ty,
+        bits: read(ty, place, fp, registers),
     };
     let mut locals: Vec<CapturedValue> = state.values.iter().map(read).collect();
     let stack = locals.split_off(state.locals as usize);
     (locals, stack)
+}
+
+/// The value in a place of the frame with a frame pointer.
+pub(crate) fn read(ty: ValType, place: ValuePlace, fp: usize, registers: &Registers) -> u128 {
+    let bits = match place {
+        ValuePlace::Const(bits) => bits,
+        ValuePlace::Register(number) => u128::from(registers.get(number)),
+        ValuePlace::Frame(offset) => {
+            let at = fp.wrapping_add_signed(offset as isize) as *const u64;
+            // SAFETY: the compiler's site table says that a live frame holds the value there.
+            let low = unsafe { at.read_unaligned() };
+            let high = match ty {
+                // SAFETY: as above; a vector has 16 bytes.
+                ValType::V128 => unsafe { at.wrapping_add(1).read_unaligned() },
+                _ => 0,
+            };
+            u128::from(low) | u128::from(high) << 64
+        }
+    };
+    bits & mask(ty)
 }
 
 /// The bits that a value of a type has; places hold garbage above them.
@@ -236,17 +246,24 @@ fn mask(ty: ValType) -> u128 {
 
 /// Callee-saved registers as the frame being looked at left them.
 #[derive(Default)]
-struct Registers {
+pub(crate) struct Registers {
     values: [u64; 32],
 }
 
 impl Registers {
+    /// Those that calls preserve, for a frame that is to begin.
+    pub(crate) fn callee_saved(&self) -> CalleeSaved {
+        let mut saved = CalleeSaved::default();
+        (0..).zip(self.values).for_each(|(number, value)| saved.set_gpr(number, value));
+        saved
+    }
+
     fn get(&self, number: u8) -> u64 {
         self.values.get(usize::from(number)).copied().unwrap_or(0)
     }
 
     /// At the innermost frame of a segment: the registers that the exit saved.
-    fn enter(&mut self, frame: &CompiledFrame<'_>) {
+    pub(crate) fn enter(&mut self, frame: &CompiledFrame<'_>) {
         if let Some(saved) = frame.regs {
             for number in 0..32 {
                 if let Some(value) = saved.callee_saved().gpr(number) {
@@ -257,7 +274,7 @@ impl Registers {
     }
 
     /// Goes to the caller: its registers are where this frame's prologue saved them.
-    fn leave(&mut self, object: &CodeObject<'_>, fp: usize) {
+    pub(crate) fn leave(&mut self, object: &CodeObject<'_>, fp: usize) {
         for saved in object.saved() {
             let at = fp.wrapping_add_signed(saved.offset as isize) as *const u64;
             // SAFETY: the compiler's site table says that the live frame holds the register there.

@@ -10,6 +10,9 @@ use sterna_isa::TrapCode;
 /// The value of the flag that asks for a sample: no trap code.
 pub(crate) const SAMPLE: u8 = u8::MAX;
 
+/// The value of the flag that only makes compiled code poll: no trap code.
+pub(crate) const WATCH: u8 = u8::MAX - 1;
+
 /// The flag of a live store, and the thread in which its guest waits for others, if it does.
 struct Flag(*const AtomicU8, Option<Thread>);
 
@@ -45,7 +48,10 @@ impl InterruptHandle {
             // SAFETY: as in `raise`.
             let flag = unsafe { &**flag };
             // An interruption is more important.
-            let _ = flag.compare_exchange(0, SAMPLE, Ordering::Release, Ordering::Relaxed);
+            for unimportant in [0, WATCH] {
+                let relaxed = Ordering::Relaxed;
+                let _ = flag.compare_exchange(unimportant, SAMPLE, Ordering::Release, relaxed);
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod instance;
 mod instantiate;
 mod interrupt;
 mod landing;
+mod leave;
 mod limits;
 mod linking;
 mod loaded;

@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use sterna_abi::{
-    CallSite, FrameState, INLINED, InlinedSite, LandingSite, SavedReg, Sites, TrapSite, ValuePlace,
+    CallSite, FrameState, INLINED, InlinedSite, LandingSite, Leave, SavedReg, Sites, TrapSite,
+    ValuePlace,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{HeapType, RefType, TrapCode, ValType};
@@ -36,7 +37,8 @@ enum Array {
     CallRoots,
     /// Registers saved by prologues: number, offset from the frame pointer.
     Saved,
-    /// Per state: its first value, number of values, number of locals.
+    /// States, [`STATE_WORDS`] words each: first value, number of values, number of locals; 0, or one more than the place of the two values that
+    /// leaving the frame takes.
     StateAt,
     /// Values of states, [`VALUE_WORDS`] words each.
     Values,
@@ -59,6 +61,7 @@ enum Array {
 
 const ARRAYS: usize = Array::Inlined as usize + 1;
 const PIECE_WORDS: usize = 9;
+const STATE_WORDS: usize = 4;
 const VALUE_WORDS: usize = 3;
 const LANDING_WORDS: usize = 3;
 const INLINED_WORDS: usize = 3;
@@ -246,10 +249,15 @@ impl Tables {
 
     /// The state with an index. Allocates.
     pub(crate) fn state(&self, index: u32) -> Option<FrameState> {
-        let field = |field| self.word(Array::StateAt, index as usize * 3 + field);
+        let field = |field| self.word(Array::StateAt, index as usize * STATE_WORDS + field);
         let (first, count, locals) = (field(0)? as usize, field(1)? as usize, field(2)?);
         let values: Option<Vec<_>> = (first..first + count).map(|at| self.value(at)).collect();
-        Some(FrameState { locals, values: values? })
+        let place = |at| self.value(at).map(|(_, place)| place);
+        let leave = field(3)?.checked_sub(1).and_then(|at| {
+            let at = at as usize;
+            Some(Leave { vmctx: place(at)?, results: place(at + 1)? })
+        });
+        Some(FrameState { locals, values: values?, leave })
     }
 
     fn value(&self, at: usize) -> Option<(ValType, ValuePlace)> {
@@ -347,7 +355,8 @@ impl Tables {
         let bytes = self.array(Array::Pieces);
         let after = partition(bytes, PIECE_WORDS, |start| start <= piece.start);
         let next = self.piece(after).map(|next| next.lists);
-        let sizes = [(Array::StateAt, 3), (Array::RootsAt, 2), (Array::Inlined, INLINED_WORDS)];
+        let sizes =
+            [(Array::StateAt, STATE_WORDS), (Array::RootsAt, 2), (Array::Inlined, INLINED_WORDS)];
         let ends = sizes.map(|(array, words)| (self.array(array).len() / (words * 4)) as u32);
         std::array::from_fn(|list| {
             let end = next.map_or(ends[list], |next| next[list].min(ends[list]));
@@ -449,7 +458,7 @@ impl TablesBuilder {
     /// A piece of code at `start` with its sites, whose offsets are from there.
     pub(crate) fn piece(&mut self, kind: PieceKind, id: u32, start: u32, len: u32, sites: &Sites) {
         let saved = (self.count(Array::Saved, 2), sites.saved.len() as u32);
-        let first_state = self.count(Array::StateAt, 3);
+        let first_state = self.count(Array::StateAt, STATE_WORDS);
         let first_roots = self.count(Array::RootsAt, 2);
         let first_inlined = self.count(Array::Inlined, INLINED_WORDS);
         self.put(Array::Pieces, &[start, len, kind.word(), id, saved.0, saved.1]);
@@ -489,8 +498,11 @@ impl TablesBuilder {
 
     fn state(&mut self, state: &FrameState) {
         let (first, count) = (self.count(Array::Values, VALUE_WORDS), state.values.len() as u32);
-        self.put(Array::StateAt, &[first, count, state.locals]);
-        for &(ty, place) in &state.values {
+        let leave = state.leave.map_or(0, |_| first + count + 1);
+        self.put(Array::StateAt, &[first, count, state.locals, leave]);
+        let places = state.leave.map(|Leave { vmctx, results }| [vmctx, results]);
+        let places = places.into_iter().flatten().map(|place| (ValType::I64, place));
+        for (ty, place) in state.values.iter().copied().chain(places) {
             let (kind, payload) = match place {
                 ValuePlace::Frame(offset) => (0, offset as u32),
                 ValuePlace::Register(number) => (1, u32::from(number)),

@@ -28,6 +28,10 @@ fn sites() -> Sites {
                     (ValType::FUNCREF, ValuePlace::Register(12)),
                     (ValType::Ref(concrete), ValuePlace::Const(7)),
                 ],
+                leave: Some(Leave {
+                    vmctx: ValuePlace::Register(14),
+                    results: ValuePlace::Frame(-56),
+                }),
             },
         ],
         roots: vec![[-8, -24].into(), [16].into()],

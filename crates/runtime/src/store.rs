@@ -16,6 +16,7 @@ use crate::gc::StoreHeap;
 use crate::host::Hosts;
 use crate::instance::Instance;
 use crate::interrupt::InterruptHandle;
+use crate::leave::Leaving;
 use crate::limits::{Limits, Usage};
 use crate::loaded::LoadedModule;
 use crate::memory::Memory;
@@ -56,6 +57,7 @@ pub struct Store {
     host_data: *mut u8,
     interrupt: Option<InterruptHandle>,
     pub(crate) samples: Option<Box<Samples>>,
+    pub(crate) leaving: Leaving,
     id: u64,
     pub(crate) engine: Arc<Engine>,
 }
@@ -81,6 +83,7 @@ impl Store {
                 exception: 0,
                 bodies: &raw const builtins::BODIES,
                 thunks: &raw const builtins::THUNKS,
+                resume: std::ptr::null_mut(),
                 runtime: std::ptr::null_mut(),
             },
             instances: Vec::new(),
@@ -99,6 +102,7 @@ impl Store {
             host_data: std::ptr::null_mut(),
             interrupt: None,
             samples: None,
+            leaving: Leaving::default(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             engine: engine.clone(),
         });

@@ -70,6 +70,33 @@ pub struct Landing {
     pub value: usize,
 }
 
+/// How a frame is replaced: the registers with which `code` is entered as if the frame's caller had called it in place of the frame's
+/// function. See [`Landing::instead_of`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Departure {
+    /// What the frame's caller expects to be preserved.
+    pub saved: CalleeSaved,
+    /// The first two integer arguments.
+    pub arguments: [usize; 2],
+    /// What is entered.
+    pub code: usize,
+}
+
+impl Landing {
+    /// The landing that replaces a frame, given its frame pointer; `None` on machines that cannot.
+    ///
+    /// # Safety
+    /// `fp` must be the frame pointer of a live compiled frame. The departure must stay where it is until the landing is taken.
+    pub unsafe fn instead_of(fp: usize, departure: &Departure) -> Option<Landing> {
+        let pc = crate::arch::DEPART? as *const () as usize;
+        // SAFETY: compiled frames begin with the frame pointer of their caller.
+        let caller = unsafe { *(fp as *const usize) };
+        let value = (&raw const *departure) as usize;
+        Some(Landing { pc, sp: fp + size_of::<usize>(), fp: caller, value })
+    }
+}
+
 /// Offset of [`Activation::entry_sp`] in bytes.
 pub const OFF_ENTRY_SP: usize = offset_of!(Activation, entry_sp);
 /// Offset of [`Activation::native_limit`] in bytes.

@@ -2,7 +2,7 @@
 //! Does not own where parameters are (`crate::signature`).
 
 use sterna_abi::{
-    Builtin, CallSite, CodeReloc, Convention, FuncEntry, FuncRef, NULL_TYPE, ROW_DISPLAY,
+    Builtin, CallSite, CodeReloc, Convention, FuncEntry, FuncRef, Leave, NULL_TYPE, ROW_DISPLAY,
     RelocKind, StoreCtx, TableDef, TypeRow, ValuePlace, VmCtx,
 };
 use sterna_base::{FuncIndex, TableIndex, TypeIndex};
@@ -208,7 +208,12 @@ impl Gen<'_> {
             };
             values.push((entry.ty.val_type(), place));
         }
-        Some(self.s.sites.state(locals, values))
+        let has_address = self.begins_at_loop() || area_size(&self.ty.results) > 0;
+        let leave = Leave {
+            vmctx: ValuePlace::Register(VMCTX.0),
+            results: if has_address { ValuePlace::Frame(AT_AREA) } else { ValuePlace::Const(0) },
+        };
+        Some(self.s.sites.state(locals, values, leave))
     }
 
     // ------------------------------------------------------------------------------------------ wasm calls

@@ -134,8 +134,8 @@ fn results(engine: &Engine, name: &str, params: &[Val]) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn loops_of_all_kinds_are_entered() {
+/// Calls of functions of [`LOOPS`].
+fn calls() -> Vec<(&'static str, Vec<Val>)> {
     let calls = [
         ("nested", Val::I64(7)),
         ("vector", Val::I32(9)),
@@ -149,8 +149,13 @@ fn loops_of_all_kinds_are_entered() {
         ("trap", vec![Val::I32(0), Val::I32(0)]),
         ("trap", vec![Val::I32(0), Val::I32(1)]),
     ];
+    calls.into_iter().chain(more).collect()
+}
+
+#[test]
+fn loops_of_all_kinds_are_entered() {
     let interp = engine(Tier::Interp, |_| {});
-    for (name, params) in calls.into_iter().chain(more) {
+    for (name, params) in calls() {
         let expected = results(&interp, name, &params);
         for budget in [1, 2, 3, 5, 11] {
             for capture in [false, true] {
@@ -165,6 +170,45 @@ fn loops_of_all_kinds_are_entered() {
         }
         for seed in 0..8 {
             let torture = engine(Tier::Auto, |config| _ = config.torture_tiers(seed));
+            assert_eq!(results(&torture, name, &params), expected, "{name} with seed {seed}");
+        }
+    }
+}
+
+/// In all ways to run compiled code, and in all that it does before and after: the same as if it were not left.
+#[test]
+fn loops_of_all_kinds_are_left() {
+    let interp = engine(Tier::Interp, |_| {});
+    for (name, mut params) in calls() {
+        if name == "odd" {
+            // Enough to run out of stack if it were used up.
+            params[0] = Val::I64(20_001);
+        }
+        let expected = results(&interp, name, &params);
+        for tier in [Tier::Opt, Tier::Baseline] {
+            for after in [1, 2, 3, 7] {
+                let left = engine(tier, |config| _ = config.leave_after(after));
+                assert_eq!(
+                    results(&left, name, &params),
+                    expected,
+                    "{name} after {after}, {tier:?}"
+                );
+                assert!(left.stats().loop_exits > 0, "{name} after {after}, {tier:?}");
+            }
+        }
+        for budget in [1, 3, 5] {
+            for stress in [GcStress::Off, GcStress::Alternate] {
+                let both = engine(Tier::Auto, |config| {
+                    config.hot_budget(budget).synchronous_tiers().leave_after(3).gc_stress(stress);
+                });
+                assert_eq!(results(&both, name, &params), expected, "{name} after {budget}");
+                assert!(both.stats().loop_exits > 0, "{name} after {budget}");
+            }
+        }
+        for seed in 0..8 {
+            let torture = engine(Tier::Auto, |config| {
+                config.torture_tiers(seed).capture_state(true);
+            });
             assert_eq!(results(&torture, name, &params), expected, "{name} with seed {seed}");
         }
     }

@@ -258,15 +258,16 @@ fn run_compiled(
             r.fp as usize,
         )
     };
-    if trap != 0 {
-        // SAFETY: the store outlives its instances.
-        unsafe { (*store_of(r.vmctx)).activation.trap = trap };
-        return Err(Stop::Unwind);
-    }
+    // Also if the code was left: then that is a call of `resume`.
     if has_pending_tail(r) {
         r.acc = return_address;
         take_pending_tail(r);
         return Ok(());
+    }
+    if trap != 0 {
+        // SAFETY: the store outlives its instances.
+        unsafe { (*store_of(r.vmctx)).activation.trap = trap };
+        return Err(Stop::Unwind);
     }
     if memory {
         r.load_memory();
@@ -308,7 +309,7 @@ pub(crate) static TRANSLATE_STUB: Stub =
     Stub { foreign: step::<Translate<0>>, local: step::<Translate<FOREIGN_ENTRY>> };
 
 /// Stub of every host function.
-pub(crate) static HOST_STUB: Stub = Stub { foreign: step::<CallHost>, local: step::<CallHost> };
+pub(crate) static HOST_STUB: Stub = Stub::new(step::<CallHost>);
 
 /// Stub of a compiled function.
 #[repr(C)]
@@ -334,6 +335,11 @@ impl CompiledStub {
 }
 
 impl Stub {
+    /// A stub that does the same for all callers.
+    pub const fn new(handler: Handler) -> Stub {
+        Stub { foreign: handler, local: handler }
+    }
+
     /// The address to store in `FuncEntry::stack`.
     pub fn address(&'static self) -> *mut u8 {
         (&raw const *self).cast_mut().cast()

@@ -59,6 +59,7 @@ impl Translator<'_> {
 
     /// Pushes the results of a call whose frame began at `base`.
     fn call_results(&mut self, results: &[ValType], base: u32) {
+        self.note_way_in(true);
         self.forget_accs();
         for &ty in results {
             self.push(ty, Loc::Temp);

@@ -122,6 +122,7 @@ impl<'a> Translator<'a> {
                 let position = self.enterable();
                 control.start = self.asm.len();
                 self.bind();
+                self.note_way_in(false);
                 self.count_iteration(position);
             }
             None => {}

@@ -13,6 +13,7 @@ mod probe;
 mod roots;
 mod scalar;
 mod stack;
+mod way_in;
 
 use sterna_abi::{FuncEntry, InstanceLayout, InterpSettings};
 use sterna_base::FuncIndex;
@@ -35,6 +36,7 @@ use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 pub(crate) use exception::{Clause, Handlers, Reference};
 pub(crate) use probe::{Found, Probe, Saved};
 pub(crate) use roots::RootMap;
+pub(crate) use way_in::{WayIn, way_in};
 
 /// Most slots of a frame: operands of instructions have 16 bits.
 const MAX_SLOTS: u32 = u16::MAX as u32;
@@ -123,6 +125,7 @@ pub(crate) struct Translator<'a> {
     offset: u32,
     probe: Option<&'a mut Probe>,
     roots: Option<&'a mut RootMap>,
+    way_in: Option<&'a mut WayIn>,
 }
 
 /// Translates a function.
@@ -169,6 +172,7 @@ impl<'a> Translator<'a> {
             offset: 0,
             probe,
             roots: None,
+            way_in: None,
         }
     }
 
@@ -230,6 +234,7 @@ impl<'a> Translator<'a> {
         self.asm.u16(enter, 12, params as u16);
         self.asm.u16(enter, 14, zeros as u16);
         self.count_call();
+        self.note_way_in(false);
         Ok(())
     }
 

@@ -124,6 +124,7 @@ impl World {
             exception: 0,
             bodies: &raw const *bodies,
             thunks: ptr::null(),
+            resume: ptr::null_mut(),
             runtime: ptr::null_mut(),
         });
         let mut world = Box::new(World {

@@ -11,10 +11,10 @@ use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE, ROW_DISPLAY
 use sterna_base::{FuncIndex, TypeIndex};
 use sterna_isa::{Op, TrapCode};
 use sterna_module::Module;
-use sterna_opt::{Inst, LandingData, StateData};
+use sterna_opt::{Inst, LandingData, Opcode, StateData};
 
-use super::{Lower, OFF_INTERRUPT};
-use crate::artifact::{PendingFrame, PendingPlace, PendingState, clif_trap};
+use super::{Input, Lower, OFF_INTERRUPT};
+use crate::artifact::{PendingFrame, PendingLeave, PendingPlace, PendingState, clif_trap};
 use crate::signature::{ResultPlace, clif_type, result_places, signature};
 
 /// What a function already refers to, indexed by function, type or builtin. Entries of earlier functions are told apart by their
@@ -349,8 +349,39 @@ impl Lower<'_> {
         let origin = self.input.graph.inst(state.inst).origin.0;
         // Without context items Cranelift would report nothing about the call: have at least one.
         items.push(ExceptionTableItem::Context(self.vmctx));
-        self.lowering.states.push(PendingState { origin, frames });
+        let address = self.result_area.or(self.frame);
+        let leave = match address {
+            _ if self.moves_arguments => PendingLeave::Never,
+            None => PendingLeave::Plain,
+            Some(address) => {
+                items.push(ExceptionTableItem::Context(address));
+                PendingLeave::WithAddress
+            }
+        };
+        self.lowering.states.push(PendingState { origin, frames, leave });
         items
+    }
+
+    /// Whether the function may move its arguments on the stack to make room for those of a tail call: then nobody knows where its
+    /// caller's frame ends.
+    pub(super) fn may_move_arguments(input: &Input<'_>) -> bool {
+        /// Parameters that are in registers whatever the machine, vmctx and result area not counted.
+        const REGISTERS: usize = 4;
+        let signature = |inst: Inst| {
+            let data = input.graph.inst(inst);
+            let ty = match data.op {
+                Opcode::Wasm(Op::ReturnCall) => {
+                    input.module.func_type_index(FuncIndex::from_u32(data.index()))
+                }
+                Opcode::Wasm(Op::ReturnCallIndirect) => TypeIndex::from_u32(data.index2().0),
+                Opcode::Wasm(Op::ReturnCallRef) => TypeIndex::from_u32(data.index()),
+                _ => return None,
+            };
+            Some(input.module.signature(ty))
+        };
+        let is_relevant = input.settings.capture_state && input.module.has_tail_calls();
+        let insts = input.graph.blocks().flat_map(|block| input.graph.block_insts(block));
+        is_relevant && insts.filter_map(signature).any(|ty| ty.params.len() > REGISTERS)
     }
 
     fn pending_frame(

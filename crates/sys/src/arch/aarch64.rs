@@ -23,6 +23,14 @@ impl CalleeSaved {
         self.x.get(usize::from(number.checked_sub(19)?)).copied()
     }
 
+    /// Sets an integer register by its hardware number; others are left alone.
+    pub fn set_gpr(&mut self, number: u8, value: u64) {
+        let at = number.checked_sub(19).map(usize::from);
+        if let Some(register) = at.and_then(|at| self.x.get_mut(at)) {
+            *register = value;
+        }
+    }
+
     /// A vector register by its hardware number: of `v8` to `v15`, the low 64 bits.
     pub fn vector(&self, number: u8) -> Option<u128> {
         self.d.get(usize::from(number.checked_sub(8)?)).map(|&low| u128::from(low))
@@ -236,6 +244,9 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
         exit_regs = const activation::OFF_EXIT_REGS,
     )
 }
+
+/// What replaces a frame by a call; not written yet: where a frame keeps its caller's vector registers is not recorded.
+pub(crate) const DEPART: Option<unsafe extern "C" fn()> = None;
 
 // ---------------------------------------------------------------------------------------------- thunks
 

@@ -4,7 +4,7 @@
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
 
-use crate::activation::{self, Activation, ENTRY_FP, EntryFrame, StubConvention};
+use crate::activation::{self, Activation, Departure, ENTRY_FP, EntryFrame, StubConvention};
 use crate::stack::{CONTEXT_SP, Context, FiberEntry};
 
 /// The registers that a C function preserves (`rbp` apart), in the order of addresses after they were pushed.
@@ -30,6 +30,18 @@ impl CalleeSaved {
             15 => self.r15,
             _ => return None,
         })
+    }
+
+    /// Sets an integer register by its hardware number; others are left alone.
+    pub fn set_gpr(&mut self, number: u8, value: u64) {
+        match number {
+            3 => self.rbx = value,
+            12 => self.r12 = value,
+            13 => self.r13 = value,
+            14 => self.r14 = value,
+            15 => self.r15 = value,
+            _ => {}
+        }
     }
 
     /// A vector register by its hardware number: C functions preserve none.
@@ -190,6 +202,26 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
         exit_fp = const activation::OFF_EXIT_FP,
         exit_pc = const activation::OFF_EXIT_PC,
         exit_regs = const activation::OFF_EXIT_REGS,
+    )
+}
+
+/// Where [`raise`] goes on to replace a frame by a call: `rsp` points to its return address, `rbp` is its caller's, `rax` points to a
+/// [`Departure`].
+pub(crate) const DEPART: Option<unsafe extern "C" fn()> = Some(depart);
+
+#[unsafe(naked)]
+unsafe extern "C" fn depart() {
+    naked_asm!(
+        "mov r15, qword ptr [rax]",
+        "mov r14, qword ptr [rax + 8]",
+        "mov r13, qword ptr [rax + 16]",
+        "mov r12, qword ptr [rax + 24]",
+        "mov rbx, qword ptr [rax + 32]",
+        "mov rdi, qword ptr [rax + {arguments}]",
+        "mov rsi, qword ptr [rax + {arguments} + 8]",
+        "jmp qword ptr [rax + {code}]",
+        arguments = const offset_of!(Departure, arguments),
+        code = const offset_of!(Departure, code),
     )
 }
 

@@ -18,14 +18,21 @@ const SHOWN: usize = 10;
 /// Sets the tiers of a configuration.
 type Setup = fn(&mut Config);
 
+/// Bytes of native stack where a function may be in the interpreter and in compiled code by turns all along a recursion, each taking more of it than
+/// frames of compiled code alone.
+const STACK: usize = 4 << 20;
+
 /// What every file runs in: each tier alone, compiled code without signal handlers, functions that move up soon, functions and loops that
-/// move up at once, or up and down by chance, each function in a tier chosen by chance; those called stress and mixed with collections of garbage at every allocation.
-const TIERS: [(&str, Setup); 13] = [
+/// move up at once, or up and down by chance, each function in a tier chosen by chance, compiled frames that are left for the interpreter; those called stress and mixed with collections of garbage at every allocation.
+const TIERS: [(&str, Setup); 14] = [
     ("interp", |config| _ = config.tier(Tier::Interp)),
     ("opt", |config| _ = config.tier(Tier::Opt)),
     ("opt-checked", |config| _ = config.tier(Tier::Opt).explicit_checks(true).guess_callees(true)),
     ("auto", |config| _ = config.tier(Tier::Auto).hot_budget(1)),
-    ("torture", |config| _ = config.tier(Tier::Auto).torture_tiers(1)),
+    ("torture", |config| {
+        _ = config.tier(Tier::Auto).torture_tiers(1).capture_state(true).max_native_stack(STACK)
+    }),
+    ("left", |config| _ = config.tier(Tier::Opt).leave_after(2).max_native_stack(STACK)),
     ("osr", |config| _ = config.tier(Tier::Auto).hot_budget(1).synchronous_tiers()),
     ("gc-stress", |config| {
         _ = config.tier(Tier::Auto).hot_budget(1).gc_stress(GcStress::Alternate)
@@ -35,7 +42,8 @@ const TIERS: [(&str, Setup); 13] = [
     ("baseline-osr", |config| _ = config.tier(Tier::Baseline).synchronous_tiers().hot_budget(1)),
     ("baseline-checked", |config| _ = config.tier(Tier::Baseline).explicit_checks(true)),
     ("baseline-gc-stress", |config| {
-        _ = config.tier(Tier::Baseline).capture_state(true).gc_stress(GcStress::Alternate)
+        config.leave_after(3).max_native_stack(STACK);
+        _ = config.tier(Tier::Baseline).gc_stress(GcStress::Alternate)
     }),
     ("gc-stress-opt", |config| {
         _ = config.tier(Tier::Opt).gc_stress(GcStress::Alternate).guess_callees(true)
