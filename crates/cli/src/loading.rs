@@ -5,7 +5,10 @@ use crate::failure::Failure;
 use crate::files::{self, Format};
 use crate::tier::Choice;
 use std::path::Path;
-use sterna::{CacheEntry, CodeCache, Config, Engine, Error, Module, ModuleError};
+use sterna::{
+    CacheEntry, CodeCache, Config, Engine, Error, ExecutionProfile, Module, ModuleError,
+    ProfileError,
+};
 
 /// Hears how many functions are compiled, and of how many.
 pub type OnProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -33,15 +36,24 @@ pub fn runnable(
     loaded.map_err(|error| refused(path, &error))
 }
 
-/// Loads a module to be compiled, binary or text.
+/// Loads a module to be compiled, binary or text, with what a run saw of it, if `profile` is given.
 pub fn compilable(
     config: &mut Config,
     path: &Path,
+    profile: Option<&Path>,
     progress: OnProgress<'_>,
 ) -> Result<Module, Failure> {
     config.tier(Choice::Opt.into());
     let binary = files::read_module(path)?;
-    load(&engine(config)?, path, &binary, progress)
+    let engine = engine(config)?;
+    let Some(profile) = profile else { return load(&engine, path, &binary, progress) };
+    let bytes = files::read(profile)?;
+    let used = ExecutionProfile::from_bytes(&bytes).map_err(|error| unusable(profile, &error))?;
+    let loaded = Module::new_with_profile(&engine, &binary, &used, progress);
+    loaded.map_err(|error| match error.is::<ProfileError>() {
+        true => unusable(profile, &error),
+        false => refused(path, &error),
+    })
 }
 
 /// An engine; without one there is nothing to do.
@@ -66,6 +78,11 @@ fn load(
     progress: OnProgress<'_>,
 ) -> Result<Module, Failure> {
     Module::new_with_progress(engine, binary, progress).map_err(|error| refused(path, &error))
+}
+
+fn unusable(profile: &Path, error: &Error) -> Failure {
+    Failure::new(format_args!("cannot use {}: {error}", profile.display()))
+        .hint("`sterna run --save-profile FILE` writes one for this very module")
 }
 
 fn refused(path: &Path, error: &Error) -> Failure {

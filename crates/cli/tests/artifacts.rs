@@ -42,6 +42,27 @@ fn precompiled_code_runs() {
 }
 
 #[test]
+fn what_a_run_saw_is_compiled_for() {
+    let folder = folder();
+    let run = |arguments: &[&str]| sterna(arguments, folder.path());
+    let saved = run(&["run", "--save-profile", "m.seen", "--invoke", "main", "m.wat"]);
+    assert_eq!(saved.stdout, b"42\n", "{}", stderr(&saved));
+    let output = run(&["compile", "--profile", "m.seen", "m.wat"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(run(&["run", "--invoke", "main", "m.cwasm"]).stdout, b"42\n");
+    std::fs::write(folder.path().join("other.wat"), "(module (func))").unwrap();
+    for (profile, module, reason) in [
+        ("m.seen", "other.wat", "of another module"),
+        ("m.wat", "m.wat", "not an execution profile"),
+    ] {
+        let output = run(&["compile", "--profile", profile, module]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(reason), "{}", stderr(&output));
+        assert!(stderr(&output).contains("--save-profile"), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn damage_is_refused_wherever_it_is() {
     let folder = compiled();
     let path = folder.path().join("m.cwasm");

@@ -45,12 +45,7 @@ impl Module {
         bytes: impl AsRef<[u8]>,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Module> {
-        let bytes = bytes.as_ref();
-        let binary = match text::is_text(bytes) {
-            true => text::assemble(bytes)?,
-            false => bytes.to_vec(),
-        };
-        Module::from_vec(engine, binary, progress)
+        Module::from_vec(engine, text::to_binary(bytes.as_ref())?, progress)
     }
 
     /// Loads a module from the binary format without copying it.
@@ -111,13 +106,8 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn validate(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
-        let bytes = bytes.as_ref();
-        let (features, threads) = (engine.features(), engine.inner.threads());
-        let decode = |bytes| module::Module::decode(bytes, &features, threads);
-        match text::is_text(bytes) {
-            true => decode(text::assemble(bytes)?)?,
-            false => decode(bytes.to_vec())?,
-        };
+        let binary = text::to_binary(bytes.as_ref())?;
+        module::Module::decode(binary, &engine.features(), engine.inner.threads())?;
         Ok(())
     }
 

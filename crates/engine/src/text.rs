@@ -51,6 +51,14 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes[0] != 0 && std::str::from_utf8(bytes).is_ok()
 }
 
+/// The binary format of a module in either format.
+pub(crate) fn to_binary(bytes: &[u8]) -> Result<Vec<u8>> {
+    match is_text(bytes) {
+        true => assemble(bytes),
+        false => Ok(bytes.to_vec()),
+    }
+}
+
 #[cfg(feature = "wat")]
 pub(crate) fn assemble(text: &[u8]) -> Result<Vec<u8>> {
     let text = String::from_utf8_lossy(text);

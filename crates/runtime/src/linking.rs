@@ -38,6 +38,7 @@ pub(crate) fn compile_parallel(
 ) -> (Compiled, Vec<CompileError>) {
     let engine = loaded.engine();
     let Some(compiler) = engine.compiler() else { return (Vec::new(), Vec::new()) };
+    let (profile, settings) = (loaded.profile(), &engine.settings().code);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = Mutex::new(Vec::with_capacity(funcs.len()));
     // Largest first, so that no thread ends up alone with a big one.
@@ -46,8 +47,8 @@ pub(crate) fn compile_parallel(
     let work = || {
         let mut own = Vec::new();
         while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let settings = &engine.settings().code;
             let request = CompileRequest::new(loaded.module(), funcs[at], settings);
+            let request = CompileRequest { profile: &profile, ..request };
             let size = loaded.module().body(funcs[at]).size() as usize;
             let counters = engine.compiler_counters();
             own.push((at, counters.count(size, || compiler.compile(&request))));

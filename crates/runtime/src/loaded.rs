@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sterna_abi::{
-    CompileError, Convention, FuncEntry, InstanceLayout, InterpModule, InterpSettings,
+    CompileError, Convention, FuncEntry, InstanceLayout, InterpModule, InterpSettings, Profile,
 };
 use sterna_base::{FuncIndex, GlobalIndex, TableIndex, TagIndex};
 use sterna_isa::ValType;
@@ -77,7 +77,7 @@ impl LoadedModule {
         let bytes = bytes.into();
         let threads = if (bytes.len() as u64) < PARALLEL_MIN_BYTES { 1 } else { engine.threads() };
         let module = Module::decode(bytes, &settings.features, threads)?;
-        LoadedModule::of_module(engine, module, progress)
+        LoadedModule::of_module(engine, module, Profile::EMPTY, progress)
     }
 
     /// As [`LoadedModule::new`], while the binary arrives.
@@ -95,15 +95,21 @@ impl LoadedModule {
             ReadError::Invalid(error) => LoadError::Invalid(error),
             ReadError::Io(error) => LoadError::Read(error),
         })?;
-        LoadedModule::of_module(engine, module, progress)
+        LoadedModule::of_module(engine, module, Profile::EMPTY, progress)
     }
 
-    fn of_module(
+    /// As [`LoadedModule::new`], of a decoded module and with what an earlier run saw of it.
+    ///
+    /// # Errors
+    /// No room for its code, or too many types.
+    pub fn of_module(
         engine: &Arc<Engine>,
         module: Module,
+        earlier: Profile,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Arc<LoadedModule>, LoadError> {
         let loaded = LoadedModule::prepare(engine, Arc::new(module))?;
+        loaded.set_earlier_profile(earlier);
         if matches!(engine.settings().tier, TierPolicy::Opt | TierPolicy::Baseline) {
             loaded.compile_all(progress)?;
         }

@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Let `sterna run --timeout` stop the program; costs a few percent of speed
     #[arg(long)]
     interruptible: bool,
+    /// Compile for what a run saw, which `sterna run --save-profile FILE` wrote
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     #[command(flatten)]
     passes: Disabled,
 }
@@ -41,8 +44,10 @@ pub fn execute(arguments: &Arguments) -> Result<u8, Failure> {
         config.threads(threads);
     }
     let progress = Progress::start();
-    let module =
-        loading::compilable(&mut config, &arguments.file, &|done, all| progress.show(done, all));
+    let profile = arguments.profile.as_deref();
+    let module = loading::compilable(&mut config, &arguments.file, profile, &|done, all| {
+        progress.show(done, all);
+    });
     progress.finish();
     let artifact = module?
         .serialize()

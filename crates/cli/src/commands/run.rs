@@ -84,6 +84,9 @@ pub struct Arguments {
     /// List machine code in /tmp/perf-PID.map, where Linux's `perf` looks for names
     #[arg(long)]
     perf_map: bool,
+    /// Write what the program was seen doing to this file, for `sterna compile --profile FILE`
+    #[arg(long, value_name = "FILE")]
+    save_profile: Option<PathBuf>,
     #[command(flatten)]
     passes: Disabled,
     /// Stop the program after this many units of work (not yet)
@@ -149,6 +152,7 @@ pub fn run_observed(
         }
         let result = threads::run(arguments, &module, context, limits, expired, &clock);
         clock.print(arguments.stats, &module);
+        save_profile(arguments, &module)?;
         cached.end(&module);
         return result;
     }
@@ -169,10 +173,16 @@ pub fn run_observed(
     if arguments.gc_stats {
         statistics::print(store.gc_stats());
     }
+    save_profile(arguments, &module)?;
     cached.end(&module);
     // The process ends here: giving memory back page by page would only delay it.
     std::mem::forget((store, module));
     result
+}
+
+fn save_profile(arguments: &Arguments, module: &Module) -> Result<(), Failure> {
+    let Some(file) = &arguments.save_profile else { return Ok(()) };
+    files::write(file, &module.execution_profile().to_bytes())
 }
 
 fn start_timer<T>(

@@ -22,14 +22,15 @@ mod types;
 
 use sterna::{Config, Engine, Instance, Linker, Module, Store, Tier};
 
-/// Runs a test in every tier; `Auto` compiles after two calls, so that both of its tiers take part.
+/// Runs a test in every tier that there is here; `Auto` compiles after two calls, so that all tiers take part.
 fn each_tier(test: impl Fn(&Engine)) {
     each_config(|_| {}, test);
 }
 
 /// The same with further settings.
 fn each_config(configure: impl Fn(&mut Config), test: impl Fn(&Engine)) {
-    for tier in [Tier::Interp, Tier::Opt, Tier::Auto] {
+    let baseline = Engine::new(Config::new().tier(Tier::Baseline)).ok().map(|_| Tier::Baseline);
+    for tier in [Tier::Interp, Tier::Opt, Tier::Auto].into_iter().chain(baseline) {
         eprintln!("tier {tier:?}");
         let mut config = Config::new();
         config.tier(tier).threads(2).hot_budget(2);

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use sterna::{CodeTier, Config, Engine, Instance, Module, Store, Tier};
+use sterna::{
+    CodeTier, Config, Engine, ExecutionProfile, Instance, Module, ProfileError, Store, Tier,
+};
 
 /// `outer` asks its host for a sample, which its loop takes.
 const MODULE: &str = r#"(module
@@ -83,4 +85,50 @@ fn translations_are_counted() {
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     instance.get_typed_func::<(), ()>(&mut store, "g").unwrap().call(&mut store, ()).unwrap();
     assert_eq!((module.interpreted_functions(), module.machine_code_bytes()), (2, 0));
+}
+
+/// `f` calls `$double` through a table that the host may write to.
+const INDIRECT: &str = r#"(module
+    (type $unary (func (param i32) (result i32)))
+    (table (export "t") 2 funcref)
+    (elem (i32.const 0) $square $double)
+    (func $square (type $unary) (i32.mul (local.get 0) (local.get 0)))
+    (func $double (type $unary) (i32.add (local.get 0) (local.get 0)))
+    (func (export "f") (param i32 i32) (result i32) (local i32)
+        (loop $next
+            (local.set 2 (i32.add (local.get 2) (call_indirect (type $unary) (local.get 1) (i32.const 1))))
+            (br_if $next (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+        (local.get 2)))"#;
+
+#[test]
+fn what_a_run_saw_guides_compilation() {
+    let f = |module: &Module| {
+        let mut store = Store::new(&module.engine(), ());
+        let instance = Instance::new(&mut store, module, &[]).unwrap();
+        let f = instance.get_typed_func::<(i32, i32), i32>(&mut store, "f").unwrap();
+        f.call(&mut store, (0, 100)).unwrap()
+    };
+    let observed = Module::new(&engine(Tier::Auto), INDIRECT).unwrap();
+    let nothing = observed.execution_profile();
+    assert_eq!(f(&observed), 10_100);
+    let profile = observed.execution_profile();
+    assert_ne!(profile, nothing);
+    let bytes = profile.to_bytes();
+    assert_eq!(ExecutionProfile::from_bytes(&bytes).unwrap(), profile);
+
+    let compile = |text: &str, profile| {
+        Module::new_with_profile(&engine(Tier::Opt), text, profile, &|_, _| {})
+    };
+    let (guided, plain) = (compile(INDIRECT, &profile), compile(INDIRECT, &nothing));
+    let (guided, plain) = (guided.unwrap(), plain.unwrap());
+    assert!(guided.machine_code_bytes() > plain.machine_code_bytes(), "the callee is inlined");
+    assert_eq!((f(&guided), f(&plain)), (10_100, 10_100));
+    assert_eq!(guided.execution_profile(), profile, "it is handed on");
+
+    let other = compile(MODULE, &profile).unwrap_err();
+    assert_eq!(other.downcast_ref(), Some(&ProfileError::OtherModule));
+    for end in 0..bytes.len() {
+        let cut = ExecutionProfile::from_bytes(&bytes[..end]).unwrap_err();
+        assert_eq!(cut.downcast_ref(), Some(&ProfileError::Malformed), "{end}");
+    }
 }
