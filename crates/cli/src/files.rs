@@ -1,9 +1,12 @@
 //! Owns reading modules and writing results: formats by content, size limit, no half-written file.
 //! Does not validate a module; it only tells the formats apart.
 
+mod sections;
+
 use crate::failure::{Failure, cannot};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use sterna::{Module, ModuleError};
@@ -20,15 +23,23 @@ pub const DASH: &str = "-";
 
 /// The whole file, or standard input for `-`.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    read_unless(path, |_| false)
+    read_parts(path, |_| false, |_, _| None)
 }
 
-/// The whole file, unless it is a precompiled module, which is mapped and not read: then only its beginning.
-pub fn read_unless_precompiled(path: &Path) -> Result<Vec<u8>, Failure> {
-    read_unless(path, |start| path.as_os_str() != DASH && format_of(start) == Format::Precompiled)
+/// What running a file takes. Of a precompiled module, which is mapped and not read, only its beginning; of a large module all but the
+/// debug information behind its code.
+pub fn read_to_run(path: &Path) -> Result<Vec<u8>, Failure> {
+    let is_mapped =
+        |start: &[u8]| path.as_os_str() != DASH && format_of(start) == Format::Precompiled;
+    read_parts(path, is_mapped, sections::without_debug)
 }
 
-fn read_unless(path: &Path, stop: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Failure> {
+/// Reads a file, or its beginning if `stop` says so of that, or of a large one the parts that `select` says for its size, if any.
+fn read_parts(
+    path: &Path,
+    stop: impl Fn(&[u8]) -> bool,
+    select: impl Fn(&File, usize) -> Option<Vec<Range<usize>>>,
+) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = match path.as_os_str() == DASH {
         true => take(&mut io::stdin().lock(), &mut bytes, stop),
@@ -37,7 +48,11 @@ fn read_unless(path: &Path, stop: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Fai
             let size = usize::try_from(meta.len().min(LARGEST_INPUT)).unwrap_or(0);
             (&mut file).take(MAGIC_LENGTH).read_to_end(&mut bytes)?;
             if meta.is_file() && size >= LARGE && !stop(&bytes) {
-                bytes = read_large(&file, size)?;
+                if let Some(parts) = select(&file, size) {
+                    bytes = read_large(&file, &parts)?;
+                    return Ok(());
+                }
+                bytes = read_large(&file, &[0..size])?;
                 file.seek(io::SeekFrom::Start(bytes.len() as u64))?;
             }
             bytes.reserve_exact((size + 1).saturating_sub(bytes.len()));
@@ -60,39 +75,56 @@ fn take(input: &mut dyn Read, bytes: &mut Vec<u8>, stop: impl Fn(&[u8]) -> bool)
     input.take(room).read_to_end(bytes).map(drop)
 }
 
-/// The first `size` bytes of a large file, on two threads. Fewer if it has become shorter.
-fn read_large(file: &File, size: usize) -> io::Result<Vec<u8>> {
+/// Parts of a large file, one behind the other, on two threads. Fewer bytes if it has become shorter.
+fn read_large(file: &File, parts: &[Range<usize>]) -> io::Result<Vec<u8>> {
+    let size = parts.iter().map(Range::len).sum();
     let mut bytes = vec![0; size];
     sterna_sys::vm::prefer_large_pages(&bytes);
     let middle = size / 2;
     let (first, second) = bytes.split_at_mut(middle);
     let (first, second) = std::thread::scope(|scope| {
-        let work = || fill(file, second, middle);
+        let work = || fill(file, parts, second, middle);
         let thread = std::thread::Builder::new().spawn_scoped(scope, work);
-        let first = fill(file, first, 0);
+        let first = fill(file, parts, first, 0);
         (first, thread.map(|thread| thread.join().expect("reading does not panic")))
     });
     let filled = match (first?, second) {
         (first, Ok(second)) if first == middle => middle + second?,
-        // The rest is read by the caller.
-        (first, _) => first,
+        (first, Ok(_)) => first,
+        // No thread.
+        (first, Err(_)) if first == middle => {
+            middle + fill(file, parts, &mut bytes[middle..], middle)?
+        }
+        (first, Err(_)) => first,
     };
     bytes.truncate(filled);
     Ok(bytes)
 }
 
-/// Reads from a position until the buffer is full or the file ends.
-fn fill(file: &File, mut buffer: &mut [u8], mut at: usize) -> io::Result<usize> {
-    let start = at;
-    while !buffer.is_empty() {
-        match file.read_at(buffer, at as u64) {
-            Ok(0) => break,
-            Ok(read) => (buffer, at) = (&mut buffer[read..], at + read),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// Reads from a position in the parts until the buffer is full or the file ends.
+fn fill(
+    file: &File,
+    parts: &[Range<usize>],
+    mut buffer: &mut [u8],
+    mut skip: usize,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    for part in parts {
+        let mut at = part.start + skip.min(part.len());
+        skip = skip.saturating_sub(part.len());
+        while at < part.end && !buffer.is_empty() {
+            let most = buffer.len().min(part.end - at);
+            match file.read_at(&mut buffer[..most], at as u64) {
+                Ok(0) => return Ok(filled),
+                Ok(read) => {
+                    (buffer, at, filled) = (&mut buffer[read..], at + read, filled + read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-    Ok(at - start)
+    Ok(filled)
 }
 
 /// How many first bytes tell the formats apart.
@@ -299,7 +331,11 @@ mod tests {
             std::fs::write(&path, &bytes).unwrap();
             assert!(read(&path).unwrap() == bytes, "{size}");
             let file = File::open(&path).unwrap();
-            assert!(read_large(&file, size + 5).unwrap() == bytes, "it was longer before");
+            let parts = [0..size + 5];
+            assert!(read_large(&file, &parts).unwrap() == bytes, "it was longer before");
+            let parts = [1..size / 3, size / 3 + 100..size - 1];
+            let expected = parts.clone().map(|part| &bytes[part]).concat();
+            assert!(read_large(&file, &parts).unwrap() == expected, "{size}");
         }
     }
 

@@ -22,7 +22,7 @@ pub fn runnable(
     cache: Option<&CodeCache>,
     perf_map: bool,
 ) -> Result<(Module, Option<CacheEntry>), Failure> {
-    let bytes = files::read_unless_precompiled(path)?;
+    let bytes = files::read_to_run(path)?;
     config.tier(choice.into());
     if files::format_of(&bytes) == Format::Precompiled && path.as_os_str() != files::DASH {
         return Ok((precompiled(&listed(engine(config)?, perf_map)?, path)?, None));
