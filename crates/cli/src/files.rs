@@ -23,24 +23,25 @@ pub const DASH: &str = "-";
 
 /// The whole file, or standard input for `-`.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    read_parts(path, |_| false, |_, _| None)
+    Ok(read_parts(path, |_| false, |_, _| None)?.0)
 }
 
 /// What running a file takes. Of a precompiled module, which is mapped and not read, only its beginning; of a large module all but the
-/// debug information behind its code.
-pub fn read_to_run(path: &Path) -> Result<Vec<u8>, Failure> {
+/// debug information behind its code. Also says whether some of that was left out.
+pub fn read_to_run(path: &Path) -> Result<(Vec<u8>, bool), Failure> {
     let is_mapped =
         |start: &[u8]| path.as_os_str() != DASH && format_of(start) == Format::Precompiled;
     read_parts(path, is_mapped, sections::without_debug)
 }
 
-/// Reads a file, or its beginning if `stop` says so of that, or of a large one the parts that `select` says for its size, if any.
+/// Reads a file, or its beginning if `stop` says so of that, or of a large one the parts that `select` says for its size, if any; also
+/// says whether it was such parts.
 fn read_parts(
     path: &Path,
     stop: impl Fn(&[u8]) -> bool,
     select: impl Fn(&File, usize) -> Option<Vec<Range<usize>>>,
-) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
+) -> Result<(Vec<u8>, bool), Failure> {
+    let (mut bytes, mut selected) = (Vec::new(), false);
     let read = match path.as_os_str() == DASH {
         true => take(&mut io::stdin().lock(), &mut bytes, stop),
         false => File::open(path).and_then(|mut file| {
@@ -50,6 +51,7 @@ fn read_parts(
             if meta.is_file() && size >= LARGE && !stop(&bytes) {
                 if let Some(parts) = select(&file, size) {
                     bytes = read_large(&file, &parts)?;
+                    selected = true;
                     return Ok(());
                 }
                 bytes = read_large(&file, &[0..size])?;
@@ -63,7 +65,7 @@ fn read_parts(
     if bytes.len() as u64 > LARGEST_INPUT {
         return Err(Failure::new(format_args!("cannot read {}: more than 1 GiB", path.display())));
     }
-    Ok(bytes)
+    Ok((bytes, selected))
 }
 
 fn take(input: &mut dyn Read, bytes: &mut Vec<u8>, stop: impl Fn(&[u8]) -> bool) -> io::Result<()> {

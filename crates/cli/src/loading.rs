@@ -22,7 +22,7 @@ pub fn runnable(
     cache: Option<&CodeCache>,
     perf_map: bool,
 ) -> Result<(Module, Option<CacheEntry>), Failure> {
-    let bytes = files::read_to_run(path)?;
+    let (bytes, lacks_debug_info) = files::read_to_run(path)?;
     config.tier(choice.into());
     if files::format_of(&bytes) == Format::Precompiled && path.as_os_str() != files::DASH {
         return Ok((precompiled(&listed(engine(config)?, perf_map)?, path)?, None));
@@ -33,7 +33,12 @@ pub fn runnable(
         Some(cache) => cache.load(&engine, binary).map(|(module, entry)| (module, Some(entry))),
         None => Module::from_binary(&engine, binary).map(|module| (module, None)),
     };
-    loaded.map_err(|error| refused(path, &error))
+    let (module, entry) = loaded.map_err(|error| refused(path, &error))?;
+    if lacks_debug_info {
+        let path = path.to_owned();
+        module.set_debug_info(move || files::read(&path).ok());
+    }
+    Ok((module, entry))
 }
 
 /// Loads a module to be compiled, binary or text, with what a run saw of it, if `profile` is given.

@@ -1,4 +1,4 @@
-//! Owns the tests of what shows a program from outside: `--stats`, `--perf-map`, `sterna profile`.
+//! Owns the tests of what shows a program from outside: `--stats`, `--perf-map`, `sterna profile`, source lines of traps.
 //! Does not test the numbers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -119,4 +119,26 @@ fn a_profile_is_a_picture_a_file_and_a_table() {
     assert!(named.status.success() && folder.path().join("a.b.svg").exists());
     let trapped = sterna(folder.path(), "profile --invoke nothing m.wat");
     assert_eq!(trapped.status.code(), Some(1));
+}
+
+/// Debug information of a large module is not read before there is a trap.
+#[test]
+fn traps_of_large_modules_have_source_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/tests/data/divide.wasm");
+    let mut bytes = std::fs::read(small).unwrap();
+    // A custom section of 5 MiB: its size, the length of its name, and the name.
+    let size: u32 = 5 << 20;
+    bytes.push(0);
+    bytes.extend(
+        [0, 7, 14, 21].map(|shift| (size >> shift) as u8 & 0x7f | 0x80 * u8::from(shift < 21)),
+    );
+    let end = bytes.len() + size as usize;
+    bytes.extend(b"\x03pad");
+    bytes.resize(end, 0);
+    std::fs::write(folder.path().join("large.wasm"), bytes).unwrap();
+    let output = sterna(folder.path(), "run --no-cache --invoke run large.wasm 9 0");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(134), "{text}");
+    assert!(text.contains("divide.c:4:14"), "{text}");
 }

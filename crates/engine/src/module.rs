@@ -191,6 +191,12 @@ impl Module {
         self.loaded.code_bytes() + self.loaded.interp_bytes()
     }
 
+    /// Where the module's binary is with debug information, if it was loaded without. `load` is called at most once, when a backtrace
+    /// is first looked at; what it returns counts if its code is in the same place. Only the first call of this does something.
+    pub fn set_debug_info(&self, load: impl FnOnce() -> Option<Vec<u8>> + Send + 'static) {
+        self.loaded.set_debug_info(Box::new(load));
+    }
+
     /// The module with its compiled code, for [`Module::deserialize`]. Compiles what is not compiled yet.
     ///
     /// # Errors

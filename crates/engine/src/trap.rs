@@ -135,7 +135,7 @@ impl Backtrace {
             for frame in &self.recorded {
                 let known = modules.iter().position(|(known, _)| Arc::ptr_eq(known, &frame.module));
                 let at = known.unwrap_or_else(|| {
-                    modules.push((&frame.module, Sources::new(frame.module.module())));
+                    modules.push((&frame.module, Sources::new(frame.module.debug_info())));
                     modules.len() - 1
                 });
                 let sources = modules[at].1.at(frame.wasm_offset);

@@ -10,6 +10,7 @@ mod call;
 mod code;
 mod consts;
 mod controller;
+mod debug_info;
 mod engine;
 mod error;
 mod exception;

@@ -17,6 +17,7 @@ use sterna_module::{
 
 use crate::code::CodeSpace;
 use crate::controller::{self, ModuleTiers};
+use crate::debug_info::{DebugInfo, LoadBinary};
 use crate::engine::{Engine, TierPolicy, TierUp};
 use crate::instantiate::DataPlan;
 use crate::linking;
@@ -59,6 +60,7 @@ pub struct LoadedModule {
     pub(crate) data_plan: DataPlan,
     pub(crate) warm: Mutex<Vec<WarmMemory>>,
     pub(crate) tiers: ModuleTiers,
+    debug_info: DebugInfo,
     engine: Arc<Engine>,
 }
 
@@ -117,6 +119,16 @@ impl LoadedModule {
         Ok(loaded)
     }
 
+    /// See [`DebugInfo::set`].
+    pub fn set_debug_info(&self, load: LoadBinary) {
+        self.debug_info.set(load);
+    }
+
+    /// The module with debug information, if there is any.
+    pub fn debug_info(&self) -> &Module {
+        self.debug_info.of(self).unwrap_or(&self.module)
+    }
+
     /// Everything but compiled code; not yet known to the engine.
     pub(crate) fn prepare(
         engine: &Arc<Engine>,
@@ -168,6 +180,7 @@ impl LoadedModule {
             data_plan: DataPlan::new(&module),
             warm: Mutex::default(),
             tiers: ModuleTiers::default(),
+            debug_info: DebugInfo::default(),
             engine: engine.clone(),
             module,
         }))

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 
 /// The preamble of a core module.
 const PREAMBLE: &[u8; 8] = b"\0asm\x01\0\0\0";
-/// Debug information (DWARF) is in custom sections whose names begin like this. Nothing that runs a module reads it.
+/// Debug information (DWARF) is in custom sections whose names begin like this. Nothing reads it before there is a backtrace.
 const DEBUG: &[u8] = b".debug_";
 /// Files with more sections than this are read whole: each takes a call of the system.
 const MOST_SECTIONS: usize = 1000;
