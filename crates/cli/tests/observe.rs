@@ -131,7 +131,8 @@ fn traps_of_large_modules_have_source_lines() {
     let size: u32 = 5 << 20;
     bytes.push(0);
     bytes.extend(
-        [0, 7, 14, 21].map(|shift| (size >> shift) as u8 & 0x7f | 0x80 * u8::from(shift < 21)),
+        [0, 7, 14, 21]
+            .map(|shift| (size >> shift) as u8 & 0x7f | if shift < 21 { 0x80 } else { 0 }),
     );
     let end = bytes.len() + size as usize;
     bytes.extend(b"\x03pad");

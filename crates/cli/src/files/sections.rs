@@ -23,7 +23,8 @@ pub fn without_debug(file: &File, size: usize) -> Option<Vec<Range<usize>>> {
     if preamble != *PREAMBLE {
         return None;
     }
-    let mut kept = vec![0..PREAMBLE.len()];
+    let preamble = 0..PREAMBLE.len();
+    let mut kept = vec![preamble];
     let mut at = PREAMBLE.len();
     let mut leaves_out = false;
     for _ in 0..MOST_SECTIONS {
