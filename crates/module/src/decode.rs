@@ -197,6 +197,7 @@ fn empty() -> Module {
         names: OnceLock::new(),
         hints: OnceLock::new(),
         methods: OnceLock::new(),
+        constant_tables: OnceLock::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 mod body;
 mod bytes;
 mod const_expr;
+mod constant_tables;
 mod convert;
 mod decode;
 mod error;
@@ -20,6 +21,7 @@ mod validate;
 pub use body::{BlockType, Body, BrTable, Catch, Imm, MemArg, Operator, TryTable};
 pub use bytes::ModuleBytes;
 pub use const_expr::{ConstExpr, ConstOp};
+pub use constant_tables::{ConstantTable, MAX_TARGETS};
 pub use error::{ModuleError, ReadError};
 pub use items::{
     DataSegment, ElemItems, ElemSegment, Export, ExternIndex, ExternType, GlobalType, Import,

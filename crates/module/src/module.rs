@@ -4,12 +4,13 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use sterna_base::{FuncIndex, GlobalIndex, TagIndex, TypeIndex};
+use sterna_base::{FuncIndex, GlobalIndex, TableIndex, TagIndex, TypeIndex};
 use sterna_isa::{FeatureSet, FuncType, HeapType, SubType, ValType};
 
 use crate::body::{BlockType, Body};
 use crate::bytes::ModuleBytes;
 use crate::const_expr::ConstExpr;
+use crate::constant_tables::{ConstantTable, ConstantTables};
 use crate::error::{ModuleError, ReadError};
 use crate::hints::BranchHints;
 use crate::items::{
@@ -47,6 +48,7 @@ pub struct Module {
     pub(crate) names: OnceLock<Names>,
     pub(crate) hints: OnceLock<BranchHints>,
     pub(crate) methods: OnceLock<Methods>,
+    pub(crate) constant_tables: OnceLock<ConstantTables>,
 }
 
 impl Module {
@@ -361,6 +363,11 @@ impl Module {
     /// than [`MAX_METHODS`](crate::MAX_METHODS). Other structures may refer to others.
     pub fn methods(&self, ty: TypeIndex, field: u32) -> &[FuncIndex] {
         self.methods.get_or_init(|| Methods::new(self)).of(ty, field)
+    }
+
+    /// What a table holds, if that never changes.
+    pub fn constant_table(&self, table: TableIndex) -> Option<&ConstantTable> {
+        self.constant_tables.get_or_init(|| ConstantTables::new(self)).of(table)
     }
 
     /// Contents of the first custom section with a name, and its offset in the module.

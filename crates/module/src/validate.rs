@@ -31,6 +31,8 @@ pub struct BodyFacts {
     pub has_tail_calls: bool,
     /// Whether any body contains a handler of exceptions.
     pub has_handlers: bool,
+    /// Whether any body contains an operator that changes a table.
+    pub writes_tables: bool,
 }
 
 /// Bytes of bodies that a thread takes at once.
@@ -151,6 +153,7 @@ impl<'a> Work<'a> {
                 Ok(facts) => {
                     state.facts.has_tail_calls |= facts.has_tail_calls;
                     state.facts.has_handlers |= facts.has_handlers;
+                    state.facts.writes_tables |= facts.writes_tables;
                 }
                 Err(error) => {
                     // Others may be working on earlier bodies, but nobody has to begin with later ones.
@@ -177,6 +180,17 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Whether an operator that begins here changes a table.
+fn writes_table(code: &[u8]) -> bool {
+    match code {
+        // table.set
+        [0x26, ..] => true,
+        // table.init, table.copy, table.grow, table.fill; longer forms of a number count as one of them.
+        [0xfc, op, ..] => matches!(op, 12 | 14 | 15 | 17 | 0x80..),
+        _ => false,
+    }
+}
+
 fn validate_run(
     run: Run<'_>,
     allocations: &mut FuncValidatorAllocations,
@@ -191,11 +205,13 @@ fn validate_run(
         validator.read_locals(&mut reader)?;
         while !reader.eof() {
             let position = reader.original_position();
-            let byte = bytes.get(position as usize - range.start);
+            let at = position as usize - range.start;
+            let byte = bytes.get(at);
             // return_call, return_call_indirect, return_call_ref
             facts.has_tail_calls |= matches!(byte, Some(0x12 | 0x13 | 0x15));
             // try, try_table
             facts.has_handlers |= matches!(byte, Some(0x06 | 0x1f));
+            facts.writes_tables |= writes_table(&bytes[at..]);
             reader.visit_operator(&mut validator.visitor(position))??;
         }
         reader.finish_expression(&validator.visitor(reader.original_position()))?;

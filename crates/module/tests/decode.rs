@@ -140,7 +140,7 @@ fn names_everything_that_a_name_section_can() {
 #[test]
 fn trusted_bytes_decode_to_the_same_module() {
     let checked = decode(RICH);
-    let facts = BodyFacts { has_tail_calls: true, has_handlers: true };
+    let facts = BodyFacts { has_tail_calls: true, has_handlers: true, writes_tables: false };
     let trusted = Module::decode_trusted(checked.bytes().clone(), facts).unwrap();
     assert_eq!(trusted.facts(), facts, "taken from the caller");
     assert_eq!(trusted.exports(), checked.exports());

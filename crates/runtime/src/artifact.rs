@@ -26,7 +26,7 @@ use twox_hash::XxHash3_64;
 const MAGIC: [u8; 8] = *b"\x89STERNA\n";
 /// Changes with the format described here and with the form of site tables. What code expects of the runtime is part
 /// of the fingerprint instead.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// Bytes before what the checksum covers.
 const UNCHECKED: usize = MAGIC.len() + 4 + 8;
@@ -117,7 +117,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    const SIZE: usize = 18;
+    const SIZE: usize = 19;
 
     fn to_bytes(self) -> [u8; Options::SIZE] {
         let CodeSettings {
@@ -128,7 +128,7 @@ impl Options {
             interruptible,
         } = self.code;
         let mut bytes = [0; Options::SIZE];
-        let BodyFacts { has_tail_calls, has_handlers } = self.facts;
+        let BodyFacts { has_tail_calls, has_handlers, writes_tables } = self.facts;
         let flags = [
             explicit_checks,
             deterministic,
@@ -136,15 +136,16 @@ impl Options {
             interruptible,
             has_tail_calls,
             has_handlers,
+            writes_tables,
         ];
-        bytes[..6].copy_from_slice(&flags.map(u8::from));
-        bytes[6..14].copy_from_slice(&guard_bytes.to_le_bytes());
-        bytes[14..].copy_from_slice(&self.features.to_le_bytes());
+        bytes[..7].copy_from_slice(&flags.map(u8::from));
+        bytes[7..15].copy_from_slice(&guard_bytes.to_le_bytes());
+        bytes[15..].copy_from_slice(&self.features.to_le_bytes());
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Options> {
-        let (flags, rest) = bytes.split_first_chunk::<6>()?;
+        let (flags, rest) = bytes.split_first_chunk::<7>()?;
         let (guard, features) = rest.split_first_chunk()?;
         let flag = |at| flags[at] != 0;
         Some(Options {
@@ -155,7 +156,11 @@ impl Options {
                 capture_state: flag(2),
                 interruptible: flag(3),
             },
-            facts: BodyFacts { has_tail_calls: flag(4), has_handlers: flag(5) },
+            facts: BodyFacts {
+                has_tail_calls: flag(4),
+                has_handlers: flag(5),
+                writes_tables: flag(6),
+            },
             features: u32::from_le_bytes(features.try_into().ok()?),
         })
     }

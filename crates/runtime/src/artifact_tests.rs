@@ -13,7 +13,7 @@ const CODE: CodeSettings = CodeSettings {
 };
 
 fn options() -> Options {
-    let facts = BodyFacts { has_tail_calls: true, has_handlers: false };
+    let facts = BodyFacts { has_tail_calls: true, has_handlers: false, writes_tables: true };
     Options { code: CODE, features: FeatureSet::DEFAULT.bits(), facts }
 }
 

@@ -8,9 +8,9 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::CallConv;
 use sterna_abi::{Builtin, Convention, FuncEntry, FuncRef, NULL_TYPE, ROW_DISPLAY, TypeRow, VmCtx};
-use sterna_base::{FuncIndex, TypeIndex};
+use sterna_base::{FuncIndex, TableIndex, TypeIndex};
 use sterna_isa::{Op, TrapCode};
-use sterna_module::Module;
+use sterna_module::{ConstantTable, Module};
 use sterna_opt::{Inst, LandingData, Opcode, StateData};
 
 use super::{Input, Lower, OFF_INTERRUPT};
@@ -132,8 +132,12 @@ impl Lower<'_> {
         }
         self.open(next);
         let entry = self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_ENTRY as i32);
-        let instance =
-            self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_INSTANCE as i32);
+        let constant = self.input.module.constant_table(TableIndex::from_u32(table));
+        let instance = if constant.is_some_and(ConstantTable::is_defined) {
+            self.vmctx
+        } else {
+            self.pos.ins().load(types::I64, flags, element, FuncRef::OFF_INSTANCE as i32)
+        };
         let callee = self.entry_callee(entry, ty, self.input.convention);
         Call { callee, entry: Some(entry), instance, ty }
     }

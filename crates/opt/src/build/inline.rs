@@ -6,7 +6,8 @@
 //! `try`s of the caller, and what it computes of constants folds.
 //!
 //! Rules, for direct calls of functions of the same module:
-//! 1. No function is inlined in itself, directly or not, nor more than [`MAX_DEPTH`] deep.
+//! 1. At most [`MAX_DEPTH`] deep. A function is inlined in itself only where it calls itself directly, [`MAX_RECURSION`] levels of it, and as if
+//!    in a loop: such functions mostly spend their time in the last levels, on the call more than on the work.
 //! 2. The body has at most [`MAX_SIZE`] bytes, [`MAX_SIZE_IN_LOOP`] in a loop, and at most [`MAX_PARTS`] locals.
 //! 3. All bodies inlined in a function have no more bytes than [`budget`] says.
 //! 4. A call in front of `unreachable` stays: it is of a function that does not return, and unlikely.
@@ -18,11 +19,12 @@
 //! 7. If nearly all calls went to one function, the callee is compared with it; if it is that one, its body follows as if the call were
 //!    in a loop and direct.
 //! 8. Where nothing was seen, a reference that is read from a field of a structure is compared with the functions that this field has in
-//!    constant structures, up to [`MAX_TESTS`] of them; if it has several, outside of loops, only with those that have at most
-//!    [`MAX_SIZE_OF_MANY`] bytes.
+//!    constant structures, and an index of a constant table with the functions of the right type there, up to [`MAX_TESTS`] of them; if
+//!    there are several, outside of loops, only with those that have at most [`MAX_SIZE_OF_MANY`] bytes.
+//! 9. In a constant table, a function that is there once is told by its index alone.
 
 use sterna_abi::INLINED;
-use sterna_base::{FuncIndex, TypeIndex};
+use sterna_base::{FuncIndex, TableIndex, TypeIndex};
 use sterna_isa::{Class, FuncType, Op};
 use sterna_module::Operator;
 
@@ -34,6 +36,8 @@ use crate::passes::Pass;
 
 /// Rule 1.
 const MAX_DEPTH: usize = 6;
+/// Rule 1.
+const MAX_RECURSION: usize = 2;
 /// Rule 2, in bytes.
 const MAX_SIZE: u32 = 48;
 /// Rule 2, in bytes.
@@ -162,7 +166,7 @@ impl Build<'_> {
         ty: &FuncType,
     ) -> Result<bool, BuildError> {
         let (expected, table) = (imm as u32, (imm >> 32) as u32);
-        let (targets, is_complete) = self.targets(op, expected);
+        let (targets, is_complete) = self.targets(op, expected, table);
         if targets.is_empty() {
             return Ok(false);
         }
@@ -201,8 +205,21 @@ impl Build<'_> {
 
     /// Goes on where a callee is the one tested for; the edge taken if it is not.
     fn test_callee(&mut self, callee: Value, test: CalleeTest) -> Edge {
-        let args = self.graph.push_list(&[callee]);
-        let test = self.graph.push_inst(Opcode::CalleeIs, args, test.imm(), self.origin);
+        let table = test.table.and_then(|at| self.module.constant_table(TableIndex::from_u32(at)));
+        let index = table.and_then(|table| table.only_index(test.func));
+        let test = match index {
+            Some(index) => {
+                let ty = self.graph.ty(callee);
+                let index = self.graph.make_const(ty, u128::from(index));
+                let args = self.graph.push_list(&[callee, index]);
+                let op = if ty == Type::I64 { Op::I64Eq } else { Op::I32Eq };
+                self.graph.push_inst(Opcode::Wasm(op), args, 0, self.origin)
+            }
+            None => {
+                let args = self.graph.push_list(&[callee]);
+                self.graph.push_inst(Opcode::CalleeIs, args, test.imm(), self.origin)
+            }
+        };
         let is = self.graph.push_result(test, Type::I32);
         let hit = self.graph.push_block();
         let first = self.graph.push_edge(hit);
@@ -214,7 +231,7 @@ impl Build<'_> {
     }
 
     /// The functions to expect from an indirect call, and whether hardly any other is called.
-    fn targets(&self, op: Op, ty: u32) -> (Vec<FuncIndex>, bool) {
+    fn targets(&self, op: Op, ty: u32, table: u32) -> (Vec<FuncIndex>, bool) {
         let disabled = self.options.disabled;
         if disabled.contains(Pass::Inline) || disabled.contains(Pass::Expect) {
             return (Vec::new(), false);
@@ -225,7 +242,18 @@ impl Build<'_> {
         }
         let known = match op {
             Op::CallRef => self.methods_of(*self.cx.stack.last().expect("validated: a callee")),
-            _ => &[],
+            // A constant that `known_callee` did not take traps.
+            _ if self
+                .graph
+                .constant(*self.cx.stack.last().expect("validated: a callee"))
+                .is_some() =>
+            {
+                &[]
+            }
+            _ => self
+                .module
+                .constant_table(TableIndex::from_u32(table))
+                .map_or(&[][..], |table| table.targets(TypeIndex::from_u32(ty))),
         };
         let max = if known.len() == 1 || self.loop_depth > 0 { u32::MAX } else { MAX_SIZE_OF_MANY };
         let is_small = |func: FuncIndex| self.module.body(func).size() <= max;
@@ -252,7 +280,7 @@ impl Build<'_> {
     }
 
     /// Whether a function's type is the one with an index or declared as a subtype of it.
-    fn has_type(&self, func: FuncIndex, wanted: u32) -> bool {
+    pub(super) fn has_type(&self, func: FuncIndex, wanted: u32) -> bool {
         let types = self.module.types();
         let mut ty = self.module.func_type_index(func);
         while ty.as_u32() != wanted {
@@ -266,16 +294,16 @@ impl Build<'_> {
 
     /// Rules 1 to 4.
     fn is_candidate(&self, func: FuncIndex) -> bool {
-        let is_active = |open: &Activation| open.func == func;
+        let active = self.cx.activations.iter().filter(|open| open.func == func).count();
         if func.index() < self.module.num_imported_funcs()
             || self.next_op == Some(Op::Unreachable)
             || self.cx.activations.len() > MAX_DEPTH
-            || self.cx.activations.iter().any(is_active)
+            || active > 0 && (active < self.cx.activations.len() || active > MAX_RECURSION)
         {
             return false;
         }
         let body = self.module.body(func);
-        let is_hot = self.loop_depth > 0 || self.is_profiled();
+        let is_hot = self.loop_depth > 0 || self.is_profiled() || active > 0;
         let max = if is_hot { MAX_SIZE_IN_LOOP } else { MAX_SIZE };
         let locals =
             || body.local_groups().fold(0, |sum: u32, (count, _)| sum.saturating_add(count));

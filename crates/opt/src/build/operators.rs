@@ -1,7 +1,7 @@
 //! Owns the translation of operators that do not branch.
 //! Does not know what most of them mean: it follows class and signature, and asks `passes::fold` for shortcuts.
 
-use sterna_base::{FuncIndex, GlobalIndex, TypeIndex};
+use sterna_base::{FuncIndex, GlobalIndex, TableIndex, TypeIndex};
 use sterna_isa::{Class, FuncType, Op, RefType, Ty, ValType};
 use sterna_module::{Imm, MemArg, Operator};
 
@@ -153,7 +153,7 @@ impl Build<'_> {
 
     fn call(&mut self, op: Op, imm: &Imm<'_>) -> Result<(), BuildError> {
         let module = self.module;
-        let (op, imm) = match self.known_callee(op) {
+        let (op, imm) = match self.known_callee(op, imm) {
             Some((op, func)) => (op, &Imm::Index(func)),
             None => (op, imm),
         };
@@ -204,16 +204,22 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// A call through a reference that was just made of a function is a call of that function. Drops the reference.
-    fn known_callee(&mut self, op: Op) -> Option<(Op, u32)> {
-        let op = match op {
-            Op::CallRef => Op::Call,
-            Op::ReturnCallRef => Op::ReturnCall,
+    /// A call through a reference that was just made of a function is a call of that function; so is one through a constant index of a
+    /// constant table. Drops the reference or index.
+    fn known_callee(&mut self, op: Op, imm: &Imm<'_>) -> Option<(Op, u32)> {
+        let callee = *self.cx.stack.last()?;
+        let func = match (op, imm) {
+            (Op::CallRef | Op::ReturnCallRef, _) => self.func_of(callee)?,
+            (Op::CallIndirect | Op::ReturnCallIndirect, &Imm::Index2(ty, table)) => {
+                let index = self.graph.constant(callee)? as u64;
+                let func = self.module.constant_table(TableIndex::from_u32(table))?.get(index)?;
+                self.has_type(func, ty).then_some(func.as_u32())?
+            }
             _ => return None,
         };
-        let func = self.func_of(*self.cx.stack.last()?)?;
         self.pop();
-        Some((op, func))
+        let is_tail = matches!(op, Op::ReturnCallRef | Op::ReturnCallIndirect);
+        Some((if is_tail { Op::ReturnCall } else { Op::Call }, func))
     }
 
     /// The function that a reference was made of.

@@ -22,7 +22,7 @@
   (func $fail (drop (call $h (i32.const 1))) (unreachable))
   (func (export "never") (result i32) (call $fail) (i32.const 5))
   (func (export "cold") (call $fail) (unreachable))
-  ;; Not in itself.
+  ;; Two levels in itself.
   (func $self (param i32) (result i32)
     (if (result i32) (local.get 0)
       (then (call $self (i32.sub (local.get 0) (i32.const 1))))
