@@ -1,0 +1,130 @@
+//! Owns the instructions on vector registers: floats and vectors, by prefix, map and opcode.
+//! Does not name them: whoever uses them knows their opcodes.
+
+use super::{Asm, Enc, Gpr, Map, Mem, Pre, Rm, W, W64, Xm, Xmm};
+
+impl Asm {
+    /// Any SSE instruction: `reg` and `rm` are hardware numbers, an immediate may follow.
+    #[inline(always)]
+    fn sse_any(
+        &mut self,
+        (prefix, map, opcode): (Pre, Map, u8),
+        w: bool,
+        reg: u8,
+        rm: Result<u8, Mem>,
+        imm: Option<u8>,
+    ) {
+        let mut e = Enc::new();
+        match prefix {
+            Pre::None => {}
+            Pre::P66 => e.put(0x66),
+            Pre::PF2 => e.put(0xf2),
+            Pre::PF3 => e.put(0xf3),
+        }
+        match rm {
+            Ok(rm) => e.rex(w, reg, 0, rm, false),
+            Err(mem) => e.rex_mem(w, reg, mem, false),
+        }
+        e.put(0x0f);
+        match map {
+            Map::M0F => {}
+            Map::M0F38 => e.put(0x38),
+            Map::M0F3A => e.put(0x3a),
+        }
+        e.put(opcode);
+        match rm {
+            Ok(rm) => e.modrm_reg(reg, rm),
+            Err(mem) => e.modrm_mem(reg, mem),
+        }
+        if let Some(imm) = imm {
+            e.put(imm);
+        }
+        self.commit(e);
+    }
+
+    /// Destination and source vectors, or memory.
+    #[inline(always)]
+    pub fn sse(&mut self, prefix: Pre, opcode: u8, dst: Xmm, src: Xm) {
+        self.sse_map(prefix, Map::M0F, opcode, dst, src, None);
+    }
+
+    #[inline(always)]
+    pub fn sse_map(
+        &mut self,
+        prefix: Pre,
+        map: Map,
+        opcode: u8,
+        dst: Xmm,
+        src: Xm,
+        imm: Option<u8>,
+    ) {
+        let rm = match src {
+            Xm::Reg(src) => Ok(src.0),
+            Xm::Mem(mem) => Err(mem),
+        };
+        self.sse_any((prefix, map, opcode), false, dst.0, rm, imm);
+    }
+
+    /// With a general-purpose register or memory as `rm` (`movd`, `cvtsi2sd`, `pinsr`, …); `xmm` is `reg`.
+    pub fn sse_gpr(
+        &mut self,
+        (prefix, map, opcode): (Pre, Map, u8),
+        w: W,
+        xmm: Xmm,
+        rm: Rm,
+        imm: Option<u8>,
+    ) {
+        let rm = match rm {
+            Rm::Reg(reg) => Ok(reg.0),
+            Rm::Mem(mem) => Err(mem),
+        };
+        self.sse_any((prefix, map, opcode), w == W64, xmm.0, rm, imm);
+    }
+
+    /// With a general-purpose register as `reg` and a vector register or memory as `rm` (`cvttsd2si`, `pmovmskb`, …).
+    pub fn sse_to_gpr(&mut self, prefix: Pre, opcode: u8, w: W, dst: Gpr, src: Xm) {
+        let rm = match src {
+            Xm::Reg(src) => Ok(src.0),
+            Xm::Mem(mem) => Err(mem),
+        };
+        self.sse_any((prefix, Map::M0F, opcode), w == W64, dst.0, rm, None);
+    }
+
+    /// A whole register.
+    #[inline(always)]
+    pub fn movaps(&mut self, dst: Xmm, src: Xmm) {
+        self.sse(Pre::None, 0x28, dst, Xm::Reg(src));
+    }
+
+    /// Loads 4, 8 or 16 bytes, the rest becomes zero.
+    #[inline(always)]
+    pub fn load_x(&mut self, bytes: u32, dst: Xmm, src: Mem) {
+        let prefix = match bytes {
+            4 => Pre::PF3,
+            8 => Pre::PF2,
+            _ => Pre::None,
+        };
+        self.sse(prefix, 0x10, dst, Xm::Mem(src));
+    }
+
+    /// Stores 4, 8 or 16 bytes.
+    #[inline(always)]
+    pub fn store_x(&mut self, bytes: u32, dst: Mem, src: Xmm) {
+        let prefix = match bytes {
+            4 => Pre::PF3,
+            8 => Pre::PF2,
+            _ => Pre::None,
+        };
+        self.sse(prefix, 0x11, src, Xm::Mem(dst));
+    }
+
+    /// Bits of an integer register to a vector register.
+    pub fn mov_to_x(&mut self, w: W, dst: Xmm, src: Gpr) {
+        self.sse_gpr((Pre::P66, Map::M0F, 0x6e), w, dst, Rm::Reg(src), None);
+    }
+
+    /// Bits of a vector register to an integer register.
+    pub fn mov_from_x(&mut self, w: W, dst: Gpr, src: Xmm) {
+        self.sse_gpr((Pre::P66, Map::M0F, 0x7e), w, src, Rm::Reg(dst), None);
+    }
+}
