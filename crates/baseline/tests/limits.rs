@@ -100,3 +100,16 @@ fn a_body_of_a_megabyte() {
             .repeat(90_000);
     compiles(&format!("(module (memory 1) (func (param i32 i32) {body}))"));
 }
+
+#[test]
+fn many_loops_that_can_be_left() {
+    let Ok(compiler) = Baseline::native() else { return };
+    let loops = "(loop (br_if 0 (local.tee 0 (i32.eqz (local.get 0)))))".repeat(10_000);
+    let locals = "i32 ".repeat(800);
+    let text = format!("(module (func (param i32) (local {locals}) {loops}))");
+    let module = Module::decode(wat::parse_str(&text).unwrap(), &FeatureSet::ALL, 1).unwrap();
+    let request = CompileRequest::new(&module, FuncIndex::from_u32(0), &SETTINGS);
+    let code = compiler.compile(&CompileRequest { counts: true, ..request }).unwrap();
+    // Writing all locals takes 8 KB, which not every loop may have for itself.
+    assert!(code.bytes.len() < 10_000 * 200, "{} bytes", code.bytes.len());
+}

@@ -73,6 +73,9 @@ impl Gen<'_> {
 
     /// Emits what happens when budgets are used up.
     pub(super) fn flush_counts(&mut self) {
+        // Loops are left by the same code, but for their operands.
+        let mut leave = Label::NEW;
+        let mut is_left = false;
         for mut count in std::mem::take(&mut self.s.counts) {
             let func = self.input.counted.expect("nothing is counted else");
             self.s.asm.ensure(1024 + 64 * (self.s.locals.len() + count.operands.len()));
@@ -85,12 +88,17 @@ impl Gen<'_> {
             self.call_thunk(Builtin::hot);
             self.call_site(count.wasm, None, false);
             if !matches!(count.position, COMPILED | NO_EXIT) {
-                let mut stay = Label::NEW;
-                let asm = self.asm();
-                asm.test(W64, RAX, RAX);
-                asm.jcc(Cc::E, &mut stay);
-                self.leave_loop(func, &count.operands);
-                self.s.asm.bind(&mut stay);
+                is_left = true;
+                self.asm().test(W64, RAX, RAX);
+                if count.operands.is_empty() {
+                    self.asm().jcc(Cc::Ne, &mut leave);
+                } else {
+                    let mut stay = Label::NEW;
+                    self.asm().jcc(Cc::E, &mut stay);
+                    self.store_operands(&count.operands);
+                    self.asm().jmp(&mut leave);
+                    self.s.asm.bind(&mut stay);
+                }
             }
             self.restore_pins();
             for &(local, reg) in &count.cached {
@@ -99,10 +107,31 @@ impl Gen<'_> {
             }
             self.s.asm.jmp(&mut count.back);
         }
+        if let (true, Some(func)) = (is_left, self.input.counted) {
+            self.s.asm.ensure(1024 + 64 * self.s.locals.len());
+            self.s.asm.bind(&mut leave);
+            self.leave_loop(func);
+        }
     }
 
-    /// Goes on in the code at `rax`, see [`sterna_abi::CodeEntry::Loop`], and returns what that leaves.
-    fn leave_loop(&mut self, func: FuncIndex, operands: &[Entry]) {
+    /// Writes the operands at a loop to the canonical frame. Keeps `rax`.
+    fn store_operands(&mut self, operands: &[Entry]) {
+        self.load_frame();
+        for entry in operands {
+            let to = Mem::new(TEMP, (entry.slot + RECORD_SLOTS) as i32 * 8);
+            match entry.loc {
+                Loc::Const(bits) => {
+                    self.asm().mov_i(RCX, bits);
+                    self.asm().store(W64, to, RCX);
+                }
+                _ => self.copy_to_slot(entry.ty, to, self.home(entry)),
+            }
+        }
+    }
+
+    /// With the operands in the canonical frame, goes on in the code at `rax`, see [`sterna_abi::CodeEntry::Loop`], and returns what that
+    /// leaves.
+    fn leave_loop(&mut self, func: FuncIndex) {
         self.load_frame();
         let slot = |slot: u32| Mem::new(TEMP, slot as i32 * 8);
         for index in 0..self.s.locals.len() as u32 {
@@ -113,16 +142,6 @@ impl Gen<'_> {
                 self.copy_to_slot(local.ty, slot(local.slot), home);
             } else {
                 self.asm().store(W64, slot(local.slot), Gpr(local.pin));
-            }
-        }
-        for entry in operands {
-            let to = slot(entry.slot + RECORD_SLOTS);
-            match entry.loc {
-                Loc::Const(bits) => {
-                    self.asm().mov_i(RCX, bits);
-                    self.asm().store(W64, to, RCX);
-                }
-                _ => self.copy_to_slot(entry.ty, to, self.home(entry)),
             }
         }
         let asm = self.asm();
