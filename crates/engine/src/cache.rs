@@ -171,11 +171,12 @@ fn remove_oldest(folder: &PrivateFolder, bytes: u64, count: usize) -> io::Result
 #[derive(Debug)]
 pub struct CacheEntry {
     cache: CodeCache,
-    /// What decides about code besides the module.
+    /// What decides about code besides the module and the processor.
     maker: String,
     /// Empty: not for the cache.
     name: String,
-    /// `maker` and what the module contains; `None` as long as nobody needed to know.
+    /// `maker`, what the processor can do, and what the module contains; `None` as long as nobody needed to know: asking the processor
+    /// takes as long as a small program in a virtual machine.
     key: Option<String>,
     hashing: Option<JoinHandle<content::Hash>>,
     found: bool,
@@ -274,7 +275,7 @@ impl CacheEntry {
         let maker = &self.maker;
         let make = || {
             let hash = known.unwrap_or_else(|| content::hash(binary, || engine.inner.threads()));
-            format!("{} {maker}", content::hex(&hash))
+            format!("{} {maker} {}", content::hex(&hash), cpu::features().join(","))
         };
         self.key.get_or_insert_with(make).clone()
     }
