@@ -30,8 +30,8 @@ const MAX_BODY: u32 = 4 << 20;
 /// The same with explicit checks, of which each makes two blocks.
 const MAX_BODY_EXPLICIT: u32 = 512 << 10;
 
-/// Largest body after which a worker's memory is kept for the next function.
-const MAX_KEPT_BODY: u32 = 256 << 10;
+/// Most values of a graph after which a worker's memory is kept for the next function: it takes about a kilobyte for each.
+const MAX_KEPT_VALUES: usize = 4096;
 
 /// Largest frame whose function may run without its size having been checked.
 const MAX_UNCHECKED_FRAME: u32 = (NATIVE_STACK_RESERVE / 4) as u32;
@@ -62,8 +62,8 @@ struct Worker {
     graph: Graph,
     scratch: Scratch,
     context: Option<Context>,
-    /// Size in bytes of the largest body compiled.
-    largest: u32,
+    /// Values of the largest graph so far.
+    largest: usize,
 }
 
 impl ClifCompiler {
@@ -93,7 +93,7 @@ impl ClifCompiler {
         let result = catch_unwind(AssertUnwindSafe(|| job(&mut worker)));
         match result {
             Ok(result) => {
-                if worker.largest <= MAX_KEPT_BODY {
+                if worker.largest <= MAX_KEPT_VALUES {
                     idle().push(worker);
                 }
                 result
@@ -181,7 +181,6 @@ impl Worker {
         if size > limit {
             return Err(format!("its body of {size} bytes is larger than the limit of {limit}"));
         }
-        self.largest = self.largest.max(size);
         let guess = (options.guess_callees && profile.targets.is_none())
             .then(|| guessed_profile(module, func));
         let disabled = options.disabled;
@@ -203,6 +202,7 @@ impl Worker {
             built = self.builder.build(module, func, &options, graph);
         }
         built.map_err(|error| error.to_string())?;
+        self.largest = self.largest.max(self.graph.num_values());
         self.passes.run(module, disabled, &mut self.graph);
         Ok(())
     }
