@@ -85,7 +85,7 @@ pub(crate) fn address(
     if !found.is_null() {
         return Ok(found);
     }
-    let compiler = engine.compiler();
+    let compiler = engine.joiner();
     let compiler = compiler.ok_or_else(|| io::Error::other("no compiler is configured"))?;
     install(engine, vec![(info, kind, kind.compile(compiler, info.func()))])?;
     Ok(info.adapters.get(kind))

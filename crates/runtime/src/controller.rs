@@ -1,10 +1,10 @@
 //! Owns the decisions about tiers: what happens when code below the top tier has used up a function's budget.
 //! Does not own the counting (the tiers), compilation and publication (`linking`), nor the threads (`tiering`).
 //!
-//! A function used up its budget at its entry or at a loop's start. The first time, if it is called often, it goes to the baseline tier, if there is
-//! one, whose code counts on. After that, what is called often is compiled by the optimizing tier from its beginning; what has run for
-//! long in few calls, or in code that is not the best any more, from that loop on, and enters that as soon as it is ready (on-stack
-//! replacement).
+//! A function used up its budget at its entry or at a loop's start. In the interpreter, where that is small, the baseline tier compiles it on the
+//! spot, if there is one, from its beginning if it is called often, else from that loop on; its code counts on. After a larger budget, what is
+//! called often is compiled by the optimizing tier from its beginning; what has run for long in few calls, or in code that is not the best
+//! any more, from that loop on, and enters that as soon as it is ready (on-stack replacement).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sterna_abi::{COMPILED, CodeEntry, Profile};
 use sterna_base::FuncIndex;
+use sterna_module::Module;
 
 use crate::engine::{Engine, TierUp};
 use crate::interrupt::WATCH;
@@ -38,13 +39,32 @@ const RETRY: u32 = 8;
 /// In how many polls of compiled code torture leaves a frame.
 const LEAVE_ONE_IN: u64 = 3;
 
-/// The first budget where there is a baseline tier, as a part of those that follow.
-const FIRST: u32 = 16;
+/// The budget before the baseline tier, as a part of that before the optimizing one.
+const FIRST: u32 = 32;
 
-/// The budget that functions begin with.
-pub(crate) fn first_budget(engine: &Engine) -> u32 {
+/// Bytes of a function that the baseline tier compiles in about the time that it takes for any.
+const BASELINE_UNIT: u32 = 512;
+/// The same for the optimizing tier, whose code is waited for by nobody.
+const BEST_UNIT: u32 = 4096;
+
+/// The budget that a function begins with. Larger functions have larger ones, but not in proportion: what is run of them often is part of
+/// them.
+pub(crate) fn first_budget(engine: &Engine, module: &Module, func: FuncIndex) -> u32 {
     let budget = engine.settings().hot_budget;
-    if engine.has_baseline() { (budget / FIRST).max(1) } else { budget }
+    if !engine.has_baseline() {
+        return budget;
+    }
+    let units = module.body(func).size() / BASELINE_UNIT;
+    (budget / FIRST).max(1).saturating_mul(units.isqrt().max(1))
+}
+
+/// What a function is to have used up before the optimizing tier compiles it.
+fn hot_budget(module: &LoadedModule, func: FuncIndex) -> u32 {
+    let budget = module.engine().settings().hot_budget;
+    if !module.engine().has_baseline() {
+        return budget;
+    }
+    budget.saturating_mul((module.module().body(func).size() / BEST_UNIT).max(1))
 }
 
 /// What has become of hot functions and loops of a module.
@@ -73,8 +93,10 @@ const BASELINE: Goal = Goal::Baseline(CodeEntry::Function);
 
 #[derive(Default)]
 struct FuncTiers {
-    /// Whether it has used up a budget before.
-    is_known: bool,
+    /// Calls and iterations so far.
+    spent: u32,
+    /// The budget that it was given last; 0: none but the first one.
+    given: u32,
     baseline: Progress,
     whole: Progress,
     loops: Vec<(u32, Progress)>,
@@ -119,10 +141,17 @@ impl FuncTiers {
         }
     }
 
-    /// Whether code of the baseline tier is being made for what the interpreter runs.
-    fn patience(&mut self, entry: CodeEntry) -> bool {
-        self.baseline == Progress::Requested
-            || *self.progress(Goal::Baseline(entry)) == Progress::Requested
+    /// What the baseline tier is to compile for a place in the interpreter's code, if anything.
+    fn baseline_goal(&mut self, entry: CodeEntry, is_often: bool) -> Option<Goal> {
+        let is_whole = entry == CodeEntry::Function || is_often;
+        if is_whole && self.baseline == Progress::Cold && !self.is_compiled() {
+            return Some(BASELINE);
+        }
+        let CodeEntry::Loop(position) = entry else { return None };
+        let made = |&&(_, progress): &&(u32, Progress)| progress != Progress::Cold;
+        let is_new = *self.progress(Goal::Baseline(entry)) == Progress::Cold;
+        let has_room = self.baseline_loops.iter().filter(made).count() < MAX_LOOPS;
+        (position != NO_ENTRY && is_new && has_room).then_some(Goal::Baseline(entry))
     }
 
     /// Whether calls can reach code of a compiler.
@@ -233,37 +262,59 @@ impl FuncTiers {
     }
 }
 
-/// Requests what is hot; the answer, and the next budget.
+/// Compiles what is warm, requests what is hot; the answer, and the next budget.
 fn in_background(
     module: &Arc<LoadedModule>,
     func: FuncIndex,
     entry: CodeEntry,
     is_compiled: bool,
 ) -> (u64, u32) {
-    let mut tiers = module.tiers.lock();
-    let tiers = tiers.entry(func).or_default();
-    let is_often = module.entries()[func.index()].calls.load(Ordering::Relaxed) > FEW_CALLS;
     let engine = module.engine();
-    let first = engine.settings().hot_budget;
+    let is_often = module.entries()[func.index()].calls.load(Ordering::Relaxed) > FEW_CALLS;
+    let (first, hot) = (first_budget(engine, module.module(), func), hot_budget(module, func));
+    let mut guard = module.tiers.lock();
+    let mut tiers = guard.entry(func).or_default();
+    let used = if tiers.given == 0 { first } else { tiers.given };
+    tiers.spent = tiers.spent.saturating_add(used);
+    if !is_compiled
+        && engine.has_baseline()
+        && let Some(goal) = tiers.baseline_goal(entry, is_often)
+    {
+        *tiers.progress(goal) = Progress::Requested;
+        drop(guard);
+        // On the spot: that takes less time than the interpreter until somebody else has done it.
+        compile(module, func, goal);
+        guard = module.tiers.lock();
+        tiers = guard.entry(func).or_default();
+    }
+    let rest = hot.saturating_sub(tiers.spent);
+    if rest == 0 {
+        request(module, func, (entry, is_often), tiers);
+    }
+    let answer = tiers.answer(entry, is_compiled);
+    let stays = answer == GO_ON && !is_compiled;
+    tiers.given = match rest {
+        0 => (engine.settings().hot_budget / RETRY).max(1),
+        // As long as some of it is interpreted, that looks often.
+        _ if stays || !tiers.is_compiled() => first.min(rest),
+        _ => rest,
+    };
+    (answer, tiers.given)
+}
+
+/// Has the optimizing tier compile what a hot function runs.
+fn request(
+    module: &Arc<LoadedModule>,
+    func: FuncIndex,
+    (entry, is_often): (CodeEntry, bool),
+    tiers: &mut FuncTiers,
+) {
+    let tiering = &module.engine().tiering;
     let progress = match entry {
         CodeEntry::Loop(NO_ENTRY) => Progress::Refused,
         entry => *tiers.progress(Goal::Best(entry)),
     };
     let is_loop = entry != CodeEntry::Function;
-    if !std::mem::replace(&mut tiers.is_known, true) && engine.has_baseline() {
-        // The first budget was a small one.
-        let goal = if is_often || !is_loop { BASELINE } else { Goal::Baseline(entry) };
-        if !tiers.is_compiled() && entry != CodeEntry::Loop(NO_ENTRY) {
-            *tiers.progress(goal) = Progress::Requested;
-            engine.tiering.request(module, func, goal);
-        }
-        return (tiers.answer(entry, is_compiled), (first / FIRST).max(1));
-    }
-    // As long as the interpreter runs it, it looks for the baseline tier's code often.
-    let next = if is_compiled || !engine.has_baseline() { first / RETRY } else { first / FIRST };
-    if !is_compiled && engine.has_baseline() && tiers.patience(entry) {
-        return (tiers.answer(entry, is_compiled), next.max(1));
-    }
     let wanted = match progress {
         Progress::Cold if !is_loop => Some(entry),
         _ if is_loop && is_often && tiers.whole == Progress::Cold => Some(CodeEntry::Function),
@@ -273,22 +324,18 @@ fn in_background(
     };
     if let Some(wanted) = wanted {
         *tiers.progress(Goal::Best(wanted)) = Progress::Requested;
-        engine.tiering.request(module, func, Goal::Best(wanted));
+        tiering.request(module, func, Goal::Best(wanted));
         // The next run can begin with the whole function, and never needs the loop.
         if wanted != CodeEntry::Function
             && tiers.whole == Progress::Cold
             && module.kept().is_wanted()
         {
             tiers.whole = Progress::Requested;
-            engine.tiering.request(module, func, WHOLE);
+            tiering.request(module, func, WHOLE);
         }
     } else if progress == Progress::Requested {
-        engine.tiering.heat(module, func, Goal::Best(entry));
+        tiering.heat(module, func, Goal::Best(entry));
     }
-    let answer = tiers.answer(entry, is_compiled);
-    // Code of the baseline tier that is entered now begins with a whole budget.
-    let enters = answer != GO_ON && !is_compiled && engine.has_baseline();
-    (answer, if enters { first } else { next.max(1) })
 }
 
 /// Does something by chance; the answer, and the next budget.
@@ -376,9 +423,4 @@ pub(crate) fn compile(module: &LoadedModule, func: FuncIndex, goal: Goal) {
     };
     let progress = code.map_or(Progress::Refused, |code| Progress::Ready(code as usize));
     module.tiers.set(func, goal, progress);
-    if let (BASELINE, Progress::Ready(_)) = (goal, progress) {
-        // Its code counts from here on.
-        let budget = module.engine().settings().hot_budget;
-        module.entries()[func.index()].budget.store(budget, Ordering::Relaxed);
-    }
 }

@@ -168,7 +168,7 @@ pub(crate) fn link_module(loaded: &LoadedModule, codes: Compiled) -> io::Result<
 fn module_pieces(loaded: &LoadedModule, codes: Compiled) -> Vec<Unlinked> {
     let convention = loaded.convention();
     let bridge = |func| {
-        let compiler = loaded.engine().compiler()?;
+        let compiler = loaded.engine().joiner()?;
         let code = compiler.bridge(loaded.module(), func, Convention::Reg);
         Some(Unlinked { kind: PieceKind::Bridge, id: func.as_u32(), code })
     };

@@ -156,16 +156,20 @@ impl LoadedModule {
                 }
             })
             .collect();
-        let hot_budget = match settings.tier {
-            TierPolicy::Auto => controller::first_budget(engine),
-            TierPolicy::Interp | TierPolicy::Opt | TierPolicy::Baseline => 0,
-        };
+        let moves = settings.tier == TierPolicy::Auto;
+        let hot_budget = if moves { settings.hot_budget } else { 0 };
         let interp_settings =
             InterpSettings { deterministic: settings.code.deterministic, hot_budget };
         let mut entries = entries;
         let interp = engine.interp().prepare(module.clone(), &entries, &interp_settings);
         for entry in &mut entries {
             entry.interp = interp.as_ptr();
+        }
+        if moves {
+            for func in module.defined_funcs() {
+                let budget = controller::first_budget(engine, &module, func);
+                *entries[func.index()].budget.get_mut() = budget;
+            }
         }
         Ok(Arc::new(LoadedModule {
             interp,

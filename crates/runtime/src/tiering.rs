@@ -44,13 +44,6 @@ struct Job {
     heat: u32,
 }
 
-impl Job {
-    /// The baseline tier takes no time, and what it makes is waited for by more calls.
-    fn urgency(&self) -> (bool, u32) {
-        (matches!(self.goal, Goal::Baseline(_)), self.heat)
-    }
-}
-
 impl Tiering {
     pub(crate) fn new() -> Arc<Tiering> {
         Arc::new(Tiering { state: Mutex::default(), wake: Condvar::new() })
@@ -133,7 +126,7 @@ impl Tiering {
                 return None;
             }
             let queue = &state.queue;
-            let hottest = (0..queue.len()).rev().max_by_key(|&at| queue[at].urgency());
+            let hottest = (0..queue.len()).rev().max_by_key(|&at| queue[at].heat);
             if let Some(hottest) = hottest {
                 state.busy += 1;
                 return Some(state.queue.remove(hottest));
