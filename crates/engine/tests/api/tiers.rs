@@ -213,3 +213,55 @@ fn loops_of_all_kinds_are_left() {
         }
     }
 }
+
+/// The baseline tier compiles on the guest's stack, of which little is left where a recursion nearly overflows it.
+#[test]
+fn functions_become_warm_at_the_end_of_the_stack() {
+    // A large one, first called at the bottom of a recursion of `down`, which is machine code by then.
+    let steps = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (i32.load (i32.and (local.get 0) (i32.const 255)))))"
+        .repeat(3000);
+    let text = format!(
+        r#"(module (memory 1)
+          (func $large (param i32) (result i32) {steps} (local.get 0))
+          (func $down (export "down") (param $depth i32) (param $calls i32) (result i32)
+            (if (i32.eqz (local.get $depth)) (then
+              (loop $again
+                (if (i32.eqz (local.get $calls)) (then (return (i32.const 7))))
+                (local.set $calls (i32.sub (local.get $calls) (i32.const 1)))
+                (drop (call $large (local.get $calls)))
+                (br $again))))
+            (call $down (i32.sub (local.get $depth) (i32.const 1)) (local.get $calls))))"#
+    );
+    // Until nothing is deeper.
+    let fits = |store: &mut Store<()>, instance: sterna::Instance, depth: i32, calls: i32| {
+        let down = instance.get_typed_func::<(i32, i32), i32>(&mut *store, "down").unwrap();
+        down.call(&mut *store, (depth, calls)).is_ok()
+    };
+    let engine = engine(Tier::Auto, |config| _ = config.hot_budget(64));
+    let module = Module::new(&engine, &text).unwrap();
+    let mut depths = None;
+    for less in [0, 1, 2, 5, 10] {
+        let mut store = Store::new(&engine, ());
+        let module = if less == 0 { module.clone() } else { Module::new(&engine, &text).unwrap() };
+        let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
+        // `down` moves up first.
+        for _ in 0..200 {
+            assert!(fits(&mut store, instance, 100, 0));
+        }
+        store.settle_tiers();
+        let deepest = *depths.get_or_insert_with(|| {
+            let (mut fit, mut too_deep) = (100, 100_000_000);
+            while too_deep - fit > 1 {
+                let middle = fit + (too_deep - fit) / 2;
+                match fits(&mut store, instance, middle, 0) {
+                    true => fit = middle,
+                    false => too_deep = middle,
+                }
+            }
+            fit
+        });
+        // With a trap or without: what may not happen is that the process ends.
+        fits(&mut store, instance, deepest - less, 2000);
+        assert!(fits(&mut store, instance, deepest - 1000, 2000), "{deepest}");
+    }
+}
