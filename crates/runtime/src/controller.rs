@@ -55,7 +55,7 @@ pub(crate) fn first_budget(engine: &Engine, module: &Module, func: FuncIndex) ->
         return budget;
     }
     let units = module.body(func).size() / BASELINE_UNIT;
-    (budget / FIRST).max(1).saturating_mul(units.isqrt().max(1))
+    (budget / FIRST).max(1).saturating_mul((2 * units.isqrt()).max(1))
 }
 
 /// What a function is to have used up before the optimizing tier compiles it.
