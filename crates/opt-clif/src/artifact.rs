@@ -104,7 +104,7 @@ pub(crate) fn function_code(
         trap: engine_trap(trap.code),
     }));
     sites.traps.sort_by_key(|site| site.code);
-    correct_positions(graph, &lowering.certain, &mut sites.traps);
+    correct_positions(graph, &lowering.certain, wasm, &mut sites.traps);
     let mut states = lowering.states;
     states.sort_by_key(|state| state.origin);
     for site in code.buffer.call_sites() {

@@ -11,7 +11,9 @@
 //! 4. If it is a store to the same place, so it is: a store of what was loaded and changed reads memory first.
 //! 5. A store without a site whose place was not accessed before was removed, because a later store to this place overwrites what it
 //!    wrote: the site of that one is the first one's.
-//! 6. A branch to `unreachable` becomes a conditional trap; its site is that of the `unreachable`.
+//! 6. An operator that the backend has written anew has no location. The site of a load that became a part of such a one is the next load's,
+//!    in the order of the code, of those that have none.
+//! 7. A branch to `unreachable` becomes a conditional trap; its site is that of the `unreachable`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,8 +21,13 @@ use sterna_abi::TrapSite;
 use sterna_isa::{Class, Op, TrapCode};
 use sterna_opt::{Block, Graph, Inst, MemAccess, Opcode, Value};
 
-/// Corrects the positions of `traps`, sites of the code of `graph`.
-pub(crate) fn correct_positions(graph: &Graph, certain: &[u32], traps: &mut [TrapSite]) {
+/// Corrects the positions of `traps`, sites of the code of `graph`; those without a location are at `nowhere`.
+pub(crate) fn correct_positions(
+    graph: &Graph,
+    certain: &[u32],
+    nowhere: u32,
+    traps: &mut [TrapSite],
+) {
     if traps.is_empty() {
         return;
     }
@@ -37,6 +44,9 @@ pub(crate) fn correct_positions(graph: &Graph, certain: &[u32], traps: &mut [Tra
     let mut places: HashMap<Place, Option<u32>> = HashMap::new();
     for inst in graph.blocks().flat_map(|block| graph.block_insts(block)) {
         let Opcode::Wasm(op) = graph.inst(inst).op else { continue };
+        if matches!(op.class(), Class::Load | Class::Store) && graph.access(inst).in_bounds {
+            continue;
+        }
         if let Some((place, trap)) = place(graph, inst, op) {
             let origin = graph.inst(inst).origin.0;
             if has_site(inst, trap) {
@@ -74,14 +84,48 @@ pub(crate) fn correct_positions(graph: &Graph, certain: &[u32], traps: &mut [Tra
             }
         }
     }
-    for site in traps {
+    for site in &mut *traps {
         if let Some(&load) = found.get(&(site.wasm, site.trap as u8)) {
             site.wasm = load;
         }
     }
+    let is_nowhere =
+        |site: &TrapSite| site.wasm == nowhere && site.trap == TrapCode::MemoryOutOfBounds;
+    if traps.iter().any(is_nowhere) {
+        locate(graph, is_nowhere, traps);
+    }
 }
 
-/// Rule 6: where the `unreachable` is that a block is nothing but.
+/// Rule 6.
+fn locate(graph: &Graph, is_nowhere: impl Fn(&TrapSite) -> bool, traps: &mut [TrapSite]) {
+    let with_site: HashSet<u32> = traps.iter().map(|site| site.wasm).collect();
+    let mut order: HashMap<u32, usize> = HashMap::new();
+    let mut loads = Vec::new();
+    for inst in graph.blocks().flat_map(|block| graph.block_insts(block)) {
+        let Opcode::Wasm(op) = graph.inst(inst).op else { continue };
+        let origin = graph.inst(inst).origin.0;
+        let at = order.len();
+        order.entry(origin).or_insert(at);
+        if op.class() == Class::Load
+            && !graph.access(inst).in_bounds
+            && !with_site.contains(&origin)
+        {
+            loads.push(origin);
+        }
+    }
+    let mut before = 0;
+    for site in traps {
+        if is_nowhere(site) {
+            let next = loads.iter().position(|load| order[load] >= before);
+            if let Some(next) = next.or(loads.first().map(|_| 0)) {
+                site.wasm = loads.remove(next);
+            }
+        }
+        before = order.get(&site.wasm).copied().unwrap_or(before);
+    }
+}
+
+/// Rule 7: where the `unreachable` is that a block is nothing but.
 fn unreachable_at(graph: &Graph, mut block: Block) -> Option<u32> {
     // Blocks that only lead on are skipped by the backend, too.
     for _ in 0..4 {

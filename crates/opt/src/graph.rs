@@ -218,6 +218,8 @@ pub struct MemAccess {
     pub memory: u32,
     /// Lane, for accesses of one lane.
     pub lane: u8,
+    /// Whether it is known to be in bounds: then it does not trap.
+    pub in_bounds: bool,
 }
 
 /// A basic block.
@@ -593,6 +595,23 @@ impl Graph {
         self.pool.push(value);
         self.blocks[block.index()].params = List { start, len: params.len + 1 };
         value
+    }
+
+    /// Puts the blocks into another order; the entry stays the first. Blocks that are not named are removed.
+    pub(crate) fn reorder(&mut self, order: &[Block]) {
+        let mut positions = vec![Block::from_u32(0); self.blocks.len()];
+        for (at, block) in order.iter().enumerate() {
+            positions[block.index()] = Block::from_index(at);
+        }
+        for value in &mut self.values {
+            if let Def::Param(block) = &mut value.def {
+                *block = positions[block.index()];
+            }
+        }
+        for edge in &mut self.edges {
+            edge.block = positions[edge.block.index()];
+        }
+        self.blocks = order.iter().map(|block| self.blocks[block.index()]).collect();
     }
 
     pub(crate) fn push_edge(&mut self, block: Block) -> Edge {

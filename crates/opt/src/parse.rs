@@ -295,13 +295,19 @@ impl Parser {
         let imm = match op.imm() {
             ImmKind::MemArg | ImmKind::MemArgLane => {
                 line.expect("[+")?;
-                let mut access = MemAccess { offset: line.number()? as u64, memory: 0, lane: 0 };
+                let mut access = MemAccess {
+                    offset: line.number()? as u64,
+                    memory: 0,
+                    lane: 0,
+                    in_bounds: false,
+                };
                 if line.eat("memory=") {
                     access.memory = line.number()? as u32;
                 }
                 if line.eat("lane=") {
                     access.lane = line.number()? as u8;
                 }
+                access.in_bounds = line.eat("in-bounds");
                 self.graph.accesses.push(access);
                 self.graph.accesses.len() as u64 - 1
             }

@@ -4,6 +4,7 @@
 mod cold;
 mod dead;
 pub mod fold;
+mod loops;
 mod params;
 
 pub use cold::Cold;
@@ -58,6 +59,8 @@ passes! {
         Some(|passes, _, graph| passes.params.run(graph, &passes.incoming));
     Dead, "dead", "Remove what nothing uses",
         Some(|passes, _, graph| passes.dead.run(graph, &passes.incoming));
+    Loops, "loops", "Run several iterations of simple loops at a time, on vectors where that is possible",
+        Some(|passes, module, graph| passes.loops(module, graph));
     Cold, "cold", "Mark blocks that are unlikely to run",
         Some(|passes, _, graph| passes.cold.run(graph, &passes.incoming));
 }
@@ -141,6 +144,16 @@ impl Passes {
             {
                 run(self, module, graph);
             }
+        }
+    }
+}
+
+impl Passes {
+    fn loops(&mut self, module: &Module, graph: &mut Graph) {
+        if loops::run(graph, &self.incoming, module) {
+            self.incoming.compute(graph);
+            self.params.run(graph, &self.incoming);
+            self.dead.run(graph, &self.incoming);
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! # Bounds
 //! The access at `index + offset`, `size` bytes wide, must end at or before the memory's length. In order of preference:
-//! 1. The index is a constant and the end is below the memory's minimum size: nothing to do.
+//! 1. The index is a constant and the end is below the memory's minimum size, or the graph says that it is in bounds: nothing to do.
 //! 2. A 32-bit memory of whole host pages in signal mode, `offset + size` within the guard region: the hardware checks.
 //! 3. `offset + size` is at most the minimum size: trap if `index > length - (offset + size)`, which cannot underflow.
 //! 4. A 32-bit index: trap if `index + (offset + size) > length`, which cannot overflow in 64 bits.
@@ -127,13 +127,14 @@ impl Lower<'_> {
         let index = self.value(index);
         let index = self.index64(index);
         let mut out = None;
-        if end.is_some_and(|end| end <= min) {
+        if end.is_some_and(|end| end <= min) || access.in_bounds && !self.input.spectre_heap {
             flags = flags.with_notrap();
         } else if !(by_hardware && self.guarded(&ty, span)) {
             out = Some(self.check_bounds(index, access, span, min, ty.is_64));
             flags = flags.with_notrap();
         }
-        if flags.trap_code().is_none() {
+        // What the graph says is of this access, not of all that have its origin.
+        if flags.trap_code().is_none() && !access.in_bounds {
             self.lowering.certain.push(self.pos.srcloc().bits());
         }
         let base = self.memory_base(access.memory);

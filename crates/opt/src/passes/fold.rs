@@ -196,7 +196,7 @@ fn opposite(graph: &mut Graph, value: Value) -> Option<Value> {
     Some(graph.push_result(inst, Type::I32))
 }
 
-fn opposite_comparison(op: Op) -> Option<Op> {
+pub(super) fn opposite_comparison(op: Op) -> Option<Op> {
     use Op::*;
     Some(match op {
         I32Eq => I32Ne,
