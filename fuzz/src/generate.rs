@@ -1,11 +1,12 @@
 //! Owns the generation of modules: which features, how large.
-//! Does not own programs about objects (`objects`) and about calls (`callees`), nor run any.
+//! Does not own programs about objects (`objects`), calls (`callees`) and loops (`loops`), nor run any.
 
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
 use wasmparser::{Operator, Parser, Payload};
 
 use crate::callees;
+use crate::loops;
 use crate::objects;
 use crate::random::Random;
 
@@ -26,9 +27,10 @@ impl Generated {
     /// If the generator makes an invalid module, which would be its bug.
     pub fn new(random: &mut Random) -> Generated {
         if random.one_in(2) {
-            let text = match random.one_in(2) {
-                true => callees::program(random),
-                false => objects::program(random),
+            let text = match random.below(3) {
+                0 => callees::program(random),
+                1 => loops::program(random),
+                _ => objects::program(random),
             };
             let wasm = wat::parse_str(&text);
             return Generated { wasm: wasm.unwrap_or_else(|error| panic!("{error}\n{text}")) };

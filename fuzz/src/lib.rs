@@ -7,6 +7,7 @@ mod callees;
 mod damage;
 mod differential;
 mod generate;
+mod loops;
 mod objects;
 mod random;
 
