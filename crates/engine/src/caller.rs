@@ -78,6 +78,13 @@ impl<'a, T> Caller<'a, T> {
         self.store.rt_mut().capture_frames()
     }
 
+    /// Makes the innermost `limit` compiled frames go on in the interpreter when the calls in which they are suspended return. Only those
+    /// compiled under `Config::capture_state` can; how many that are.
+    #[doc(hidden)]
+    pub fn leave_frames(&mut self, limit: usize) -> usize {
+        self.store.rt_mut().leave_frames(limit)
+    }
+
     /// The guest's frames, innermost first.
     pub fn backtrace(&mut self) -> Backtrace {
         let frames = self.store.engine().inner.settings().backtrace_frames;

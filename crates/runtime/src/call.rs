@@ -138,6 +138,7 @@ impl Drop for Leave {
         let ctx = store.ctx();
         ctx.value_sp = std::ptr::null_mut();
         ctx.value_limit = std::ptr::null_mut();
+        ctx.activation.detours.forget_below(usize::MAX);
         // No longer a root.
         store.last_throw.exn = 0;
         if let Some(stack) = store.stack.take() {

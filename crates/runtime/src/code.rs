@@ -120,6 +120,11 @@ impl CodeObject<'_> {
         found.into_iter().flat_map(|(func, position)| self.image.tables.chain(func, position))
     }
 
+    /// Whether the code records what it holds while the call that returns to an address is pending.
+    pub(crate) fn has_state(&self, pc: usize) -> bool {
+        self.image.tables.call(self.offset(pc)).is_some_and(|call| call.state.is_some())
+    }
+
     /// What the `depth`th of [`CodeObject::positions`] holds while the call that returns to an address is pending, if the code
     /// records it.
     pub(crate) fn state(&self, pc: usize, depth: u32) -> Option<FrameState> {

@@ -39,6 +39,12 @@ const RETRY: u32 = 8;
 /// In how many polls of compiled code torture leaves a frame.
 const LEAVE_ONE_IN: u64 = 3;
 
+/// How often frames are left later, in comparison: it takes longer.
+const LATER_ONE_IN: u64 = 8;
+
+/// How many frames that are.
+const LEAVE_LATER: usize = 3;
+
 /// The budget before the baseline tier, as a part of that before the optimizing one.
 const FIRST: u32 = 32;
 
@@ -385,16 +391,26 @@ pub(crate) fn watch(store: &mut Store) {
     }
 }
 
-/// Whether a compiled frame is to be left at the poll where it is.
+/// Whether a compiled frame is to be left at the poll where it is. Now and then, has those around it left, too, when their calls return.
 pub(crate) fn leaves(store: &mut Store) -> bool {
     store.leaving.polls += 1;
     let polls = store.leaving.polls;
     let settings = store.engine.settings();
-    match (settings.leave_after, settings.tier_up) {
-        (0, TierUp::Torture(seed)) => one_in(&mut polls.wrapping_add(seed), LEAVE_ONE_IN) == 0,
-        (0, _) => false,
-        (after, _) => polls.is_multiple_of(after.into()),
+    let (now, later) = match (settings.leave_after, settings.tier_up) {
+        (0, TierUp::Torture(seed)) => {
+            let mut chance = polls.wrapping_add(seed);
+            (one_in(&mut chance, LEAVE_ONE_IN) == 0, one_in(&mut chance, LATER_ONE_IN) == 0)
+        }
+        (0, _) => (false, false),
+        (after, _) => {
+            let after = u64::from(after);
+            (polls.is_multiple_of(after), polls.is_multiple_of(LATER_ONE_IN * after))
+        }
+    };
+    if later {
+        store.leave_frames(LEAVE_LATER);
     }
+    now
 }
 
 /// Compiles what is hot, on a thread of its own because guest stacks are small, and waits for it.

@@ -11,6 +11,8 @@
 //!
 //! In both, exceptions and traps of the rest find what they would have found: the frames of the interpreter, then the caller.
 
+mod later;
+
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -65,10 +67,10 @@ struct Left {
 }
 
 impl Store {
-    /// Leaves the innermost compiled frame, suspended in the thunk of the running builtin, which then does not return. Whether that
-    /// was possible; if not, nothing has happened.
-    pub(crate) fn leave_innermost(&mut self) -> bool {
-        let left = self.innermost().is_some_and(|left| self.leave(&left));
+    /// Leaves the innermost compiled frame, suspended in the thunk of the running builtin, which then does not return; or, with results in slots, in
+    /// a call that has just returned these. Whether that was possible; if not, nothing has happened.
+    pub(crate) fn leave_innermost(&mut self, returned: Option<&[Slot]>) -> bool {
+        let left = self.innermost().is_some_and(|left| self.leave(&left, returned));
         if left {
             self.engine.counters.loop_exits.fetch_add(1, Ordering::Relaxed);
         }
@@ -107,16 +109,16 @@ impl Store {
         })
     }
 
-    fn leave(&mut self, left: &Left) -> bool {
+    fn leave(&mut self, left: &Left, returned: Option<&[Slot]>) -> bool {
         match left.is_entered {
-            true => self.return_to_interpreter(left),
-            false => self.replace(left).is_some(),
+            true => self.return_to_interpreter(left, returned),
+            false => self.replace(left, returned).is_some(),
         }
     }
 
     /// The first way.
-    fn return_to_interpreter(&mut self, left: &Left) -> bool {
-        if !self.write_frames(left, 0) {
+    fn return_to_interpreter(&mut self, left: &Left, returned: Option<&[Slot]>) -> bool {
+        if !self.write_frames(left, returned, 0) {
             return false;
         }
         let entry = self.engine.interp().resume_entry();
@@ -127,7 +129,7 @@ impl Store {
     }
 
     /// The second way; `None` if it was not possible.
-    fn replace(&mut self, left: &Left) -> Option<()> {
+    fn replace(&mut self, left: &Left, returned: Option<&[Slot]>) -> Option<()> {
         let limit = self.ctx().activation.native_limit;
         let (info, kind, results) = match (left.kind, left.module.convention()) {
             (PieceKind::Loop, _) => {
@@ -144,7 +146,8 @@ impl Store {
         };
         let code = adapter(&self.engine, &info, kind)?;
         // The adapter writes what it takes for arguments below the frames.
-        if left.fp < limit + HEADROOM || !self.write_frames(left, info.func().param_slots()) {
+        let above = info.func().param_slots();
+        if left.fp < limit + HEADROOM || !self.write_frames(left, returned, above) {
             return None;
         }
         self.leaving.departure = Departure {
@@ -164,11 +167,11 @@ impl Store {
     }
 
     /// Writes the interpreter's frames, some slots above the first free one.
-    fn write_frames(&mut self, left: &Left, above: usize) -> bool {
+    fn write_frames(&mut self, left: &Left, returned: Option<&[Slot]>, above: usize) -> bool {
         let ctx = self.ctx_ref();
         let room = (ctx.value_sp.wrapping_add(above), ctx.value_limit);
         // SAFETY: all below the first free slot is in use; the values were captured from the frame that is suspended.
-        unsafe { self.engine.interp().write_frames(left.vmctx, &left.frames, None, room) }
+        unsafe { self.engine.interp().write_frames(left.vmctx, &left.frames, returned, room) }
     }
 
     /// Before the interpreter goes on with frames: where to copy their results, and how many slots.

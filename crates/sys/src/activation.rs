@@ -16,11 +16,13 @@
 
 use std::mem::offset_of;
 
+mod detour;
 mod frames;
 mod stub;
 
 pub use crate::arch::{AllRegs, CalleeSaved, enter_compiled, raise, stack_pointer};
-pub use crate::{exit_thunk, preserve_all_thunk, raise_thunk};
+pub use crate::{exit_thunk, preserve_all_thunk, raise_thunk, return_thunk};
+pub use detour::{Detours, ReturnRegs};
 #[doc(hidden)]
 pub use frames::TAG_ALL;
 pub(crate) use frames::TAG_EXACT;
@@ -53,6 +55,8 @@ pub struct Activation {
     pub trap_fp: usize,
     /// The address it failed to access, for memory faults.
     pub trap_addr: usize,
+    /// Calls that do not return where they were made.
+    pub detours: Detours,
 }
 
 /// A place in a compiled function at which a call can continue other than by returning: for exceptions. The function expects no
@@ -167,6 +171,7 @@ impl Activation {
             trap_pc: 0,
             trap_fp: 0,
             trap_addr: 0,
+            detours: Detours::new(),
         }
     }
 

@@ -265,3 +265,80 @@ fn functions_become_warm_at_the_end_of_the_stack() {
         assert!(fits(&mut store, instance, deepest - 1000, 2000), "{deepest}");
     }
 }
+
+/// Frames suspended in calls are left when these return, also if that is by an exception or a tail call; until then they look as ever.
+const CALLS: &str = r#"(module
+  (import "" "h" (func $h (param i64) (result i64)))
+  (type $sum (func (param i64 i64) (result i64)))
+  (tag $stop (param i64))
+  (table funcref (elem $last))
+  (func $last (type $sum)
+    (i64.add (local.get 1) (call $h (local.get 0))))
+  (func $small (param $x i64) (param $f f64) (result f64 i64 v128 i64)
+    (f64.mul (local.get $f) (f64.const 2))
+    (i64.mul (call $h (local.get $x)) (i64.const 3))
+    (v128.const i64x2 7 8)
+    (i64.const 9))
+  (func $throws (param $x i64)
+    (if (i64.eq (call $h (local.get $x)) (i64.const 5)) (then (throw $stop (local.get $x)))))
+  (func $deep (param $n i64) (result i64) (local $own i64) (local $f f64)
+    (local.set $own (i64.mul (local.get $n) (i64.const 7)))
+    (local.set $f (f64.const 0.5))
+    (i64.const 1000)
+    (block $h (result i64)
+      (try_table (catch $stop $h) (call $throws (local.get $n)))
+      (i64.const 1))
+    (call $small (local.get $n) (local.get $f))
+    (local.set $own (i64.add (local.get $own)))
+    (i64x2.extract_lane 1)
+    (local.set $own (i64.add (local.get $own)))
+    (local.set $own (i64.add (local.get $own)))
+    (local.set $f)
+    (if (i64.eqz (local.get $n))
+      (then (local.set $own (call_indirect (type $sum) (i64.const 77) (local.get $own) (i32.const 0))))
+      (else (local.set $own (i64.add (local.get $own) (call $deep (i64.sub (local.get $n) (i64.const 1)))))))
+    (i64.add)
+    (i64.add (i64.trunc_f64_s (local.get $f)))
+    (i64.add (local.get $own)))
+  (func (export "deep") (param i64) (result i64) (call $deep (local.get 0)))
+  EXTRA)"#;
+
+/// The same module in both conventions, with calls that leave frames every now and then; results and what was seen.
+fn left_at_calls(tier: Tier, every: usize, extra: &str) -> (String, Vec<String>, u64) {
+    let engine = engine(tier, |config| _ = config.capture_state(true).backtrace_frames(1000));
+    let mut store: Store<Vec<String>> = Store::new(&engine, Vec::new());
+    let host = move |mut caller: sterna::Caller<'_, Vec<String>>, x: i64| {
+        let before = format!("{:?} {:?}", caller.capture_frames(), caller.backtrace());
+        if caller.data().len().is_multiple_of(every) {
+            caller.leave_frames(usize::MAX);
+        }
+        // Nobody sees the difference.
+        assert_eq!(before, format!("{:?} {:?}", caller.capture_frames(), caller.backtrace()));
+        caller.data_mut().push(before);
+        x
+    };
+    let host = sterna::Func::wrap(&mut store, host);
+    let module = Module::new(&engine, CALLS.replace("EXTRA", extra)).unwrap();
+    let instance = sterna::Instance::new(&mut store, &module, &[host.into()]).unwrap();
+    let func = instance.get_func(&mut store, "deep").unwrap();
+    let mut results = [Val::I64(0)];
+    func.call(&mut store, &[Val::I64(9)], &mut results).unwrap();
+    let seen = std::mem::take(store.data_mut());
+    (format!("{results:?}"), seen, engine.stats().loop_exits)
+}
+
+#[test]
+fn frames_are_left_when_their_calls_return() {
+    let tail = r#"(func (param i64) (result i64) (return_call $deep (local.get 0)))"#;
+    for extra in ["", tail] {
+        let (expected, frames, _) = left_at_calls(Tier::Interp, 1, extra);
+        for tier in [Tier::Opt, Tier::Baseline] {
+            for every in [1, 2, 5] {
+                let (result, seen, left) = left_at_calls(tier, every, extra);
+                assert_eq!(result, expected, "{tier:?} {every}");
+                assert_eq!(seen, frames, "{tier:?} {every}");
+                assert!(left >= 10, "{tier:?} {every}: {left}");
+            }
+        }
+    }
+}

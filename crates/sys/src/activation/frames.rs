@@ -50,6 +50,8 @@ pub struct CompiledFrame<'a> {
     pub entry: usize,
     /// On the innermost frame of each segment: its registers.
     pub regs: Option<SavedRegs<'a>>,
+    /// On the others: where the callee keeps `pc`.
+    pub return_slot: Option<*mut usize>,
 }
 
 /// Iterates over the live compiled frames of an activation, innermost first.
@@ -59,8 +61,9 @@ pub struct CompiledFrames<'a> {
     fp: usize,
     regs: usize,
     first: bool,
+    return_slot: *mut usize,
     entry_sp: usize,
-    activation: PhantomData<&'a Activation>,
+    activation: &'a Activation,
 }
 
 impl<'a> CompiledFrames<'a> {
@@ -75,8 +78,9 @@ impl<'a> CompiledFrames<'a> {
             fp: activation.exit_fp,
             regs: activation.exit_regs,
             first: true,
+            return_slot: std::ptr::null_mut(),
             entry_sp: activation.entry_sp,
-            activation: PhantomData,
+            activation,
         }
     }
 
@@ -109,11 +113,14 @@ impl<'a> Iterator for CompiledFrames<'a> {
             exact: self.first && self.regs & TAG_EXACT != 0,
             entry: self.entry_sp,
             regs: self.first.then_some(SavedRegs { tagged: self.regs, frames: PhantomData }),
+            return_slot: (!self.first).then_some(self.return_slot),
         };
         self.first = false;
+        self.return_slot = (self.fp as *mut usize).wrapping_add(1);
         // SAFETY: compiled frames keep the frame pointer chain, and the chain has not reached the entry yet.
         let link = unsafe { &*(self.fp as *const [usize; 2]) };
-        [self.fp, self.pc] = *link;
+        self.fp = link[0];
+        self.pc = self.activation.detours.resolve(link[0], link[1]);
         Some(frame)
     }
 }

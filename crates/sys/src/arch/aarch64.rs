@@ -455,6 +455,18 @@ macro_rules! raise_thunk {
     };
 }
 
+/// As on x86-64; never reached, as long as nothing replaces frames here.
+#[macro_export]
+macro_rules! return_thunk {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident => $body:path) => {
+        $(#[$meta])*
+        #[unsafe(naked)]
+        $vis unsafe extern "C" fn $name() {
+            ::core::arch::naked_asm!("brk #1", "b {body}", body = sym $body)
+        }
+    };
+}
+
 /// Where the signal handler sends a trapping thread: every register as at the trap, but `sp` lowered and aligned. Saves
 /// [`AllRegs`] and calls `landed` with the address of the callee-saved ones.
 #[unsafe(naked)]

@@ -423,6 +423,66 @@ macro_rules! raise_thunk {
     };
 }
 
+/// `return_thunk!(vis fn name => body)`: defines the code to which calls return that were sent there by [`Detours::add`](crate::activation::Detours::add).
+///
+/// `body` is an `extern "C" fn(fp: usize, regs: *mut ReturnRegs) -> *mut Activation` that does not unwind: it gets the frame pointer of the frame that
+/// called, and either sets [`ReturnRegs::pc`](crate::activation::ReturnRegs::pc) and returns null, to go on there, or sets `Activation::trap`, and
+/// perhaps a landing, and returns the activation.
+#[macro_export]
+macro_rules! return_thunk {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident => $body:path) => {
+        $(#[$meta])*
+        #[unsafe(naked)]
+        $vis unsafe extern "C" fn $name() {
+            ::core::arch::naked_asm!(
+                // The place of the address to go on at.
+                "push rax",
+                "push rbx",
+                "push r12",
+                "push r13",
+                "push r14",
+                "push r15",
+                "push rcx",
+                "push rdx",
+                "push rax",
+                "sub rsp, 32",
+                "movups [rsp], xmm0",
+                "movups [rsp + 16], xmm1",
+                "mov rbx, rsp",
+                "mov rdi, rbp",
+                "mov rsi, rsp",
+                "and rsp, -16",
+                "call {body}",
+                "test rax, rax",
+                "jz 2f",
+                "mov rdi, rax",
+                "jmp {raise}",
+                "2: mov rsp, rbx",
+                "movups xmm0, [rsp]",
+                "movups xmm1, [rsp + 16]",
+                "add rsp, 32",
+                "pop rax",
+                "pop rdx",
+                "pop rcx",
+                "pop r15",
+                "pop r14",
+                "pop r13",
+                "pop r12",
+                "pop rbx",
+                "ret",
+                body = sym $body,
+                raise = sym $crate::activation::raise,
+            )
+        }
+    };
+}
+
+const _: () = assert!(
+    offset_of!(activation::ReturnRegs, integers) == 32
+        && offset_of!(activation::ReturnRegs, saved) == 56
+        && offset_of!(activation::ReturnRegs, pc) == 96
+);
+
 /// Where the signal handler sends a trapping thread: every register as at the trap, but `rsp` lowered past the red zone and
 /// aligned. Saves [`AllRegs`] and calls `landed` with the address of the callee-saved ones.
 #[unsafe(naked)]

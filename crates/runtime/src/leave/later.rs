@@ -1,0 +1,129 @@
+//! Owns leaving frames that are suspended in a call: as soon as that returns.
+//! Does not own how a frame is left (`super`).
+//!
+//! The call is made to return to a stub (`sys::activation::Detours`). By then its results are in registers, from where they go to where the
+//! interpreter expects them; those of a call that leaves some in memory nobody can find, so such frames stay.
+
+use sterna_abi::{Convention, Slot};
+use sterna_base::{FuncIndex, TypeIndex};
+use sterna_isa::{FuncType, Op, ValType};
+use sterna_module::{Imm, Module};
+use sterna_sys::activation::{Activation, CompiledFrames, ReturnRegs, return_thunk};
+use sterna_sys::signal;
+
+use crate::loaded::LoadedModule;
+use crate::store::Store;
+
+return_thunk!(fn stub => returned);
+
+/// How many times as many frames are looked at as are to be left: some cannot be.
+const WALK_FACTOR: usize = 4;
+
+impl Store {
+    /// Makes the innermost `limit` compiled frames that are suspended in calls be left when these return, as far as they can be: the
+    /// interpreter goes on behind the call. Call it from a host function or builtin. How many that are; frames of code without captured state stay.
+    pub fn leave_frames(&mut self, limit: usize) -> usize {
+        // SAFETY: the caller runs inside a builtin or host function of this store; compiled code keeps the frame pointer chain.
+        let frames = unsafe { CompiledFrames::new(&self.ctx_ref().activation) };
+        let innermost = frames.clone().next().map_or(usize::MAX, |frame| frame.fp);
+        let mut found = Vec::new();
+        for frame in frames.take(limit.saturating_mul(WALK_FACTOR)) {
+            if found.len() >= limit {
+                break;
+            }
+            let Some(slot) = frame.return_slot else { continue };
+            let Some(module) = self.engine.module_at(frame.pc) else { continue };
+            let Some(object) = module.code().find(frame.pc) else { continue };
+            let call = object.positions(frame.pc, frame.exact).next();
+            let is_simple = |(func, offset)| {
+                let ty = called(module.module(), func, offset);
+                ty.is_some_and(|ty| are_in_registers(&ty.results, &module))
+            };
+            if object.has_state(frame.pc) && call.is_some_and(is_simple) {
+                found.push((frame.fp, frame.pc, slot));
+            }
+        }
+        let stub = stub as *const () as usize;
+        self.ctx().activation.detours.forget_below(innermost);
+        for &(fp, pc, slot) in &found {
+            // SAFETY: listed just now.
+            unsafe { self.ctx().activation.detours.add(fp, pc, slot, stub) };
+        }
+        found.len()
+    }
+
+    /// A call out of a frame has returned: leaves it. If that is not possible, the frame goes on.
+    fn leave_returned(&mut self, fp: usize, regs: &mut ReturnRegs) -> bool {
+        let activation = &mut self.ctx().activation;
+        regs.pc = activation.detours.take(fp).expect("the stub is reached by detours only");
+        // As a thunk does: so the frame can be looked at.
+        activation.exit_fp = fp;
+        activation.exit_pc = regs.pc;
+        activation.exit_regs = (&raw const regs.saved) as usize;
+        let Some(module) = self.engine.module_at(regs.pc) else { return false };
+        let Some(object) = module.code().find(regs.pc) else { return false };
+        let Some((func, offset)) = object.positions(regs.pc, false).next() else { return false };
+        let Some(ty) = called(module.module(), func, offset) else { return false };
+        let results = results(&ty.results, module.convention(), regs);
+        self.leave_innermost(Some(&results))
+    }
+}
+
+/// The type of the function that an operator calls, at a byte offset of the module.
+fn called(module: &Module, func: FuncIndex, offset: u32) -> Option<&FuncType> {
+    let operator = module.body(func).operators().find(|operator| operator.offset == offset)?;
+    match (operator.op, operator.imm) {
+        (Op::Call, Imm::Index(func)) => Some(module.func_type(FuncIndex::from_u32(func))),
+        (Op::CallIndirect, Imm::Index2(ty, _)) | (Op::CallRef, Imm::Index(ty)) => {
+            Some(module.signature(TypeIndex::from_u32(ty)))
+        }
+        _ => None,
+    }
+}
+
+fn is_float(ty: &ValType) -> bool {
+    matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)
+}
+
+/// Whether it is known in which registers a call from code of a module leaves its results.
+fn are_in_registers(results: &[ValType], module: &LoadedModule) -> bool {
+    let floats = results.iter().filter(|ty| is_float(ty)).count();
+    let integers = match module.convention() {
+        Convention::Reg => 2,
+        // The conventions differ in the second, and such a module calls imports in either.
+        Convention::Tail => 1,
+    };
+    floats <= 2 && results.len() - floats <= integers
+}
+
+/// Results as slots.
+fn results(types: &[ValType], convention: Convention, regs: &ReturnRegs) -> Vec<Slot> {
+    let second = match convention {
+        Convention::Reg => regs.integers[1],
+        Convention::Tail => regs.integers[2],
+    };
+    let mut integers = [regs.integers[0], second].into_iter();
+    let mut floats = regs.vectors.into_iter();
+    let mut slots = Vec::new();
+    for ty in types {
+        match ty {
+            ValType::I32 => slots.extend(integers.next().map(|bits| u64::from(bits as u32))),
+            ValType::I64 | ValType::Ref(_) => slots.extend(integers.next()),
+            ValType::F32 => slots.extend(floats.next().map(|[low, _]| u64::from(low as u32))),
+            ValType::F64 => slots.extend(floats.next().map(|[low, _]| low)),
+            ValType::V128 => slots.extend(floats.next().into_iter().flatten()),
+        }
+    }
+    slots
+}
+
+/// What [`stub`] calls.
+unsafe extern "C" fn returned(fp: usize, regs: *mut ReturnRegs) -> *mut Activation {
+    let activation = signal::current();
+    // SAFETY: guest code has just returned on this thread, so the activation is the first field of its store's context, and nobody
+    // else uses the store.
+    let store = unsafe { Store::from_ctx(activation.cast()) };
+    // SAFETY: the stub has saved the registers there.
+    let regs = unsafe { &mut *regs };
+    if store.leave_returned(fp, regs) { activation } else { std::ptr::null_mut() }
+}
