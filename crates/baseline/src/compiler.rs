@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use sterna_abi::{
-    CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode, InstanceLayout,
+    CompileError, CompileRequest, Compiler, Convention, FunctionCode, InstanceLayout,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::FuncType;
@@ -72,9 +72,6 @@ impl Compiler for Baseline {
     fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
         let CompileRequest { module, func, entry, settings, counts, .. } = *request;
         let refuse = |reason: String| CompileError { func, reason };
-        if entry != CodeEntry::Function && module.has_tail_calls() {
-            return Err(refuse("a loop in a module with tail calls".to_owned()));
-        }
         let size = module.body(func).size();
         if size > MAX_BODY {
             return Err(refuse(format!("its body of {size} bytes is larger than the limit")));

@@ -129,6 +129,8 @@ pub(crate) struct Scan {
     pub clobbers: u32,
     /// Whether there are calls of wasm functions.
     pub has_calls: bool,
+    /// Whether some are tail calls.
+    pub has_tail_calls: bool,
     /// Whether memory 0 is accessed.
     pub uses_memory: bool,
     /// Whether there are handlers of exceptions.
@@ -145,6 +147,7 @@ impl Scan {
         self.constructs.clear();
         (self.clobbers, self.has_calls, self.uses_memory, self.has_handlers) =
             (0, false, false, false);
+        self.has_tail_calls = false;
         let mut depth = 0;
         loop {
             let weight = 1 << (LOOP_LOG2 * u32::min(depth, MAX_DEPTH));
@@ -178,6 +181,8 @@ impl Scan {
         match op.class() {
             Class::Call => {
                 self.has_calls = true;
+                self.has_tail_calls |=
+                    matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef);
                 self.clobbers = self.clobbers.saturating_add(weight);
             }
             Class::Load

@@ -2,8 +2,8 @@
 //! Does not own where parameters are (`crate::signature`).
 
 use sterna_abi::{
-    Builtin, CallSite, CodeReloc, Convention, FuncEntry, FuncRef, Leave, NULL_TYPE, ROW_DISPLAY,
-    RelocKind, StoreCtx, TableDef, TypeRow, ValuePlace, VmCtx,
+    Builtin, CallSite, CodeReloc, Convention, FuncEntry, FuncRef, Leave, NULL_TYPE, PendingTail,
+    ROW_DISPLAY, RelocKind, StoreCtx, TableDef, TypeRow, ValuePlace, VmCtx,
 };
 use sterna_base::{FuncIndex, TableIndex, TypeIndex};
 use sterna_isa::{FuncType, Op, TrapCode};
@@ -11,8 +11,8 @@ use sterna_module::Imm;
 
 use super::values::{Held, Owner, Val, width};
 use super::{
-    AT_AREA, Alu, Cc, Done, Gen, Gpr, Label, Mem, R10, RAX, RBP, RDI, RSI, RSP, Rm, Shift, TEMP,
-    TEMP_X, VMCTX, W, W32, W64, Xmm, refused,
+    AT_AREA, Alu, Asm, Cc, Done, Gen, Gpr, Label, Mem, R10, RAX, RBP, RDI, RSI, RSP, Rm, Shift,
+    TEMP, TEMP_X, VMCTX, W, W32, W64, Xmm, refused,
 };
 use crate::signature::{Params, Place, Results, area_size};
 use crate::stack::{Bank, Loc, NO_REG, Ty};
@@ -79,7 +79,7 @@ pub(crate) struct PendingPoll {
 enum Callee {
     /// A function of this module.
     Direct(FuncIndex),
-    /// An address in `rax`, and the register of the callee's vmctx.
+    /// Its entry in `rax`, then the address of its code, and the register of the callee's vmctx.
     Indirect(Gpr),
 }
 
@@ -234,9 +234,17 @@ impl Gen<'_> {
             }
             _ => return Err(refused(op)),
         };
-        match op {
-            Op::Call | Op::CallIndirect | Op::CallRef => self.plain_call(callee, ty),
-            _ => self.tail_call(callee, ty),
+        let is_tail = !matches!(op, Op::Call | Op::CallIndirect | Op::CallRef);
+        if is_tail && self.begins_at_loop() {
+            self.leave_tail_call(callee, ty);
+            return Ok(());
+        }
+        if let Callee::Indirect(_) = callee {
+            self.load_code();
+        }
+        match is_tail {
+            false => self.plain_call(callee, ty),
+            true => self.tail_call(callee, ty),
         }
         Ok(())
     }
@@ -251,7 +259,6 @@ impl Gen<'_> {
         let at = Mem::new(VMCTX, offset);
         self.asm().load(W64, RAX, at.plus(FuncRef::OFF_ENTRY as i32));
         self.asm().load(W64, instance, at.plus(FuncRef::OFF_INSTANCE as i32));
-        self.load_code();
         Callee::Indirect(instance)
     }
 
@@ -264,20 +271,18 @@ impl Gen<'_> {
         self.asm().load(W64, RAX, Mem::new(RAX, offset as i32));
     }
 
-    /// Has the address of a function reference in an own register; it goes to code and instance.
+    /// Has the address of a function reference in an own register; it goes to entry and instance.
     fn callee_of(&mut self, func_ref: Gpr) -> Callee {
         let entry = Mem::new(func_ref, FuncRef::OFF_ENTRY as i32);
         if func_ref == RAX {
             let instance = self.alloc_gpr();
             self.asm().load(W64, instance, Mem::new(RAX, FuncRef::OFF_INSTANCE as i32));
             self.asm().load(W64, RAX, entry);
-            self.load_code();
             return Callee::Indirect(instance);
         }
         self.take(Bank::Int, RAX.0);
         self.asm().load(W64, RAX, entry);
         self.asm().load(W64, func_ref, Mem::new(func_ref, FuncRef::OFF_INSTANCE as i32));
-        self.load_code();
         Callee::Indirect(func_ref)
     }
 
@@ -463,6 +468,38 @@ impl Gen<'_> {
         self.end_reachable();
     }
 
+    /// In code that begins at a loop: leaves a tail call to the interpreter, whose frame is the one to be replaced.
+    fn leave_tail_call(&mut self, callee: Callee, ty: &FuncType) {
+        let base = self.s.stack.len() - ty.params.len();
+        let load = |asm: &mut Asm| {
+            asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
+            asm.load(W64, TEMP, Mem::new(TEMP, StoreCtx::OFF_VALUE_SP as i32));
+        };
+        self.slots_behind(base, load);
+        self.truncate(base);
+        self.s.asm.ensure(64);
+        let instance = match callee {
+            Callee::Direct(func) => {
+                let asm = self.asm();
+                asm.load(W64, RAX, Mem::new(VMCTX, VmCtx::OFF_ENTRIES as i32));
+                asm.lea(W64, RAX, Mem::new(RAX, (func.as_u32() * FuncEntry::SIZE) as i32));
+                VMCTX
+            }
+            Callee::Indirect(instance) => {
+                self.free_gpr(instance);
+                self.free_gpr(RAX);
+                instance
+            }
+        };
+        let asm = self.asm();
+        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
+        let field = |field| Mem::new(TEMP, (StoreCtx::OFF_PENDING_TAIL + field) as i32);
+        asm.store(W64, field(PendingTail::OFF_ENTRY), RAX);
+        asm.store(W64, field(PendingTail::OFF_INSTANCE), instance);
+        self.epilogue();
+        self.end_reachable();
+    }
+
     /// Moves arguments from the bottom of the frame to where the caller expects to find this function's gone, the return address below them, and
     /// leaves the frame. They move upwards: the last one goes first.
     fn shift_arguments(&mut self, stack: u32) {
@@ -634,14 +671,19 @@ impl Gen<'_> {
 
     /// Stores a result in the caller's area.
     pub(super) fn return_in_area(&mut self, ty: Ty, val: Val, offset: u32) {
+        let load = |asm: &mut Asm| asm.load(W64, TEMP, Mem::new(RBP, AT_AREA));
+        self.val_behind(ty, val, offset, load);
+    }
+
+    /// Stores a value at an offset from an address that `load` loads to the free register, where it is then.
+    pub(super) fn val_behind(&mut self, ty: Ty, val: Val, offset: u32, load: impl Fn(&mut Asm)) {
         self.s.asm.ensure(64);
         // A value needs the free register unless it is in one of its own.
-        let area = Mem::new(RBP, AT_AREA);
-        let to = |area: Gpr| Mem::new(area, offset as i32);
+        let to = Mem::new(TEMP, offset as i32);
         match val {
             Val::Reg(Held { reg, .. }) => {
-                self.asm().load(W64, TEMP, area);
-                self.store_to(ty, to(TEMP), reg);
+                load(self.asm());
+                self.store_to(ty, to, reg);
             }
             _ => {
                 // Any bits go through the free vector register.
@@ -651,8 +693,8 @@ impl Gen<'_> {
                     Val::Mem(mem) => self.load_from(wide, reg, mem),
                     Val::Reg(_) => {}
                 }
-                self.asm().load(W64, TEMP, area);
-                self.store_to(wide, to(TEMP), reg);
+                load(self.asm());
+                self.store_to(wide, to, reg);
             }
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! At the function's entry and at loops a decrement in memory; behind the function's code, what happens when the budget is used up. To leave a
 //! loop, locals and operands go to the value stack as a canonical frame, the code entered with it runs the function to its end, and its
-//! results are returned. The frame left has no call site there: for backtraces and the collector it has gone.
+//! results are returned. The frame left has no call site there: for backtraces and the collector it has gone. If that code may leave a tail
+//! call instead of results, only code that the interpreter has entered can be left, which returns to where that is made.
 
 use sterna_abi::{Builtin, COMPILED, FuncEntry, RECORD_SLOTS, StoreCtx, VmCtx};
 use sterna_base::FuncIndex;
@@ -43,7 +44,7 @@ impl Gen<'_> {
         let Some(func) = self.input.counted else { return };
         let fits = self.local_slots + 2 * MAX_OPERANDS as u32 <= MAX_SLOTS
             && self.s.stack.len() <= MAX_OPERANDS
-            && !self.input.module.has_tail_calls();
+            && (self.begins_at_loop() || !self.s.scan.has_tail_calls);
         let (position, operands) = match (is_loop, fits) {
             (false, _) => (COMPILED, Vec::new()),
             (true, false) => (NO_EXIT, Vec::new()),

@@ -3,7 +3,7 @@
 
 use sterna_abi::{CodeEntry, RECORD_SLOTS};
 
-use super::{AT_AREA, Gen, Label, Mem, RAX, RBP, RDI, RDX, TEMP, VMCTX, W64};
+use super::{AT_AREA, Asm, Gen, Label, Mem, RAX, RBP, RDI, RDX, TEMP, VMCTX, W64};
 use crate::stack::{Loc, NO_REG, Ty};
 
 impl Gen<'_> {
@@ -63,17 +63,22 @@ impl Gen<'_> {
 
     /// Returns the operands from `base` on in the slots of the frame.
     pub(super) fn return_in_slots(&mut self, base: usize) {
+        self.slots_behind(base, |asm| asm.load(W64, TEMP, Mem::new(RBP, AT_AREA)));
+        self.epilogue();
+    }
+
+    /// Stores the operands from `base` on in slots from an address on that `load` loads to the free register.
+    pub(super) fn slots_behind(&mut self, base: usize, load: impl Fn(&mut Asm)) {
         let mut offset = 0;
         for at in base..self.s.stack.len() {
             let entry = self.s.stack[at];
             let val = self.val_of(&entry);
-            self.return_in_area(entry.ty, val, offset);
+            self.val_behind(entry.ty, val, offset, &load);
             if entry.ty.bytes() == 4 {
-                // Which has left the address in the free register. Slots are zero-extended.
+                // Slots are zero-extended.
                 self.asm().store_i(4, Mem::new(TEMP, offset as i32 + 4), 0);
             }
             offset += entry.ty.slots() * 8;
         }
-        self.epilogue();
     }
 }
