@@ -11,7 +11,7 @@ use sterna_isa::TrapCode;
 use sterna_module::Module;
 
 use crate::op::enter::{CompiledStub, TRANSLATE_STUB};
-use crate::translate::{Handlers, RootMap, Source, Translated, translate};
+use crate::translate::{Entrance, Handlers, RootMap, Source, Translated, translate, way_in};
 
 /// The interpreter's object of a module, to which `FuncEntry::interp` points.
 pub(crate) struct ModuleCode {
@@ -22,6 +22,8 @@ pub(crate) struct ModuleCode {
     functions: RwLock<Functions>,
     /// Root maps of functions that were on the stack during a collection, by the address of their code.
     root_maps: RwLock<HashMap<usize, Arc<RootMap>>>,
+    /// Where compiled frames were left, by byte offset in the module: functions that are left once are left again.
+    ways_in: RwLock<HashMap<u32, Arc<Entrance>>>,
     /// Boxed, because code points to them.
     #[allow(clippy::vec_box, reason = "their addresses must not change")]
     stubs: Mutex<Vec<Box<CompiledStub>>>,
@@ -78,6 +80,7 @@ impl ModuleCode {
             settings: *settings,
             functions: RwLock::default(),
             root_maps: RwLock::default(),
+            ways_in: RwLock::default(),
             stubs: Mutex::default(),
         }
     }
@@ -138,6 +141,18 @@ impl ModuleCode {
         let map = Arc::new(RootMap::of(self.source(), found.func));
         let mut known = self.root_maps.write().unwrap_or_else(PoisonError::into_inner);
         known.entry(found.start).or_insert(map).clone()
+    }
+
+    /// Where a function can be entered at a byte offset of the module.
+    pub fn way_in(&self, func: FuncIndex, offset: u32) -> Option<Arc<Entrance>> {
+        let known = self.ways_in.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = known.get(&offset) {
+            return Some(place.clone());
+        }
+        drop(known);
+        let place = Arc::new(way_in(self.source(), func, offset)?);
+        let mut known = self.ways_in.write().unwrap_or_else(PoisonError::into_inner);
+        Some(known.entry(offset).or_insert(place).clone())
     }
 
     /// Translates the function of `entry` unless another thread has; the code to go on with.

@@ -11,7 +11,6 @@ use crate::code::ModuleCode;
 use crate::exit::store_of;
 use crate::machine::{Op, Regs, Stop, step};
 use crate::op::enter::Stub;
-use crate::translate::{WayIn, way_in};
 
 /// What lies before frames that are to be entered.
 #[derive(Clone, Copy)]
@@ -81,9 +80,7 @@ pub(crate) unsafe fn write(
     let mut header = Header { ip: ptr::null(), slots: 0, record: 0, innermost: 0, first: 0 };
     for (depth, frame) in frames.iter().enumerate().rev() {
         let code = module.code_of(frame.func).ok()?;
-        let mut way = WayIn { wanted: frame.wasm_offset, found: None };
-        way_in(module.source(), frame.func, &mut way).ok()?;
-        let way = way.found?;
+        let way = module.way_in(frame.func, frame.wasm_offset)?;
         let fits = |values: &[CapturedValue], places: &[(ValType, u32)]| {
             let slots = |(value, (ty, _)): (&CapturedValue, &(ValType, u32))| {
                 value.ty.slots() == ty.slots()

@@ -36,7 +36,7 @@ use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 pub(crate) use exception::{Clause, Handlers, Reference};
 pub(crate) use probe::{Found, Probe, Saved};
 pub(crate) use roots::RootMap;
-pub(crate) use way_in::{WayIn, way_in};
+pub(crate) use way_in::{Entrance, way_in};
 
 /// Most slots of a frame: operands of instructions have 16 bits.
 const MAX_SLOTS: u32 = u16::MAX as u32;
@@ -125,7 +125,7 @@ pub(crate) struct Translator<'a> {
     offset: u32,
     probe: Option<&'a mut Probe>,
     roots: Option<&'a mut RootMap>,
-    way_in: Option<&'a mut WayIn>,
+    way_in: Option<&'a mut way_in::WayIn>,
 }
 
 /// Translates a function.

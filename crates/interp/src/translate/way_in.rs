@@ -4,20 +4,19 @@
 //! As for the probe, translation is done again; here with a position in the module as what is looked for.
 
 use sterna_base::FuncIndex;
-use sterna_isa::{TrapCode, ValType};
+use sterna_isa::ValType;
 
 use super::{Source, Translator};
 
 /// A search.
-pub(crate) struct WayIn {
+pub(super) struct WayIn {
     /// Byte offset in the module of a body, a loop, or a call.
-    pub wanted: u32,
-    /// What was found.
-    pub found: Option<Place>,
+    wanted: u32,
+    found: Option<Entrance>,
 }
 
 /// A place where all values are in their slots, or not looked for there.
-pub(crate) struct Place {
+pub(crate) struct Entrance {
     /// Byte offset in the code. Behind a call: the address to which functions of the same instance return.
     pub position: u32,
     /// Whether it is behind a call. Then its results are in slots from `base` on, the first also in the accumulators.
@@ -34,18 +33,13 @@ pub(crate) struct Place {
     pub stack: Vec<(ValType, u32)>,
 }
 
-/// Translates a function once more to find a way in.
-///
-/// # Errors
-/// As [`super::translate`].
-pub(crate) fn way_in(source: Source<'_>, func: FuncIndex, way: &mut WayIn) -> Result<(), TrapCode> {
+/// Translates a function once more to find the way in at a byte offset in the module.
+pub(crate) fn way_in(source: Source<'_>, func: FuncIndex, wanted: u32) -> Option<Entrance> {
+    let mut way = WayIn { wanted, found: None };
     let mut translator = Translator::new(source, func, None);
-    translator.way_in = Some(way);
-    let translated = translator.run()?;
-    if let Some(place) = &mut way.found {
-        place.frame_slots = translated.frame_slots;
-    }
-    Ok(())
+    translator.way_in = Some(&mut way);
+    let translated = translator.run().ok()?;
+    way.found.map(|found| Entrance { frame_slots: translated.frame_slots, ..found })
 }
 
 impl Translator<'_> {
@@ -57,7 +51,7 @@ impl Translator<'_> {
             return;
         }
         let local = |local: &super::Local| (local.ty, u32::from(local.slot));
-        way.found = Some(Place {
+        way.found = Some(Entrance {
             position: self.asm.len(),
             is_call,
             base,
