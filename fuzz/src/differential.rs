@@ -135,6 +135,14 @@ impl Differential {
                 ))),
             };
         }
+        // A compiler that panics leaves the function to the tier below, which no result shows.
+        let refusing = |(_, engine): &&(&'static str, Engine)| {
+            let stats = engine.stats();
+            stats.optimizing.refused + stats.baseline.refused > 0
+        };
+        if let Some((name, _)) = self.engines.iter().find(refusing) {
+            return Err(finding(format!("{name}: some function was not compiled")));
+        }
         let mut tally = Tally::default();
         for index in 0..runs[0].1.funcs.len() {
             let inputs: Vec<u64> = (0..64).map(|_| random.edgy()).collect();
