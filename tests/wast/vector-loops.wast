@@ -33,6 +33,19 @@
       (local.set $p (i32.add (local.get $p) (i32.const 1)))
       (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (local.get $s))
+  ;; to[i] = whether a[i] and b[i] are equal, three at a time, which do not fill whole vectors
+  (func (export "same") (param $to i32) (param $a i32) (param $b i32) (param $n i32)
+    (loop $l
+      (i32.store8 (local.get $to)
+        (i32.eq (i32.load8_s (local.get $a)) (i32.load8_s (local.get $b))))
+      (i32.store8 offset=1 (local.get $to)
+        (i32.eq (i32.load8_s offset=1 (local.get $a)) (i32.load8_s offset=1 (local.get $b))))
+      (i32.store8 offset=2 (local.get $to)
+        (i32.eq (i32.load8_s offset=2 (local.get $a)) (i32.load8_s offset=2 (local.get $b))))
+      (local.set $to (i32.add (local.get $to) (i32.const 3)))
+      (local.set $a (i32.add (local.get $a) (i32.const 3)))
+      (local.set $b (i32.add (local.get $b) (i32.const 3)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
   ;; how many are above 9, counted by a signed comparison
   (func (export "above") (param $p i32) (param $from i32) (param $to i32) (result i32) (local $s i32)
     (loop $l
@@ -96,3 +109,13 @@
 (invoke "up" (i32.const 0) (i32.const 40))
 (assert_return (invoke "word" (i32.const 4)) (i32.const 0x08070605))
 (assert_return (invoke "word" (i32.const 160)) (i32.const 0x08070605))
+;; nothing behind the last byte changes
+(invoke "count" (i32.const 0) (i32.const 400))
+(invoke "same" (i32.const 1000) (i32.const 0) (i32.const 0) (i32.const 33))
+(assert_return (invoke "word" (i32.const 1000)) (i32.const 0x01010101))
+(assert_return (invoke "sum" (i32.const 1000) (i32.const 99)) (i32.const 99))
+(assert_return (invoke "word" (i32.const 1099)) (i32.const 0))
+(invoke "count" (i32.const 2000) (i32.const 400))
+(invoke "same" (i32.const 2000) (i32.const 0) (i32.const 1) (i32.const 33))
+(assert_return (invoke "sum" (i32.const 2000) (i32.const 99)) (i32.const 0))
+(assert_return (invoke "word" (i32.const 2099)) (i32.const 0x67666564))

@@ -296,7 +296,9 @@ impl Emit<'_, Plan> {
     fn access(&mut self, op: Op, access: Access, bytes: u64, args: &[Value]) -> Option<Value> {
         let memory = self.accesses.memory;
         let offset = access.at + bytes;
-        self.graph.accesses.push(MemAccess { offset, memory, lane: 0, in_bounds: true });
+        // A lane is stored to where the whole vector would have it.
+        let lane = if op == Op::V128Store32Lane { (bytes % 16 / 4) as u8 } else { 0 };
+        self.graph.accesses.push(MemAccess { offset, memory, lane, in_bounds: true });
         let imm = self.graph.accesses.len() as u64 - 1;
         let origin = self.graph.inst(access.inst).origin;
         let args = self.graph.push_list(args);
@@ -340,24 +342,26 @@ impl Emit<'_, Plan> {
                 *vector = self.op(Op::V128And, &[*vector, low]);
             }
         }
-        let mut used = 16;
         while bits > access.size * 8 {
             let op = if bits == 32 { Op::I16x8NarrowI32x4U } else { Op::I8x16NarrowI16x8U };
-            if vectors.len() == 1 {
-                used /= 2;
-            }
             let pair = |pair: &[Value]| [pair[0], *pair.last().expect("chunks are not empty")];
             let pairs: Vec<[Value; 2]> = vectors.chunks(2).map(pair).collect();
             vectors = pairs.into_iter().map(|pair| self.op(op, &pair)).collect();
             bits /= 2;
         }
-        let op = match used {
-            16 => Op::V128Store,
-            8 => Op::V128Store64Lane,
-            _ => Op::V128Store32Lane,
-        };
-        for (i, vector) in (0..).zip(vectors) {
-            self.access(op, access, i * 16, &[base, vector]);
+        // Narrow lanes need not fill the last vector; behind them are places that the loop may never write to.
+        let end = u64::from(self.plan.elements * access.size);
+        for (start, vector) in (0..).step_by(16).zip(vectors) {
+            let mut at = start;
+            while at < end.min(start + 16) {
+                let (op, size) = match end - at {
+                    16.. if at == start => (Op::V128Store, 16),
+                    8.. => (Op::V128Store64Lane, 8),
+                    _ => (Op::V128Store32Lane, 4),
+                };
+                self.access(op, access, at, &[base, vector]);
+                at += size;
+            }
         }
     }
 
