@@ -110,6 +110,15 @@ impl Differential {
         &self.engines[0].1
     }
 
+    /// Who has left out a function so far, which no result shows: a compiler that panics leaves it to the tier below.
+    fn refusing(&self) -> Option<&'static str> {
+        let refuses = |(_, engine): &&(&'static str, Engine)| {
+            let stats = engine.stats();
+            stats.optimizing.refused + stats.baseline.refused > 0
+        };
+        self.engines.iter().find(refuses).map(|(name, _)| *name)
+    }
+
     /// Runs every export of a module in all configurations, in step.
     pub(crate) fn run(&self, generated: &Generated, random: &mut Random) -> Result<Tally, Finding> {
         let finding = |message: String| Finding { message, wasm: generated.wasm.clone() };
@@ -135,12 +144,7 @@ impl Differential {
                 ))),
             };
         }
-        // A compiler that panics leaves the function to the tier below, which no result shows.
-        let refusing = |(_, engine): &&(&'static str, Engine)| {
-            let stats = engine.stats();
-            stats.optimizing.refused + stats.baseline.refused > 0
-        };
-        if let Some((name, _)) = self.engines.iter().find(refusing) {
+        if let Some(name) = self.refusing() {
             return Err(finding(format!("{name}: some function was not compiled")));
         }
         let mut tally = Tally::default();
