@@ -63,18 +63,18 @@ pub(crate) fn correct_positions(
             parts.insert(inst, (inst, trap));
             continue;
         }
-        if op == Op::BrIf && has_site(inst, TrapCode::Unreachable) {
-            let targets = graph.edges(inst).map(|edge| graph.edge(edge).block);
-            if let Some(origin) = targets.filter_map(|block| unreachable_at(graph, block)).next() {
-                found.insert((graph.inst(inst).origin.0, TrapCode::Unreachable as u8), origin);
-            }
+        let origin = graph.inst(inst).origin.0;
+        if op == Op::BrIf
+            && has_site(inst, TrapCode::Unreachable)
+            && let Some(unreachable) = unreachable_behind(graph, inst)
+        {
+            found.insert((origin, TrapCode::Unreachable as u8), unreachable);
         }
         if parts.is_empty() {
             continue;
         }
         let defs = graph.args(inst).iter().filter_map(|&arg| graph.def_inst(arg));
         for (load, trap) in defs.filter_map(|def| parts.get(&def).copied()).collect::<Vec<_>>() {
-            let origin = graph.inst(inst).origin.0;
             if has_site(inst, trap) {
                 if !raises(op, trap) || is_update(graph, load, inst) {
                     found.entry((origin, trap as u8)).or_insert(graph.inst(load).origin.0);
@@ -125,7 +125,12 @@ fn locate(graph: &Graph, is_nowhere: impl Fn(&TrapSite) -> bool, traps: &mut [Tr
     }
 }
 
-/// Rule 7: where the `unreachable` is that a block is nothing but.
+/// Rule 7: where the `unreachable` is to which a branch leads.
+fn unreachable_behind(graph: &Graph, branch: Inst) -> Option<u32> {
+    graph.edges(branch).find_map(|edge| unreachable_at(graph, graph.edge(edge).block))
+}
+
+/// Where the `unreachable` is that a block is nothing but.
 fn unreachable_at(graph: &Graph, mut block: Block) -> Option<u32> {
     // Blocks that only lead on are skipped by the backend, too.
     for _ in 0..4 {
