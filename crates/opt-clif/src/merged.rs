@@ -40,22 +40,17 @@ pub(crate) fn correct_positions(
     // What each load became part of so far.
     let mut parts: HashMap<Inst, (Inst, TrapCode)> = HashMap::new();
     let mut found: HashMap<(u32, u8), u32> = HashMap::new();
-    // Rule 5: of each place the first store if it was removed, or nothing if the place was accessed before.
-    let mut places: HashMap<Place, Option<u32>> = HashMap::new();
+    let mut places = Places::new();
     for inst in graph.blocks().flat_map(|block| graph.block_insts(block)) {
         let Opcode::Wasm(op) = graph.inst(inst).op else { continue };
         if matches!(op.class(), Class::Load | Class::Store) && graph.access(inst).in_bounds {
             continue;
         }
-        if let Some((place, trap)) = place(graph, inst, op) {
-            let origin = graph.inst(inst).origin.0;
-            if has_site(inst, trap) {
-                if let Some(removed) = places.insert(place, None).flatten() {
-                    found.insert((origin, trap as u8), removed);
-                }
-            } else if trap_of_load(op).is_none() {
-                places.entry(place).or_insert(Some(origin));
-            }
+        let origin = graph.inst(inst).origin.0;
+        if let Some((place, trap)) = place(graph, inst, op)
+            && let Some(removed) = removed(&mut places, place, (op, origin), has_site(inst, trap))
+        {
+            found.insert((origin, trap as u8), removed);
         }
         if let Some(trap) = trap_of_load(op)
             && !has_site(inst, trap)
@@ -63,7 +58,6 @@ pub(crate) fn correct_positions(
             parts.insert(inst, (inst, trap));
             continue;
         }
-        let origin = graph.inst(inst).origin.0;
         if op == Op::BrIf
             && has_site(inst, TrapCode::Unreachable)
             && let Some(unreachable) = unreachable_behind(graph, inst)
@@ -94,6 +88,25 @@ pub(crate) fn correct_positions(
     if traps.iter().any(is_nowhere) {
         locate(graph, is_nowhere, traps);
     }
+}
+
+/// Of each place the first store if it was removed, or nothing if the place was accessed before.
+type Places = HashMap<Place, Option<u32>>;
+
+/// Rule 5: notes an access, and returns the origin of a removed store whose site it has.
+fn removed(
+    places: &mut Places,
+    place: Place,
+    (op, origin): (Op, u32),
+    has_site: bool,
+) -> Option<u32> {
+    if has_site {
+        return places.insert(place, None).flatten();
+    }
+    if trap_of_load(op).is_none() {
+        places.entry(place).or_insert(Some(origin));
+    }
+    None
 }
 
 /// Rule 6.
