@@ -6,6 +6,7 @@
 //!
 //! Rules:
 //! 1. A load that can trap (`certain` lists others) and has no site of its own was merged, removed, or found equal to an earlier one.
+//!    Loads of the same kind and place are the first one of them.
 //! 2. It is followed through operators without effects to the first one that has a site with the load's trap code.
 //! 3. If that operator cannot raise this code itself, the site is the load's.
 //! 4. If it is a store to the same place, so it is: a store of what was loaded and changed reads memory first.
@@ -40,23 +41,27 @@ pub(crate) fn correct_positions(
     // What each load became part of so far.
     let mut parts: HashMap<Inst, (Inst, TrapCode)> = HashMap::new();
     let mut found: HashMap<(u32, u8), u32> = HashMap::new();
-    let mut places = Places::new();
+    let (mut places, mut loads) = (Places::new(), HashMap::new());
     for inst in graph.blocks().flat_map(|block| graph.block_insts(block)) {
         let Opcode::Wasm(op) = graph.inst(inst).op else { continue };
         if matches!(op.class(), Class::Load | Class::Store) && graph.access(inst).in_bounds {
             continue;
         }
         let origin = graph.inst(inst).origin.0;
-        if let Some((place, trap)) = place(graph, inst, op)
+        let place = place(graph, inst, op);
+        if let Some((place, trap)) = place
             && let Some(removed) = removed(&mut places, place, (op, origin), has_site(inst, trap))
         {
             found.insert((origin, trap as u8), removed);
         }
-        if let Some(trap) = trap_of_load(op)
-            && !has_site(inst, trap)
-        {
-            parts.insert(inst, (inst, trap));
-            continue;
+        if let Some(trap) = trap_of_load(op) {
+            let first = *loads.entry((place, op)).or_insert(inst);
+            if !has_site(inst, trap) {
+                let part =
+                    if first == inst { Some((inst, trap)) } else { parts.get(&first).copied() };
+                parts.extend(part.map(|part| (inst, part)));
+                continue;
+            }
         }
         if op == Op::BrIf
             && has_site(inst, TrapCode::Unreachable)
@@ -85,9 +90,7 @@ pub(crate) fn correct_positions(
     }
     let is_nowhere =
         |site: &TrapSite| site.wasm == nowhere && site.trap == TrapCode::MemoryOutOfBounds;
-    if traps.iter().any(is_nowhere) {
-        locate(graph, is_nowhere, traps);
-    }
+    locate(graph, is_nowhere, traps);
 }
 
 /// Of each place the first store if it was removed, or nothing if the place was accessed before.
@@ -111,6 +114,9 @@ fn removed(
 
 /// Rule 6.
 fn locate(graph: &Graph, is_nowhere: impl Fn(&TrapSite) -> bool, traps: &mut [TrapSite]) {
+    if !traps.iter().any(&is_nowhere) {
+        return;
+    }
     let with_site: HashSet<u32> = traps.iter().map(|site| site.wasm).collect();
     let mut order: HashMap<u32, usize> = HashMap::new();
     let mut loads = Vec::new();
@@ -187,7 +193,8 @@ fn is_update(graph: &Graph, load: Inst, store: Inst) -> bool {
 }
 
 /// What a load or store accesses: object or address, and field or immediate.
-type Place = (Value, Access);
+/// The address is a value and a constant, whose sum may have been computed twice.
+type Place = ((Value, u128), Access);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Access {
@@ -206,5 +213,11 @@ fn place(graph: &Graph, inst: Inst, op: Op) -> Option<(Place, TrapCode)> {
         }
         _ => return None,
     };
-    Some(((graph.args(inst)[0], access), trap))
+    let address = graph.args(inst)[0];
+    let sum = graph.def_inst(address).filter(|&sum| graph.inst(sum).op == Opcode::Wasm(Op::I32Add));
+    let sum = sum.and_then(|sum| {
+        let &[base, by] = graph.args(sum) else { return None };
+        Some((base, graph.constant(by)?))
+    });
+    Some(((sum.unwrap_or((address, 0)), access), trap))
 }
