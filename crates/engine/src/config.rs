@@ -54,7 +54,7 @@ impl Default for Config {
                 tier_up: TierUp::Background,
                 leave_after: 0,
                 threads: 0,
-                native_stack: 1 << 20,
+                native_stack: 4 << 20,
                 value_stack: 4 << 20,
                 memory64_reserve: 4 << 30,
                 backtrace_frames: 20,
@@ -159,7 +159,8 @@ impl Config {
         self
     }
 
-    /// Bytes of native stack for guest code, not counting the reserve for host functions. Default: 1 MiB. Beyond it, the guest
+    /// Bytes of native stack for guest code, not counting the reserve for host functions. Default: 4 MiB, of which only what
+    /// is used takes memory. Beyond it, the guest
     /// traps with a stack overflow.
     pub fn max_native_stack(&mut self, bytes: usize) -> &mut Config {
         self.settings.native_stack = bytes;
