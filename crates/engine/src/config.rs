@@ -160,8 +160,7 @@ impl Config {
     }
 
     /// Bytes of native stack for guest code, not counting the reserve for host functions. Default: 4 MiB, of which only what
-    /// is used takes memory. Beyond it, the guest
-    /// traps with a stack overflow.
+    /// is used takes memory. Beyond it, the guest traps with a stack overflow.
     pub fn max_native_stack(&mut self, bytes: usize) -> &mut Config {
         self.settings.native_stack = bytes;
         self

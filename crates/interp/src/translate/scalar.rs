@@ -338,13 +338,13 @@ impl Translator<'_> {
         self.compare_zero(eq);
     }
 
-    /// The opposite of a comparison without inverse. Still a branch can take it over.
+    /// The opposite of a comparison without inverse, or of its opposite. Still a branch can take it over.
     fn not_compare(&mut self, compare: Compare) {
         let Some(Forms::Binary(forms)) = forms(compare.op) else {
             unreachable!("comparisons are binary")
         };
         self.binary_pair(compare.op, forms, ValType::I32, compare.pair);
-        self.compare_zero(Op::I32Eq);
+        self.compare_zero(if compare.not { Op::I32Ne } else { Op::I32Eq });
         self.compare = Some(Compare { end: self.asm.len(), not: !compare.not, ..compare });
     }
 
