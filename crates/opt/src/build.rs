@@ -17,6 +17,7 @@ mod exception;
 mod inline;
 mod joins;
 mod locals;
+mod nest;
 mod objects;
 mod operators;
 mod scan;

@@ -186,7 +186,7 @@ impl Build<'_> {
         self.loop_depth += 1;
         self.open_block(header);
         if self.options.entry == Some(self.origin.0) {
-            self.note_loop_entry(header)?;
+            self.note_loop_entry()?;
         }
         if self.options.polls {
             self.poll();

@@ -1,12 +1,12 @@
 //! Owns making the graph of a function into one that begins at the start of a loop: for on-stack replacement.
 //! Does not know where the state that it begins with lies: the backend loads it.
 //!
-//! The new entry block's parameters are all locals and operands at the loop's start; it leads to the loop's header alone. What the header
-//! cannot reach goes. Every block that stays is dominated by the header, also those of loops around it, which are now entered in
-//! the middle:
+//! The new entry block's parameters are all locals and operands at the loop's start; it leads to the loop's header alone, or to the copy of
+//! it that `nest` makes. What that cannot reach goes. Every block that stays is dominated by the header:
 //! 1. A value of the state whose definition has gone is a parameter of the entry from now on.
-//! 2. A value of the state that is still defined, in a loop around the header, has two definitions. Where it is live, blocks with several
-//!    edges into them get a parameter for it. (Too many: `passes::params` removes those that are not needed.)
+//! 2. Other values can have several definitions: in a loop around the header also at the entry, if they are in the state, and in each copy
+//!    of their block. Blocks where several of them meet get a parameter for the value. (A few too many: `passes::params` removes
+//!    those that are not needed.)
 //! 3. Nothing else can be live at the header: what wasm code can refer to lies in locals and on the operand stack. The exception of a
 //!    legacy `try` does not, so loops in its clauses are refused.
 
@@ -14,14 +14,15 @@ use std::collections::HashMap;
 
 use sterna_isa::Op;
 
-use super::control::FrameKind;
+use super::control::{Frame, FrameKind};
+use super::nest::Copies;
 use super::{Build, BuildError, MAX_PARAMS, MAX_WORK};
 use crate::graph::{Block, BlockData, Def, Edge, Graph, Inst, List, Opcode, Origin, Value};
 
 /// The loop at which a graph is to begin.
-#[derive(Clone, Copy)]
 pub(super) struct LoopEntry {
-    header: Block,
+    /// Its header and those of the loops around it, the innermost first.
+    headers: Vec<Block>,
     /// All locals, then the operand stack, at the start of the header.
     state: List,
     locals: u32,
@@ -29,8 +30,8 @@ pub(super) struct LoopEntry {
 }
 
 impl Build<'_> {
-    /// Notes the state at the start of the loop that is to be the entry, in its header, which is empty so far.
-    pub(super) fn note_loop_entry(&mut self, header: Block) -> Result<(), BuildError> {
+    /// Notes the state at the start of the loop that is to be the entry, the innermost one, in its header, which is empty so far.
+    pub(super) fn note_loop_entry(&mut self) -> Result<(), BuildError> {
         if self.cx.frames.iter().any(|frame| matches!(frame.kind, FrameKind::Catch(_))) {
             return Err(BuildError::Unsupported("a loop in a clause of a try".to_owned()));
         }
@@ -40,8 +41,13 @@ impl Build<'_> {
         if state.len() > MAX_PARAMS {
             return Err(BuildError::TooLarge);
         }
+        let header = |frame: &Frame| match frame.kind {
+            FrameKind::Loop { header, .. } => Some(header),
+            _ => None,
+        };
+        let headers = self.cx.frames.iter().rev().filter_map(header).collect();
         self.loop_entry =
-            Some(LoopEntry { header, state, locals: locals.len, origin: self.origin });
+            Some(LoopEntry { headers, state, locals: locals.len, origin: self.origin });
         Ok(())
     }
 }
@@ -50,10 +56,12 @@ impl Build<'_> {
 pub(super) fn enter_loop(graph: &mut Graph, entry: Option<LoopEntry>) -> Result<(), BuildError> {
     let unreachable = || BuildError::Unsupported("a loop that cannot be reached".to_owned());
     let entry = entry.ok_or_else(unreachable)?;
-    let flow = Flow::new(graph, entry.header);
-    flow.remove_rest(graph);
     let first = graph.values.len() as u32;
-    let mut enter = Enter { graph, flow, entry, first, entries: HashMap::new(), added: Vec::new() };
+    let copies = Copies::make(graph, &entry.headers);
+    let flow = Flow::new(graph, copies.header);
+    flow.remove_rest(graph);
+    let (entries, added) = (HashMap::new(), Vec::new());
+    let mut enter = Enter { graph, flow, copies, entry, first, entries, added };
     enter.define_state();
     enter.repair()?;
     enter.finish()
@@ -145,7 +153,8 @@ impl Flow {
     }
 }
 
-fn edges_out(graph: &Graph, block: Block) -> Vec<Edge> {
+/// The edges out of a block, those of its calls' landings included.
+pub(super) fn edges_out(graph: &Graph, block: Block) -> Vec<Edge> {
     let mut edges = Vec::new();
     if !graph.landings.is_empty() {
         let landings = graph.block_insts(block).filter_map(|inst| graph.landing(inst));
@@ -169,8 +178,9 @@ struct Added {
 struct Enter<'a> {
     graph: &'a mut Graph,
     flow: Flow,
+    copies: Copies,
     entry: LoopEntry,
-    /// Values from here on are new.
+    /// Values from here on are new: parameters of the entry, and copies, which are used in their own blocks only.
     first: u32,
     /// By value of the state: the entry's parameter for it.
     entries: HashMap<Value, Value>,
@@ -191,29 +201,36 @@ impl Enter<'_> {
             }
         }
         for (&value, &param) in &self.entries {
-            if self.flow.definition(self.graph, value) == GONE {
+            if self.definitions(value).is_empty() {
                 self.graph.values[value.index()].def = Def::Alias(param);
             }
         }
+    }
+
+    /// Where a value is defined, in the function's own block or copies of it, and as what. Not where it enters.
+    fn definitions(&self, value: Value) -> Vec<(u32, Value)> {
+        let copies = self.copies.values.get(&value).into_iter().flatten();
+        let all = [value].into_iter().chain(copies.copied());
+        let all = all.map(|value| (self.flow.definition(self.graph, value), value));
+        all.filter(|&(at, _)| at != GONE).collect()
     }
 
     /// Rule 2 for all values, which are found by their uses. Rule 3: all others are defined where they are used.
     fn repair(&mut self) -> Result<(), BuildError> {
         let uses = self.uses()?;
         let mut live = Live::new(self.flow.order.len());
-        let mut work = 0;
         // In the order of their first uses: compilation is deterministic.
         for (value, blocks) in uses {
-            live.compute(&self.flow, self.flow.definition(self.graph, value), &blocks);
-            work += live.blocks.len();
-            if work > MAX_WORK {
-                return Err(BuildError::TooLarge);
+            live.compute(&self.flow, self.definitions(value), &blocks);
+            let is_live_in = live.is_in(0);
+            if is_live_in && !self.entries.contains_key(&value) {
+                return Err(BuildError::Unsupported("a value outside of the state".to_owned()));
             }
-            if live.is_in(0) {
-                if !self.entries.contains_key(&value) {
-                    return Err(BuildError::Unsupported("a value outside of the state".to_owned()));
-                }
+            if is_live_in || live.definitions.len() > 1 {
                 self.split(value, &mut live);
+            }
+            if live.work > MAX_WORK {
+                return Err(BuildError::TooLarge);
             }
         }
         Ok(())
@@ -232,7 +249,7 @@ impl Enter<'_> {
                         continue;
                     }
                     let defined = flow.definition(graph, value);
-                    if defined == GONE {
+                    if defined == GONE && !self.copies.values.contains_key(&value) {
                         let reason = "a value from before the loop".to_owned();
                         return Err(BuildError::Unsupported(reason));
                     }
@@ -264,24 +281,15 @@ impl Enter<'_> {
         lists
     }
 
-    /// Gives a value that is live at the header a parameter wherever definitions may meet, and the uses what reaches them.
+    /// Gives a value with several definitions a parameter wherever these meet, and the uses what reaches them.
     fn split(&mut self, value: Value, live: &mut Live) {
         let ty = self.graph.ty(value);
-        // In order, so that the source of an only edge comes before its target.
-        live.blocks.sort_unstable();
-        for &at in &live.blocks {
-            let into = &self.flow.into[at as usize];
-            let reaching = match into[..] {
-                [(_, from)] if at != 0 => live.at_end(from, value),
-                _ => {
-                    let block = self.flow.order[at as usize];
-                    let param = self.graph.push_value(Def::Param(block), ty, 0);
-                    self.added.push(Added { at, param, of: value });
-                    param
-                }
-            };
-            live.reaching[at as usize] = reaching;
-        }
+        let (graph, flow, added) = (&mut *self.graph, &self.flow, &mut self.added);
+        live.reach(flow, self.entries.get(&value).copied(), |at| {
+            let param = graph.push_value(Def::Param(flow.order[at as usize]), ty, 0);
+            added.push(Added { at, param, of: value });
+            param
+        });
         for &at in &live.blocks {
             let reaching = live.reaching[at as usize];
             for list in self.lists(at) {
@@ -294,7 +302,7 @@ impl Enter<'_> {
         }
         for added in self.added.iter().rev().take_while(|added| added.of == value) {
             for &(edge, from) in &self.flow.into[added.at as usize] {
-                let passed = live.at_end(from, value);
+                let passed = live.at_end(from);
                 let args = self.graph.edge(edge).args;
                 let mut args = self.graph.list(args).to_vec();
                 args.push(passed);
@@ -307,7 +315,7 @@ impl Enter<'_> {
     fn finish(self) -> Result<(), BuildError> {
         let Enter { graph, flow, entry, entries, added, .. } = self;
         let mut args = Vec::new();
-        for &param in graph.list(graph.block(entry.header).params) {
+        for &param in graph.list(graph.block(entry.headers[0]).params) {
             let missing = || BuildError::Unsupported("a loop outside of its state".to_owned());
             args.push(*entries.get(&param).ok_or_else(missing)?);
         }
@@ -366,18 +374,25 @@ struct Live {
     is_in: Vec<bool>,
     /// What stands for it there.
     reaching: Vec<Value>,
-    definition: u32,
-    work: Vec<u32>,
+    /// Where it is defined, and as what.
+    definitions: Vec<(u32, Value)>,
+    pending: Vec<u32>,
+    /// Blocks looked at, for all values.
+    work: usize,
 }
+
+/// Nothing that is known to reach a block yet.
+const NOTHING: Value = Value::from_u32(u32::MAX);
 
 impl Live {
     fn new(blocks: usize) -> Live {
         Live {
             blocks: Vec::new(),
             is_in: vec![false; blocks],
-            reaching: vec![Value::from_u32(0); blocks],
-            definition: GONE,
-            work: Vec::new(),
+            reaching: vec![NOTHING; blocks],
+            definitions: Vec::new(),
+            pending: Vec::new(),
+            work: 0,
         }
     }
 
@@ -385,24 +400,67 @@ impl Live {
         self.is_in[at as usize]
     }
 
-    /// Follows a value from its uses back to its definition.
-    fn compute(&mut self, flow: &Flow, definition: u32, uses: &[u32]) {
-        self.definition = definition;
+    fn definition(&self, at: u32) -> Option<Value> {
+        self.definitions.iter().find(|&&(block, _)| block == at).map(|&(_, value)| value)
+    }
+
+    /// Follows a value from its uses back to its definitions.
+    fn compute(&mut self, flow: &Flow, definitions: Vec<(u32, Value)>, uses: &[u32]) {
+        self.definitions = definitions;
         for at in self.blocks.drain(..) {
             self.is_in[at as usize] = false;
         }
-        self.work.extend_from_slice(uses);
-        while let Some(at) = self.work.pop() {
-            if at == definition || std::mem::replace(&mut self.is_in[at as usize], true) {
+        self.pending.extend_from_slice(uses);
+        while let Some(at) = self.pending.pop() {
+            if self.definition(at).is_some()
+                || std::mem::replace(&mut self.is_in[at as usize], true)
+            {
                 continue;
             }
             self.blocks.push(at);
-            self.work.extend(flow.into[at as usize].iter().map(|&(_, from)| from));
+            self.pending.extend(flow.into[at as usize].iter().map(|&(_, from)| from));
         }
+        self.work += self.blocks.len();
     }
 
     /// What stands for the value at the end of a block.
-    fn at_end(&self, at: u32, value: Value) -> Value {
-        if at == self.definition { value } else { self.reaching[at as usize] }
+    fn at_end(&self, at: u32) -> Value {
+        self.definition(at).unwrap_or(self.reaching[at as usize])
+    }
+
+    /// Finds what stands for the value at the start of each block where it is live. `param` makes a parameter of a block for it: it is called where
+    /// several definitions meet, `entered` among them, if that is one.
+    fn reach(&mut self, flow: &Flow, entered: Option<Value>, mut param: impl FnMut(u32) -> Value) {
+        // Sources before targets, but for loops.
+        self.blocks.sort_unstable();
+        let mut params = vec![NOTHING; self.blocks.len()];
+        let mut joined = true;
+        let mut changed = true;
+        while changed && self.work <= MAX_WORK {
+            if joined {
+                // What was found without the new parameters may be wrong.
+                for (&at, &param) in self.blocks.iter().zip(&params) {
+                    self.reaching[at as usize] = param;
+                }
+            }
+            (joined, changed) = (false, false);
+            self.work += self.blocks.len();
+            for i in 0..self.blocks.len() {
+                let at = self.blocks[i];
+                if params[i] != NOTHING {
+                    continue;
+                }
+                let entered = entered.filter(|_| at == 0);
+                let sources = flow.into[at as usize].iter().map(|&(_, from)| self.at_end(from));
+                let mut all = entered.into_iter().chain(sources).filter(|&value| value != NOTHING);
+                let mut found = all.next().unwrap_or(NOTHING);
+                if all.any(|value| value != found) {
+                    found = param(at);
+                    params[i] = found;
+                    joined = true;
+                }
+                changed |= found != std::mem::replace(&mut self.reaching[at as usize], found);
+            }
+        }
     }
 }
