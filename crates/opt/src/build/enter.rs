@@ -433,34 +433,31 @@ impl Live {
     fn reach(&mut self, flow: &Flow, entered: Option<Value>, mut param: impl FnMut(u32) -> Value) {
         // Sources before targets, but for loops.
         self.blocks.sort_unstable();
-        let mut params = vec![NOTHING; self.blocks.len()];
-        let mut joined = true;
-        let mut changed = true;
+        let blocks = std::mem::take(&mut self.blocks);
+        let mut params = vec![NOTHING; blocks.len()];
+        let (mut joined, mut changed) = (true, true);
         while changed && self.work <= MAX_WORK {
             if joined {
                 // What was found without the new parameters may be wrong.
-                for (&at, &param) in self.blocks.iter().zip(&params) {
-                    self.reaching[at as usize] = param;
+                for (&at, &made) in blocks.iter().zip(&params) {
+                    self.reaching[at as usize] = made;
                 }
             }
             (joined, changed) = (false, false);
-            self.work += self.blocks.len();
-            for i in 0..self.blocks.len() {
-                let at = self.blocks[i];
-                if params[i] != NOTHING {
-                    continue;
-                }
+            self.work += blocks.len();
+            for (&at, made) in blocks.iter().zip(&mut params).filter(|(_, made)| **made == NOTHING)
+            {
                 let entered = entered.filter(|_| at == 0);
                 let sources = flow.into[at as usize].iter().map(|&(_, from)| self.at_end(from));
                 let mut all = entered.into_iter().chain(sources).filter(|&value| value != NOTHING);
                 let mut found = all.next().unwrap_or(NOTHING);
                 if all.any(|value| value != found) {
                     found = param(at);
-                    params[i] = found;
-                    joined = true;
+                    (*made, joined) = (found, true);
                 }
                 changed |= found != std::mem::replace(&mut self.reaching[at as usize], found);
             }
         }
+        self.blocks = blocks;
     }
 }
