@@ -1,6 +1,10 @@
 //! Owns the execution oracle: every configuration computes the same results, traps, memories and globals.
 //! Does not judge what is right: the configurations only have to agree, the official suite says on what.
 
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use sterna::{
     AnyRef, Config, Engine, Error, Exception, Extern, ExternRef, FeatureSet, Func, GcStress,
     HeapType, I31, Instance, Limits, Module, Owned, RefType, Store, Tier, Trap, TrapCode, Val,
@@ -10,6 +14,9 @@ use sterna::{
 use crate::generate::Generated;
 use crate::random::Random;
 use crate::{Finding, Tally};
+
+/// Panics of any thread: that of a compiler leaves no other trace.
+static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// Engines to compare; the first is the reference.
 pub struct Differential {
@@ -54,6 +61,14 @@ impl Differential {
             config.max_native_stack(4 << 20);
             config
         };
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let report = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                PANICS.fetch_add(1, Relaxed);
+                report(info);
+            }));
+        });
         let engine = |config: &Config| {
             Engine::new(config).expect("an engine needs no more than address space")
         };
@@ -110,13 +125,17 @@ impl Differential {
         &self.engines[0].1
     }
 
-    /// Who has left out a function so far, which no result shows: a compiler that panics leaves it to the tier below.
-    fn refusing(&self) -> Option<&'static str> {
+    /// What went wrong so far that no result shows: who leaves out a function leaves it to the tier below.
+    fn unseen(&self) -> Option<String> {
+        if PANICS.load(Relaxed) > 0 {
+            return Some("something has panicked".to_owned());
+        }
         let refuses = |(_, engine): &&(&'static str, Engine)| {
             let stats = engine.stats();
             stats.optimizing.refused + stats.baseline.refused > 0
         };
-        self.engines.iter().find(refuses).map(|(name, _)| *name)
+        let (name, _) = self.engines.iter().find(refuses)?;
+        Some(format!("{name}: some function was not compiled"))
     }
 
     /// Runs every export of a module in all configurations, in step.
@@ -144,8 +163,8 @@ impl Differential {
                 ))),
             };
         }
-        if let Some(name) = self.refusing() {
-            return Err(finding(format!("{name}: some function was not compiled")));
+        if let Some(unseen) = self.unseen() {
+            return Err(finding(unseen));
         }
         let mut tally = Tally::default();
         for index in 0..runs[0].1.funcs.len() {

@@ -16,6 +16,7 @@ use sterna_opt::Graph;
 
 use crate::artifact::function_code;
 use crate::lower::{Lowering, builtin_signature};
+use crate::positions::Positions;
 use crate::signature::{ResultPlace, clif_type, result_places, signature};
 
 /// Accesses to slots, result areas and context structures: always mapped, 8-byte aligned.
@@ -130,8 +131,15 @@ impl Adapter {
             panic!("adapters are within all limits: {:?}", error.inner);
         }
         let code = context.compiled_code().expect("just compiled");
-        let code =
-            function_code(isa, &context.func, code, 0, Lowering::default(), &Graph::default());
+        let code = function_code(
+            isa,
+            &context.func,
+            code,
+            0,
+            Lowering::default(),
+            &Positions::default(),
+            &Graph::default(),
+        );
         code.expect("adapters use what the artifact format has")
     }
 }

@@ -6,12 +6,12 @@ use cranelift_codegen::gimli::write::{self, Address, EndianVec, FrameTable};
 use cranelift_codegen::gimli::{
     self, BaseAddresses, CallFrameInstruction, CieOrFde, LittleEndian, UnwindSection,
 };
-use cranelift_codegen::ir::{ExternalName, Function, StackSlot, TrapCode as ClifTrap};
+use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, StackSlot, TrapCode as ClifTrap};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInfoKind};
 use cranelift_codegen::{
     CompiledCode, ExceptionContextLoc, Final, FinalizedMachExceptionHandler, FinalizedRelocTarget,
-    MachBufferFrameLayout, MachSrcLoc,
+    MachBufferFrameLayout, MachSrcLoc, MachTrap,
 };
 use sterna_abi::{
     CallSite, CodeReloc, FrameState, FunctionCode, INLINED, InlinedSite, LandingSite, Leave,
@@ -22,7 +22,7 @@ use sterna_isa::{TrapCode, ValType};
 use sterna_opt::Graph;
 
 use crate::lower::Lowering;
-use crate::merged::correct_positions;
+use crate::positions::Positions;
 
 /// The state at one call while it is compiled: constants are known, other values follow in the order of the call's context items.
 pub(crate) struct PendingState {
@@ -68,7 +68,7 @@ pub(crate) fn clif_trap(trap: TrapCode) -> ClifTrap {
 }
 
 /// The trap that a CLIF code stands for.
-fn engine_trap(code: ClifTrap) -> TrapCode {
+pub(crate) fn engine_trap(code: ClifTrap) -> TrapCode {
     match code {
         ClifTrap::STACK_OVERFLOW => TrapCode::StackOverflow,
         ClifTrap::INTEGER_OVERFLOW => TrapCode::IntegerOverflow,
@@ -86,29 +86,29 @@ pub(crate) fn frame_size(code: &CompiledCode) -> u32 {
 }
 
 /// Makes the artifact of a function. `wasm` is the offset to report where there is no source location (the prologue);
-/// `lowering` is what lowering said of it, `graph` what source locations refer to.
+/// `lowering` is what lowering said of it, `positions` says what source locations refer to, `graph` where that is.
 pub(crate) fn function_code(
     isa: &dyn TargetIsa,
     func: &Function,
     code: &CompiledCode,
     wasm: u32,
     lowering: Lowering,
+    positions: &Positions,
     graph: &Graph,
 ) -> Result<FunctionCode, String> {
     let relocs = relocations(func, code)?;
     let mut sites = Sites::default();
-    let mut locations = Locations { ranges: code.buffer.get_srclocs_sorted(), wasm };
-    sites.traps.extend(code.buffer.traps().iter().map(|trap| TrapSite {
-        code: trap.offset,
-        wasm: locations.at(trap.offset),
-        trap: engine_trap(trap.code),
-    }));
+    let locations = Locations { ranges: code.buffer.get_srclocs_sorted() };
+    for &MachTrap { offset, code } in code.buffer.traps() {
+        let found = positions.trap(locations.at(offset), code);
+        let (at, trap) = found.ok_or("a trap lost its access")?;
+        sites.traps.push(TrapSite { code: offset, wasm: at.unwrap_or(wasm), trap });
+    }
     sites.traps.sort_by_key(|site| site.code);
-    correct_positions(graph, &lowering.certain, wasm, &mut sites.traps);
     let mut states = lowering.states;
     states.sort_by_key(|state| state.origin);
     for site in code.buffer.call_sites() {
-        let wasm = locations.at(site.ret_addr - 1);
+        let wasm = positions.call(locations.at(site.ret_addr - 1)).unwrap_or(wasm);
         let is_state = |item: &&FinalizedMachExceptionHandler| {
             matches!(item, FinalizedMachExceptionHandler::Context(_))
         };
@@ -206,18 +206,13 @@ fn relocations(func: &Function, code: &CompiledCode) -> Result<Vec<CodeReloc>, S
 /// Source locations by code offset.
 struct Locations<'a> {
     ranges: &'a [MachSrcLoc<Final>],
-    /// Where there is none.
-    wasm: u32,
 }
 
 impl Locations<'_> {
-    fn at(&mut self, offset: u32) -> u32 {
+    fn at(&self, offset: u32) -> SourceLoc {
         let after = self.ranges.partition_point(|range| range.start <= offset);
         let found = after.checked_sub(1).map(|i| &self.ranges[i]);
-        match found {
-            Some(range) if offset < range.end && !range.loc.is_default() => range.loc.bits(),
-            _ => self.wasm,
-        }
+        found.filter(|range| offset < range.end).map_or(SourceLoc::default(), |range| range.loc)
     }
 }
 

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::UserFuncName;
-use cranelift_codegen::{CompileError as ClifError, Context};
+use cranelift_codegen::ir::{SourceLoc, UserFuncName};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CompiledCode, Context};
 use sterna_abi::{
     CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode,
     NATIVE_STACK_RESERVE, Profile,
@@ -21,6 +22,7 @@ use sterna_opt::{BuildOptions, Builder, Graph};
 use crate::adapters;
 use crate::artifact::{frame_size, function_code};
 use crate::lower::{self, Input, Scratch, check_stack_in_prologue};
+use crate::positions::Positions;
 use crate::signature::signature;
 use crate::target::{Target, TargetError};
 
@@ -62,6 +64,7 @@ struct Worker {
     graph: Graph,
     scratch: Scratch,
     context: Option<Context>,
+    registers: regalloc2::Ctx,
     /// Values of the largest graph so far.
     largest: usize,
 }
@@ -117,12 +120,8 @@ impl ClifCompiler {
             worker.build(request, &self.options)?;
             worker.lower(request, &self.options)?;
             let clif = worker.context().func.display().to_string();
-            worker.context().set_disasm(true);
-            let isa = &*self.target.plain;
-            let code = worker.context().compile(isa, &mut ControlPlane::default()).map_err(reason);
-            let code = code.map(|code| code.vcode.clone().unwrap_or_default());
-            worker.context().set_disasm(false);
-            Ok((clif, code?))
+            let (code, _) = worker.machine_code(&*self.target.plain, true)?;
+            Ok((clif, code.vcode.unwrap_or_default()))
         };
         self.with_worker(dump).map_err(|reason| CompileError { func: request.func, reason })
     }
@@ -218,6 +217,8 @@ impl Worker {
         let convention = convention(module);
         let context = self.context.get_or_insert_with(Context::new);
         context.clear();
+        // Locations are kept relative to the first one: one right below it would be none.
+        context.func.params.ensure_base_srcloc(SourceLoc::new(0));
         context.func.signature = match entry {
             CodeEntry::Function => signature(&ty.params, &ty.results, convention),
             CodeEntry::Loop(_) => adapters::entered_from_stack(),
@@ -251,18 +252,35 @@ impl Worker {
             if in_prologue {
                 check_stack_in_prologue(&mut context.func);
             }
-            context.compile(isa, &mut ControlPlane::default()).map_err(reason)?;
-            let code = context.compiled_code().ok_or("no code came out")?;
-            if !in_prologue && frame_size(code) > MAX_UNCHECKED_FRAME {
+            let (code, positions) = self.machine_code(isa, false)?;
+            if !in_prologue && frame_size(&code) > MAX_UNCHECKED_FRAME {
                 if settings.explicit_checks {
-                    return Err(format!("its frame of {} bytes is too large", frame_size(code)));
+                    return Err(format!("its frame of {} bytes is too large", frame_size(&code)));
                 }
                 check = true;
                 continue;
             }
             let wasm = module.body(func).offset();
-            return function_code(isa, &context.func, code, wasm, lowering, &self.graph);
+            let func = &self.context.as_ref().expect("just used").func;
+            return function_code(isa, func, &code, wasm, lowering, &positions, &self.graph);
         }
+    }
+
+    /// Cranelift's compilation of the context's function, and where its traps are.
+    fn machine_code(
+        &mut self,
+        isa: &dyn TargetIsa,
+        disassemble: bool,
+    ) -> Result<(CompiledCode, Positions), String> {
+        let context = self.context.get_or_insert_with(Context::new);
+        let control = &mut ControlPlane::default();
+        let mut positions = Positions::prepare(&mut context.func);
+        context.optimize(isa, control).map_err(|error| error.to_string())?;
+        positions.number(&mut context.func);
+        let (func, registers) = (&context.func, &mut self.registers);
+        let code = isa.compile_function(func, &context.domtree, registers, disassemble, control);
+        let code = code.map_err(|error| error.to_string())?;
+        Ok((code.apply_params(&func.params), positions))
     }
 }
 
@@ -280,8 +298,4 @@ fn guessed_profile(module: &Module, func: FuncIndex) -> Profile {
             .extend(fitting.nth(operator.offset as usize % 7).map(|func| (operator.offset, func)));
     }
     Profile { targets: Some(Box::new(targets)) }
-}
-
-fn reason(error: ClifError<'_>) -> String {
-    error.inner.to_string()
 }

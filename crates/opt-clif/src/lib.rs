@@ -13,7 +13,7 @@ mod adapters;
 mod artifact;
 mod compiler;
 mod lower;
-mod merged;
+mod positions;
 mod signature;
 mod target;
 

@@ -77,8 +77,6 @@ pub(crate) struct Lowering {
     pub states: Vec<PendingState>,
     /// Whether it calls anything.
     pub calls: bool,
-    /// Origins of accesses to memory whose instructions cannot trap.
-    pub certain: Vec<u32>,
 }
 
 /// Everything lowering reads.

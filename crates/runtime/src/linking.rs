@@ -49,9 +49,8 @@ pub(crate) fn compile_parallel(
         while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let request = CompileRequest::new(loaded.module(), funcs[at], settings);
             let request = CompileRequest { profile: &profile, ..request };
-            let size = loaded.module().body(funcs[at]).size() as usize;
             let counters = engine.compiler_counters();
-            own.push((at, counters.count(size, || compiler.compile(&request))));
+            own.push((at, counters.count(&request, || compiler.compile(&request))));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, funcs.len());
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
@@ -203,8 +202,7 @@ pub(crate) fn compile_one(
         profile: &profile,
         ..CompileRequest::new(loaded.module(), func, settings)
     };
-    let size = loaded.module().body(func).size() as usize;
-    let code = engine.compiler_counters().count(size, || compiler.compile(&request));
+    let code = engine.compiler_counters().count(&request, || compiler.compile(&request));
     let code = code.map_err(io::Error::other)?;
     if entry == CodeEntry::Function {
         publish(loaded, vec![(func, code)])?;
@@ -228,8 +226,7 @@ pub(crate) fn compile_baseline(
     let compiler = engine.baseline().ok_or(io::ErrorKind::Unsupported)?;
     let request = CompileRequest::new(loaded.module(), func, &engine.settings().code);
     let request = CompileRequest { counts: true, entry, ..request };
-    let size = loaded.module().body(func).size() as usize;
-    let code = engine.counters.baseline.count(size, || compiler.compile(&request));
+    let code = engine.counters.baseline.count(&request, || compiler.compile(&request));
     let code = code.map_err(io::Error::other)?;
     if entry == CodeEntry::Function {
         if !is_late() {

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use sterna_abi::{CompileError, FunctionCode};
+use sterna_abi::{CodeEntry, CompileError, CompileRequest, FunctionCode};
 use sterna_sys::cpu::now_nanos;
 
 /// Counters that any thread adds to. Each is exact; together they are no snapshot of one moment.
@@ -35,10 +35,10 @@ pub(crate) struct CompilerCounters {
 }
 
 impl CompilerCounters {
-    /// Counts one compilation of a body of `wasm_bytes`.
+    /// Counts one compilation.
     pub(crate) fn count(
         &self,
-        wasm_bytes: usize,
+        request: &CompileRequest<'_>,
         compile: impl FnOnce() -> Result<FunctionCode, CompileError>,
     ) -> Result<FunctionCode, CompileError> {
         let start = now_nanos();
@@ -47,9 +47,11 @@ impl CompilerCounters {
         match &result {
             Ok(code) => {
                 self.functions.fetch_add(1, Relaxed);
-                self.wasm_bytes.fetch_add(wasm_bytes as u64, Relaxed);
+                let wasm_bytes = request.module.body(request.func).size();
+                self.wasm_bytes.fetch_add(u64::from(wasm_bytes), Relaxed);
                 self.code_bytes.fetch_add(code.bytes.len() as u64, Relaxed);
             }
+            Err(_) if request.entry != CodeEntry::Function => {}
             Err(_) => drop(self.refused.fetch_add(1, Relaxed)),
         }
         result
@@ -103,7 +105,7 @@ pub struct Stats {
 pub struct CompilerStats {
     /// Functions compiled; one that was compiled twice, or from a loop on, counts each time.
     pub functions: u64,
-    /// Functions that it did not take: they stayed in the tier below.
+    /// Functions that it did not take: they stayed in the tier below. Loops that cannot be entered are not counted.
     pub refused: u64,
     /// Time on all threads together.
     pub time: Duration,

@@ -9,7 +9,6 @@
 //! 4. A 32-bit index: trap if `index + (offset + size) > length`, which cannot overflow in 64 bits.
 //! 5. Otherwise the sum is checked for overflow too.
 
-use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use sterna_abi::{MemoryDef, MemorySlot};
@@ -75,23 +74,7 @@ impl Lower<'_> {
     pub(super) fn index64(&mut self, value: ir::Value) -> ir::Value {
         match self.pos.func.dfg.value_type(value) {
             types::I64 => value,
-            _ => {
-                let wide = self.pos.ins().uextend(types::I64, value);
-                self.keep_position_of_load(value, wide);
-                wide
-            }
-        }
-    }
-
-    /// A load becomes a part of the extension of what it loads: the trap of the one instruction is the load's.
-    fn keep_position_of_load(&mut self, loaded: ir::Value, wide: ir::Value) {
-        let func = &mut *self.pos.func;
-        let inst = |value| func.dfg.value_def(value).inst();
-        if let (Some(load), Some(extension)) = (inst(loaded), inst(wide))
-            && func.dfg.insts[load].opcode().can_load()
-        {
-            let position = func.srcloc(load);
-            func.set_srcloc(extension, position);
+            _ => self.pos.ins().uextend(types::I64, value),
         }
     }
 
@@ -132,10 +115,6 @@ impl Lower<'_> {
         } else if !(by_hardware && self.guarded(&ty, span)) {
             out = Some(self.check_bounds(index, access, span, min, ty.is_64));
             flags = flags.with_notrap();
-        }
-        // What the graph says is of this access, not of all that have its origin.
-        if flags.trap_code().is_none() && !access.in_bounds {
-            self.lowering.certain.push(self.pos.srcloc().bits());
         }
         let base = self.memory_base(access.memory);
         let mut address = self.pos.ins().iadd(base, index);
