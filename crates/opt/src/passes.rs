@@ -4,11 +4,13 @@
 mod cold;
 mod dead;
 pub mod fold;
+mod globals;
 mod loops;
 mod params;
 
 pub use cold::Cold;
 pub use dead::Dead;
+pub use globals::Globals;
 pub use params::Params;
 
 use std::fmt;
@@ -55,6 +57,8 @@ passes! {
     Fold, "fold", "Compute with constants, and drop what changes nothing", None;
     Inline, "inline", "Put the bodies of callees in place of calls", None;
     Expect, "expect", "Test indirect callees for the expected function, to call that directly", None;
+    Globals, "globals", "Keep globals in values where nothing else can change them",
+        Some(|passes, module, graph| passes.globals(module, graph));
     Params, "params", "Remove parameters of blocks that always hold the same value",
         Some(|passes, _, graph| passes.params.run(graph, &passes.incoming));
     Dead, "dead", "Remove what nothing uses",
@@ -122,6 +126,7 @@ impl PassSet {
 pub struct Passes {
     /// Computed again by whoever adds or redirects edges.
     incoming: Incoming,
+    globals: Globals,
     params: Params,
     dead: Dead,
     cold: Cold,
@@ -149,6 +154,12 @@ impl Passes {
 }
 
 impl Passes {
+    fn globals(&mut self, module: &Module, graph: &mut Graph) {
+        if self.globals.run(graph, &self.incoming, module) {
+            self.incoming.compute(graph);
+        }
+    }
+
     fn loops(&mut self, module: &Module, graph: &mut Graph) {
         if loops::run(graph, &self.incoming, module) {
             self.incoming.compute(graph);
