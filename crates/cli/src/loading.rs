@@ -20,15 +20,15 @@ pub fn runnable(
     choice: Choice,
     path: &Path,
     cache: Option<&CodeCache>,
-    perf_map: bool,
+    listing: Listing,
 ) -> Result<(Module, Option<CacheEntry>), Failure> {
     let (bytes, lacks_debug_info) = files::read_to_run(path)?;
     config.tier(choice.into());
     if files::format_of(&bytes) == Format::Precompiled && path.as_os_str() != files::DASH {
-        return Ok((precompiled(&listed(engine(config)?, perf_map)?, path)?, None));
+        return Ok((precompiled(&listing.of(engine(config)?)?, path)?, None));
     }
     let binary = files::to_binary(path, bytes)?;
-    let engine = listed(engine(config)?, perf_map)?;
+    let engine = listing.of(engine(config)?)?;
     let loaded = match cache {
         Some(cache) => cache.load(&engine, binary).map(|(module, entry)| (module, Some(entry))),
         None => Module::from_binary(&engine, binary).map(|module| (module, None)),
@@ -67,13 +67,28 @@ pub fn engine(config: &Config) -> Result<Engine, Failure> {
         .map_err(|error| Failure::new(format_args!("cannot start the engine: {error:#}")))
 }
 
-/// Lists the engine's code for `perf` if that is wanted.
-fn listed(engine: Engine, wanted: bool) -> Result<Engine, Failure> {
-    if wanted {
-        let listed = engine.list_code_for_perf();
-        listed.map_err(|error| Failure::new(format_args!("--perf-map: {error:#}")))?;
+/// How an engine's code is to be listed for profilers of the system.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Listing {
+    /// List machine code in /tmp/perf-PID.map, where Linux's `perf` looks for names
+    #[arg(long)]
+    perf_map: bool,
+    /// Write machine code to jit-PID.dump in the current folder, for `perf record -k mono` and `perf inject --jit`
+    #[arg(long)]
+    jitdump: bool,
+}
+
+impl Listing {
+    fn of(self, engine: Engine) -> Result<Engine, Failure> {
+        let refused = |option, error| Failure::new(format_args!("{option}: {error:#}"));
+        if self.perf_map {
+            engine.list_code_for_perf().map_err(|error| refused("--perf-map", error))?;
+        }
+        if self.jitdump {
+            engine.dump_code_for_perf(".").map_err(|error| refused("--jitdump", error))?;
+        }
+        Ok(engine)
     }
-    Ok(engine)
 }
 
 fn load(

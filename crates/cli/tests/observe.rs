@@ -87,6 +87,33 @@ fn all_code_is_listed_for_perf() {
 }
 
 #[test]
+fn code_is_dumped_for_perf() {
+    let folder = folder();
+    let run = command(folder.path(), "run --jitdump --tier opt --invoke sum m.wat 8000000")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let path = folder.path().join(format!("jit-{}.dump", run.id()));
+    assert!(run.wait_with_output().unwrap().status.success());
+    let dump = std::fs::read(path).unwrap();
+    let word = |at: usize| u32::from_ne_bytes(dump[at..at + 4].try_into().unwrap());
+    let number = |at: usize| u64::from_ne_bytes(dump[at..at + 8].try_into().unwrap());
+    // "JiTD", version 1, and the header's length; then records with their lengths.
+    assert_eq!((word(0), word(4), word(8)), (0x4a69_5444, 1, 40));
+    let (mut at, mut names, mut time) = (40, Vec::new(), number(24));
+    while at < dump.len() {
+        let (kind, len, written, size) = (word(at), word(at + 4), number(at + 8), number(at + 40));
+        assert!(kind == 0 && written >= time && number(at + 48) == names.len() as u64);
+        let end = at + len as usize;
+        let (name, code) = dump[at + 56..end].split_at(len as usize - 56 - size as usize);
+        names.push(std::str::from_utf8(name.strip_suffix(b"\0").unwrap()).unwrap());
+        assert!(!code.is_empty() && code.iter().any(|&byte| byte != 0));
+        (at, time) = (end, written);
+    }
+    assert!(names.contains(&"wasm sum [opt]") && names.contains(&"wasm square [opt]"), "{names:?}");
+}
+
+#[test]
 fn a_profile_is_a_picture_a_file_and_a_table() {
     let folder = folder();
     for (tier, rounds, column) in [

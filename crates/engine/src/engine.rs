@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
 
 use sterna_isa::{FeatureSet, FuncType, HeapType, SubType, ValType};
@@ -63,6 +64,15 @@ impl Engine {
     /// When the file cannot be made.
     pub fn list_code_for_perf(&self) -> Result<()> {
         Ok(self.inner.list_code()?)
+    }
+
+    /// From now on writes all machine code, with the same names, to `jit-PID.dump` in a folder. After `perf record -k mono`, `perf inject --jit` makes
+    /// object files of it, and `perf annotate` shows their instructions.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn dump_code_for_perf(&self, folder: impl AsRef<Path>) -> Result<()> {
+        Ok(self.inner.dump_code(folder.as_ref())?)
     }
 
     /// The heap type of functions of exactly this type, final and not part of a larger recursion group, as `(type (func …))` declares

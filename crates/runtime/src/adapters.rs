@@ -104,8 +104,8 @@ pub(crate) fn install(
         .unzip();
     let linked = linking::link(&pieces, Convention::Reg)?;
     let image = engine.code().publish(engine.region()?, &linked, engine.code_tier())?;
-    if let Some(map) = engine.perf_map() {
-        map.adapters(image, slots.iter().map(|(info, _)| *info));
+    if let Some(listing) = engine.listing() {
+        listing.adapters(image, slots.iter().map(|(info, _)| *info));
     }
     for (piece, (info, kind)) in image.tables().pieces().zip(slots) {
         let address = image.address(piece.start).cast_mut();

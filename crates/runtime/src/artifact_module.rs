@@ -259,7 +259,7 @@ fn publish(
     let mappable = range.start.is_multiple_of(page_size()) && tables.absolutes().next().is_none();
     let mapped = match file {
         // Where the file's system forbids execution the code is copied.
-        Some(file) if mappable && loaded.engine().perf_map().is_none() => {
+        Some(file) if mappable && loaded.engine().listing().is_none() => {
             loaded.code().map(region, (file, range.clone()), tables.clone(), tier).ok()
         }
         _ => None,

@@ -1,6 +1,7 @@
 //! Owns `Engine`: what all modules and stores of one configuration share.
 //! Does not own per-module or per-store state.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
@@ -10,8 +11,8 @@ use sterna_sys::code::CodeRegion;
 use sterna_sys::stack::{GuestStack, StackPool};
 
 use crate::code::{CodeSpace, CodeTier};
+use crate::listing::Listing;
 use crate::loaded::LoadedModule;
-use crate::perf_map::PerfMap;
 use crate::stats::{CompilerCounters, Counters, Stats};
 use crate::tiering::Tiering;
 use crate::types::{TypeId, TypeInfo, TypeRegistry, TypesError};
@@ -114,7 +115,7 @@ pub struct Engine {
     announced: [AtomicBool; 2],
     modules: Mutex<Vec<Weak<LoadedModule>>>,
     pub(crate) counters: Counters,
-    perf_map: OnceLock<PerfMap>,
+    listing: Listing,
 }
 
 impl Engine {
@@ -150,7 +151,7 @@ impl Engine {
             announced: Default::default(),
             modules: Mutex::default(),
             counters: Counters::default(),
-            perf_map: OnceLock::new(),
+            listing: Listing::default(),
             settings,
         })
     }
@@ -222,7 +223,7 @@ impl Engine {
     /// # Errors
     /// When there is no address space for it.
     pub(crate) fn region(&self) -> std::io::Result<&CodeRegion> {
-        self.code.region(ADAPTER_REGION, false, self.perf_map().is_some())
+        self.code.region(ADAPTER_REGION, false, self.listing().is_some())
     }
 
     /// The entry of a final function type of its own recursion group, made if it is new. Indices in it are type ids of this engine.
@@ -305,11 +306,15 @@ impl Engine {
     /// # Errors
     /// When the file cannot be made.
     pub fn list_code(&self) -> std::io::Result<()> {
-        if self.perf_map.get().is_none() {
-            // A second thread's file is the first one's.
-            let _ = self.perf_map.set(PerfMap::create()?);
-        }
-        Ok(())
+        self.listing.start_map()
+    }
+
+    /// From now on writes all code to `jit-PID.dump` in a folder, from which `perf inject --jit` makes object files.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn dump_code(&self, folder: &Path) -> std::io::Result<()> {
+        self.listing.start_dump(folder)
     }
 
     /// What counts the work of the engine's compiler.
@@ -320,9 +325,9 @@ impl Engine {
         }
     }
 
-    /// The list of code, if there is one.
-    pub(crate) fn perf_map(&self) -> Option<&PerfMap> {
-        self.perf_map.get()
+    /// The lists of code, if there are any.
+    pub(crate) fn listing(&self) -> Option<&Listing> {
+        self.listing.is_wanted().then_some(&self.listing)
     }
 
     /// Conventions of which code may exist.

@@ -78,7 +78,7 @@ pub(crate) fn compile_parallel(
 pub(crate) fn region(loaded: &LoadedModule, room: usize) -> io::Result<&CodeRegion> {
     let capacity = (loaded.module().code_range().len() * EXPANSION).max(room * 2) + REGION_MIN;
     let signals = !loaded.engine().settings().code.explicit_checks;
-    loaded.code().region(capacity, signals, loaded.engine().perf_map().is_some())
+    loaded.code().region(capacity, signals, loaded.engine().listing().is_some())
 }
 
 /// Gives functions of a module entries of a convention that reach them through the interpreter or their other entry, where they have
@@ -103,9 +103,10 @@ pub(crate) fn ensure_stubs(
         let place = (bytes, start + place);
         adapters::write_stub(engine, loaded.func_type(func), kind, func.as_u32(), place)?;
     }
+    let code = engine.listing().map(|listing| (listing, slot.bytes().to_vec()));
     let stubs = slot.commit()?;
-    if let Some(map) = engine.perf_map() {
-        map.other(start, funcs.len() * STUB_SIZE, "lazy stubs");
+    if let Some((listing, code)) = code {
+        listing.other(start, &code, "lazy stubs");
     }
     for (at, &func) in funcs.iter().enumerate() {
         let stub = stubs.wrapping_add(at * STUB_SIZE).cast_mut();
@@ -264,8 +265,8 @@ pub(crate) fn publish(loaded: &LoadedModule, codes: Compiled) -> io::Result<()> 
 /// Makes published code reachable.
 pub(crate) fn enter(loaded: &LoadedModule, image: &CodeImage) -> io::Result<()> {
     let (engine, convention) = (loaded.engine(), loaded.convention());
-    if let Some(map) = engine.perf_map() {
-        map.module(loaded.module(), image);
+    if let Some(listing) = engine.listing() {
+        listing.module(loaded.module(), image);
     }
     engine.announce_code(convention)?;
     ensure_stubs(loaded, engine, image.tables().outside(), convention)?;

@@ -9,7 +9,10 @@ use std::fs::File;
 use std::io;
 use std::os::raw::{c_char, c_int};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::{panic, process};
+
+use rustix::mm::{MapFlags, ProtFlags};
 
 /// Defines the entry of a `no_main` program, which runs `$main: fn(Vec<OsString>) -> u8`: from the words of the command line to the
 /// exit code.
@@ -27,6 +30,9 @@ macro_rules! program {
         }
     };
 }
+
+/// Length of the mapping that shows where a dump is.
+const MARKER_LEN: usize = 1;
 
 /// Exit code of a program that panicked, as the Rust runtime has it.
 const PANICKED: i32 = 101;
@@ -53,6 +59,28 @@ pub fn perf_map() -> io::Result<File> {
     // Of an earlier process with this number. What somebody else put there instead is not written to.
     let _ = std::fs::remove_file(&path);
     File::options().write(true).create_new(true).open(path)
+}
+
+/// A new, empty file `jit-PID.dump` in a folder, mapped once so that the trace of `perf record` names it: that is how `perf` finds it.
+///
+/// # Errors
+/// What the system says.
+pub fn jitdump(folder: &Path) -> io::Result<File> {
+    let path = folder.join(format!("jit-{}.dump", process::id()));
+    let _ = std::fs::remove_file(&path);
+    let file = File::options().read(true).write(true).create_new(true).open(path)?;
+    let (null, prot) = (std::ptr::null_mut(), ProtFlags::READ | ProtFlags::EXEC);
+    // SAFETY: a new mapping at an address of the system's choice; nobody reads it, and it stays until the process ends.
+    unsafe { rustix::mm::mmap(null, MARKER_LEN, prot, MapFlags::PRIVATE, &file, 0) }?;
+    Ok(file)
+}
+
+/// The number of the calling thread, as the system's profilers have it; the process's where threads have none.
+pub fn thread_id() -> u32 {
+    #[cfg(target_os = "linux")]
+    return rustix::thread::gettid().as_raw_nonzero().get() as u32;
+    #[cfg(not(target_os = "linux"))]
+    process::id()
 }
 
 /// Copies a word.

@@ -13,6 +13,7 @@ mod timer;
 use crate::failure::Failure;
 use crate::files;
 use crate::grants::{self, Folder, Variable};
+use crate::loading::Listing;
 use crate::passes::Disabled;
 use crate::quantity::{parse_duration, parse_size};
 use crate::suggest::did_you_mean;
@@ -81,9 +82,8 @@ pub struct Arguments {
     /// Say on standard error, after the program, what the tiers did
     #[arg(long, value_name = "FORM", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     stats: Option<report::Form>,
-    /// List machine code in /tmp/perf-PID.map, where Linux's `perf` looks for names
-    #[arg(long)]
-    perf_map: bool,
+    #[command(flatten)]
+    listing: Listing,
     /// Write what the program was seen doing to this file, for `sterna compile --profile FILE`
     #[arg(long, value_name = "FILE")]
     save_profile: Option<PathBuf>,

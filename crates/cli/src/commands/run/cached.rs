@@ -22,8 +22,8 @@ impl CachedRun {
         let wanted = !arguments.no_cache;
         let cache = wanted.then(|| cache_folder::cache(arguments.cache_dir.as_deref())).flatten();
         let (tier, file) = (arguments.tier, arguments.file());
-        let perf_map = arguments.perf_map;
-        let (module, entry) = loading::runnable(config, tier, file, cache.as_ref(), perf_map)?;
+        let listing = arguments.listing;
+        let (module, entry) = loading::runnable(config, tier, file, cache.as_ref(), listing)?;
         let entry = entry.map(|entry| Arc::new(Mutex::new(entry)));
         if let Some(entry) = &entry {
             CacheEntry::save_early(entry, &module);
