@@ -16,7 +16,7 @@ const OFF: &str = "off";
 pub const HELP: &str = "\
 The cache is the folder given by --cache-dir; else by STERNA_CACHE (`off`: no cache); else `sterna` in the platform's folder
 for caches: $XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS. It must belong to you alone: what other users
-could write to is not used. Never grant it to a program: what is in it runs as machine code.";
+could write to is not used, nor what a program wrote that was granted a folder above.";
 
 /// The cache; `None` if there is to be none.
 pub fn cache(option: Option<&Path>) -> Option<CodeCache> {

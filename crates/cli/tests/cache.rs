@@ -164,7 +164,10 @@ fn whatever_is_wrong_with_the_folder_the_program_runs() {
     assert!(stderr(&output).contains("other users may write to it"), "{}", stderr(&output));
     set(0o700);
     for file in std::fs::read_dir(&path).unwrap() {
-        std::fs::write(file.unwrap().path(), "garbage").unwrap();
+        let file = file.unwrap().path();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, "garbage").unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o500)).unwrap();
     }
     let output = folder.sterna(RUN);
     assert_eq!((output.stdout.as_slice(), output.status.code()), (good.as_slice(), Some(0)));

@@ -31,7 +31,8 @@ const MOST_ENTRIES: usize = 10_000;
 /// depends on. Any number of processes may use a folder at the same time. The folder and its files must belong to this user and
 /// be writable by nobody else: others are left alone, as if they were not there.
 ///
-/// **What may write to the folder may run machine code**: never grant it to a guest.
+/// **Who may write executable files to the folder may run machine code.** Guests that are granted it through WASI may not (entries have a mode
+/// that no call of WASI gives to a file); they can remove entries.
 ///
 /// Nothing here fails a run: what cannot be used or written is a [`CacheEntry::problem`].
 #[derive(Clone, Debug)]

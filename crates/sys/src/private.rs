@@ -3,6 +3,9 @@
 //!
 //! The folder and each file must belong to the effective user and be writable by nobody else; symbolic links in it are not
 //! followed. Files are replaced by renaming and never changed, so that one that is open or mapped stays as it is.
+//!
+//! Guests that may write to the folder run as this user, too. What they make can be written to and not executed, and WASI has no call
+//! to change that nor opens what its mode lets nobody write. So files here can be read and executed only, from the moment they exist.
 
 use std::ffi::{CStr, OsString};
 use std::fs::{DirBuilder, File};
@@ -19,6 +22,8 @@ use rustix::process::geteuid;
 
 /// Names of files that are being written begin so.
 const UNFINISHED: &str = ".new-";
+/// The mode of files.
+const MODE: Mode = Mode::RUSR.union(Mode::XUSR);
 /// A file that is being written for longer was left by a process that ended.
 const LONGEST_WRITE: Duration = Duration::from_secs(600);
 /// Use is noted no more often than this.
@@ -70,13 +75,17 @@ impl PrivateFolder {
     /// Opens a file and notes that it is used.
     ///
     /// # Errors
-    /// `PermissionDenied` if somebody else could have written it; else what the system says.
+    /// `PermissionDenied` if somebody else or a guest could have written it; else what the system says.
     pub fn read(&self, name: &str) -> io::Result<File> {
         // Not even opening a pipe may take time.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(&self.folder, name, flags, Mode::empty())?;
         let stat = fs::fstat(&file)?;
         check(&stat, FileType::RegularFile)?;
+        if Mode::from_raw_mode(stat.st_mode) != MODE {
+            let why = "it does not have the mode of files that no guest can write";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
         if modified(&stat).elapsed().is_ok_and(|age| age > USE_PRECISION) {
             note_use(&file);
         }
@@ -108,7 +117,7 @@ impl PrivateFolder {
             // Numbers of processes repeat where a folder is shared by machines: the time is there to tell them apart.
             let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let name = format!("{UNFINISHED}{process}-{count}-{}", crate::cpu::now_nanos());
-            match fs::openat(&self.folder, &*name, flags, Mode::RUSR | Mode::WUSR) {
+            match fs::openat(&self.folder, &*name, flags, MODE) {
                 Ok(file) => return Ok((name, file)),
                 Err(rustix::io::Errno::EXIST) if tries < 16 => tries += 1,
                 Err(error) => return Err(error.into()),
@@ -221,7 +230,7 @@ mod tests {
         folder.write("x", b"long text").unwrap();
         folder.write("x", b"text").unwrap();
         assert_eq!(contents(&folder, "x").unwrap(), "text");
-        assert_eq!(path.join("x").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(path.join("x").metadata().unwrap().permissions().mode() & 0o777, 0o500);
         let listed = folder.list().unwrap();
         assert_eq!((listed.len(), &*listed[0].name, listed[0].size), (1, "x".as_ref(), 4));
         folder.remove("x".as_ref()).unwrap();
@@ -241,7 +250,12 @@ mod tests {
             assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{mode:o}");
             assert!(folder.list().unwrap().is_empty());
         }
-        set_mode(&path.join("x"), 0o644);
+        for mode in [0o600, 0o644, 0o700, 0o555, 0o400] {
+            set_mode(&path.join("x"), mode);
+            assert!(contents(&folder, "x").unwrap_err().to_string().contains("guest"), "{mode:o}");
+            assert_eq!(folder.list().unwrap().len(), 1, "it can be removed");
+        }
+        set_mode(&path.join("x"), 0o500);
         assert!(contents(&folder, "x").is_ok());
         symlink(path.join("x"), path.join("link")).unwrap();
         assert!(contents(&folder, "link").is_err());
@@ -288,7 +302,7 @@ mod tests {
         folder.write("x", b"text").unwrap();
         let old = SystemTime::now() - USE_PRECISION * 2;
         let path = parent.path().join("x");
-        File::options().append(true).open(path).unwrap().set_modified(old).unwrap();
+        File::open(path).unwrap().set_modified(old).unwrap();
         assert!(folder.list().unwrap()[0].used.elapsed().unwrap() > USE_PRECISION);
         folder.read("x").unwrap();
         assert!(folder.list().unwrap()[0].used.elapsed().unwrap() < USE_PRECISION);

@@ -5,7 +5,7 @@
 mod guest;
 
 use guest::*;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +119,40 @@ fn links_that_would_lead_out() {
     // Removing it removes the link.
     assert_eq!(guest.unlink("relative_file"), Ok(()));
     assert_eq!(std::fs::read(dir.path().join("outside/secret")).unwrap(), b"secret");
+}
+
+/// What the code cache relies on, as any program that marks what it has written by its mode.
+#[test]
+fn files_that_nobody_may_write_stay_and_none_are_made_executable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut guest = tempting_root(dir.path());
+    let mode = |name: &str| {
+        std::fs::metadata(dir.path().join("root").join(name)).unwrap().permissions().mode()
+    };
+    let file = dir.path().join("root/file");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o500)).unwrap();
+    symlink("file", dir.path().join("root/link")).unwrap();
+    for path in ["file", "link"] {
+        for (oflags, rights) in [
+            (0, WRITE),
+            (0, READ | WRITE),
+            (OFLAGS_TRUNC, WRITE),
+            (OFLAGS_CREAT, WRITE),
+            (OFLAGS_CREAT | OFLAGS_TRUNC, READ),
+        ] {
+            assert_eq!(guest.open(path, oflags, rights), Err(Errno::Acces), "{path} {oflags}");
+        }
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"inside");
+    let fd = guest.open("file", 0, ALL & !WRITE).unwrap();
+    assert!(guest.write(fd, b"x").is_err());
+    guest.link_between(DIR, "file", DIR, "second").unwrap();
+    assert_eq!(guest.open("second", 0, WRITE), Err(Errno::Acces));
+    guest.rename("file", "third").unwrap();
+    assert_eq!((guest.open("third", 0, WRITE), mode("third") & 0o777), (Err(Errno::Acces), 0o500));
+    guest.open("new", OFLAGS_CREAT | OFLAGS_EXCL, READ | WRITE).unwrap();
+    assert_eq!(mode("new") & 0o111, 0);
+    guest.open("new", OFLAGS_TRUNC, WRITE).unwrap();
 }
 
 #[test]

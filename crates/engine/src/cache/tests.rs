@@ -105,6 +105,29 @@ fn an_entry_is_not_used_for_a_module_that_only_looks_alike() {
     assert!(run(&cache, &other).0);
 }
 
+/// Puts another file in the place of one.
+fn replace(path: &Path, bytes: &[u8], mode: u32) {
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_a_guest_could_have_made_is_not_used() {
+    let (_parent, cache) = cache();
+    run(&cache, &binary());
+    let path = entry(&cache);
+    let good = std::fs::read(&path).unwrap();
+    for mode in [0o644, 0o600] {
+        replace(&path, &good, mode);
+        let (found, _, saved, problem) = run(&cache, &binary());
+        assert!(!found && problem.unwrap().contains("no guest"), "{mode:o}");
+        assert!(saved.is_some() && run(&cache, &binary()).0, "replaced by one of ours");
+    }
+    replace(&path, &good, 0o500);
+    assert!(run(&cache, &binary()).0);
+}
+
 #[test]
 fn damaged_entries_are_refused_and_replaced() {
     let (_parent, cache) = cache();
@@ -121,7 +144,7 @@ fn damaged_entries_are_refused_and_replaced() {
     }
     damaged.push(vec![0; good.len()]);
     for bytes in damaged {
-        std::fs::write(&path, &bytes).unwrap();
+        replace(&path, &bytes, 0o500);
         let (found, _, saved, problem) = run(&cache, &binary());
         assert!(!found && problem.unwrap().contains("the entry is not used"));
         // Its size depends on what became hot first.
@@ -168,7 +191,7 @@ fn the_least_recently_used_make_room() {
     let size = run(&cache, &numbered(0)).2.unwrap();
     let age = |path: &Path, hours: u64| {
         let time = SystemTime::now() - Duration::from_secs(hours * 3600);
-        std::fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
+        std::fs::File::open(path).unwrap().set_modified(time).unwrap();
     };
     let first = entry(&cache);
     age(&first, 10);

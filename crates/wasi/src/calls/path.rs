@@ -270,7 +270,8 @@ impl OpenRequest {
 
     fn open(&self, directory: &Directory, path: &Path) -> Result<std::fs::File, Errno> {
         if !directory.read_only {
-            return Ok(directory.dir.open_with(path, &self.options(self.oflags))?.into_std());
+            let file = directory.dir.open_with(path, &self.options(self.oflags))?.into_std();
+            return self.check_writable(file);
         }
         // As on a read-only file system: what exists can be opened to read, even with `CREAT`.
         let create = self.oflags.contains(OpenFlags::CREAT);
@@ -285,13 +286,33 @@ impl OpenRequest {
         }
     }
 
-    fn options(&self, oflags: OpenFlags) -> OpenOptions {
+    /// Refuses to write to a file whose mode lets nobody: the host's root could. Nothing has been truncated so far.
+    fn check_writable(&self, file: std::fs::File) -> Result<std::fs::File, Errno> {
+        let new = self.oflags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
+        if new || !self.host_write(self.oflags) {
+            return Ok(file);
+        }
+        let metadata = file.metadata()?;
+        if metadata.permissions().readonly() {
+            return Err(Errno::Acces);
+        }
+        if self.oflags.contains(OpenFlags::TRUNC) && metadata.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    }
+
+    /// The host creates and truncates only what it opens to write.
+    fn host_write(&self, oflags: OpenFlags) -> bool {
         let write = self.rights.contains(Rights::FD_WRITE);
-        // The host creates and truncates only what it opens to write.
-        let host_write = write || oflags.intersects(OpenFlags::CREAT | OpenFlags::TRUNC);
+        write || oflags.intersects(OpenFlags::CREAT | OpenFlags::TRUNC)
+    }
+
+    fn options(&self, oflags: OpenFlags) -> OpenOptions {
+        let host_write = self.host_write(oflags);
         let mut custom = OFlags::NOCTTY;
         custom.set(OFlags::DIRECTORY, oflags.contains(OpenFlags::DIRECTORY));
-        // Not `OpenOptions::append`, which excludes truncating.
+        // Not `OpenOptions::append`, which allows no other way to write.
         custom.set(OFlags::APPEND, self.flags.contains(FdFlags::APPEND));
         let mut options = OpenOptions::new();
         options
@@ -299,7 +320,6 @@ impl OpenRequest {
             .write(host_write)
             .create(oflags.contains(OpenFlags::CREAT))
             .create_new(oflags.contains(OpenFlags::CREAT | OpenFlags::EXCL))
-            .truncate(oflags.contains(OpenFlags::TRUNC))
             .custom_flags(custom.bits() as i32);
         options
             .follow(if self.follow { FollowSymlinks::Yes } else { FollowSymlinks::No })
