@@ -19,6 +19,10 @@ use super::nest::Copies;
 use super::{Build, BuildError, MAX_PARAMS, MAX_WORK};
 use crate::graph::{Block, BlockData, Def, Edge, Graph, Inst, List, Opcode, Origin, Value};
 
+/// Most parameters added to blocks: deep nests of loops, entered in the middle, can need one for each local in each loop, and registers
+/// are not found for so many in a time that anybody waits for.
+const MAX_ADDED: usize = 1 << 16;
+
 /// The loop at which a graph is to begin.
 pub(super) struct LoopEntry {
     /// Its header and those of the loops around it, the innermost first.
@@ -229,7 +233,7 @@ impl Enter<'_> {
             if is_live_in || live.definitions.len() > 1 {
                 self.split(value, &mut live);
             }
-            if live.work > MAX_WORK {
+            if live.work > MAX_WORK || self.added.len() > MAX_ADDED {
                 return Err(BuildError::TooLarge);
             }
         }
