@@ -183,12 +183,14 @@ pub struct MemoryDef {
     /// Accessible bytes. Other threads grow a shared memory: Rust reads with [`MemoryDef::len`], compiled code with a plain load,
     /// which the machine carries out whole since the field is aligned.
     pub len: AtomicUsize,
+    /// Bytes behind `base` that are reserved for it and no more than it may grow to; constant. The guard region comes behind them.
+    pub limit: usize,
 }
 
 impl MemoryDef {
-    /// A memory of `len` bytes.
-    pub fn new(base: *mut u8, len: usize) -> MemoryDef {
-        MemoryDef { base, len: AtomicUsize::new(len) }
+    /// A memory of `len` bytes that may grow to `limit`.
+    pub fn new(base: *mut u8, len: usize, limit: usize) -> MemoryDef {
+        MemoryDef { base, len: AtomicUsize::new(len), limit }
     }
 
     /// Accessible bytes; that many are committed, also when another thread has just grown the memory.
@@ -209,6 +211,8 @@ impl MemoryDef {
 
     /// Byte offset of the length in bytes.
     pub const OFF_LEN: u32 = offset_of!(MemoryDef, len) as u32;
+    /// Byte offset of what it may grow to in bytes.
+    pub const OFF_LIMIT: u32 = offset_of!(MemoryDef, limit) as u32;
 }
 
 /// A vmctx's view of one memory.

@@ -49,7 +49,7 @@ fn main() {
             Builder::new()
                 .build(&module, func, &options, &mut graph)
                 .expect("a supported function");
-            Passes::new().run(&module, PassSet::default(), &mut graph);
+            Passes::new().run(&module, PassSet::default(), settings.guard_bytes, &mut graph);
             println!("{graph}");
         }
     }
@@ -79,7 +79,7 @@ fn measure(compiler: &ClifCompiler, module: &Module, settings: &CodeSettings, th
     let options = build_options(settings);
     for &func in &funcs {
         if builder.build(module, func, &options, &mut graph).is_ok() {
-            passes.run(module, PassSet::default(), &mut graph);
+            passes.run(module, PassSet::default(), settings.guard_bytes, &mut graph);
             insts += graph.num_insts();
         }
     }

@@ -202,7 +202,8 @@ impl Worker {
         }
         built.map_err(|error| error.to_string())?;
         self.largest = self.largest.max(self.graph.num_values());
-        self.passes.run(module, disabled, &mut self.graph);
+        let guard_bytes = if settings.explicit_checks { 0 } else { settings.guard_bytes };
+        self.passes.run(module, disabled, guard_bytes, &mut self.graph);
         Ok(())
     }
 

@@ -220,6 +220,8 @@ pub struct MemAccess {
     pub lane: u8,
     /// Whether it is known to be in bounds: then it does not trap.
     pub in_bounds: bool,
+    /// Whether its index is known to be so near to what is in bounds that hardware checks the rest, if it does at all for this memory.
+    pub is_near: bool,
 }
 
 /// A basic block.

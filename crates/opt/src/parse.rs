@@ -300,6 +300,7 @@ impl Parser {
                     memory: 0,
                     lane: 0,
                     in_bounds: false,
+                    is_near: false,
                 };
                 if line.eat("memory=") {
                     access.memory = line.number()? as u32;
@@ -307,6 +308,7 @@ impl Parser {
                 if line.eat("lane=") {
                     access.lane = line.number()? as u8;
                 }
+                access.is_near = line.eat("near");
                 access.in_bounds = line.eat("in-bounds");
                 self.graph.accesses.push(access);
                 self.graph.accesses.len() as u64 - 1

@@ -1,6 +1,7 @@
 //! Owns the list of the passes, their names, and the order in which they run over a finished graph.
 //! Does not own their rules: each pass is one file.
 
+mod checks;
 mod cold;
 mod dead;
 pub mod fold;
@@ -8,6 +9,7 @@ mod globals;
 mod loops;
 mod params;
 
+pub use checks::Checks;
 pub use cold::Cold;
 pub use dead::Dead;
 pub use globals::Globals;
@@ -65,6 +67,10 @@ passes! {
         Some(|passes, _, graph| passes.dead.run(graph, &passes.incoming));
     Loops, "loops", "Run several iterations of simple loops at a time, on vectors where that is possible",
         Some(|passes, module, graph| passes.loops(module, graph));
+    Checks, "checks", "Check the bounds of memory once where one check answers for several accesses",
+        Some(|passes, module, graph| {
+            passes.checks.run(graph, &passes.incoming, module, passes.guard_bytes);
+        });
     Cold, "cold", "Mark blocks that are unlikely to run",
         Some(|passes, _, graph| passes.cold.run(graph, &passes.incoming));
 }
@@ -129,7 +135,9 @@ pub struct Passes {
     globals: Globals,
     params: Params,
     dead: Dead,
+    checks: Checks,
     cold: Cold,
+    guard_bytes: u64,
 }
 
 impl Passes {
@@ -140,8 +148,9 @@ impl Passes {
 
     /// Runs all passes but the `disabled` ones over the graph of a function of `module`. Afterwards no value is an alias. Unless the passes
     /// that see to it are disabled, no block parameter is trivial or unused, and no removable instruction is unused; blocks that are
-    /// unlikely to run are marked.
-    pub fn run(&mut self, module: &Module, disabled: PassSet, graph: &mut Graph) {
+    /// unlikely to run are marked. `guard_bytes` is how far beyond memories hardware checks accesses; 0: not at all.
+    pub fn run(&mut self, module: &Module, disabled: PassSet, guard_bytes: u64, graph: &mut Graph) {
+        self.guard_bytes = guard_bytes;
         self.incoming.compute(graph);
         for &pass in Pass::ALL {
             if let Some(run) = pass.runner()

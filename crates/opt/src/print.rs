@@ -191,6 +191,9 @@ impl Printer<'_> {
                 if op.imm() == ImmKind::MemArgLane {
                     write!(self.out, " lane={}", access.lane)?;
                 }
+                if access.is_near {
+                    self.out.push_str(" near");
+                }
                 if access.in_bounds {
                     self.out.push_str(" in-bounds");
                 }

@@ -2,7 +2,7 @@
 //! Does not say what a graph should look like: the files do. `BLESS=1 cargo test` writes them; look at the difference.
 //!
 //! A file's first line may be `;;! polls states inline` to set build options (`inline` runs that pass, too), `;;! -dead` to disable a pass,
-//! `;;! target=5` to expect function 5 from all indirect calls, `;;! loops` for the graphs that begin at each of the loops, and `;;! raw` to print before the passes.
+//! `;;! target=5` to expect function 5 from all indirect calls, `;;! loops` for the graphs that begin at each of the loops, `;;! compare` if hardware checks no bounds, and `;;! raw` to print before the passes.
 
 use std::collections::HashMap;
 use std::fs;
@@ -51,7 +51,7 @@ fn render(source: &str) -> String {
         };
         builder.build(&module, func, &options, &mut graph).expect("supported");
         if !has("raw") {
-            passes.run(&module, disabled, &mut graph);
+            passes.run(&module, disabled, if has("compare") { 0 } else { 32 << 20 }, &mut graph);
         }
         let text = graph.to_string();
         let again = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).to_string();

@@ -49,10 +49,11 @@ pub(crate) fn reserve(settings: &Settings, ty: &MemoryType, min: u64) -> Option<
     let declared = u128::from(ty.page_limit()) << ty.page_size_log2;
     let declared = u64::try_from(declared).unwrap_or(u64::MAX);
     let (space, limit) = match ty.is_64 {
-        // Every access is checked against the length: no need for space beyond the limit.
+        // Indices are compared with the limit at least; hardware may check the rest, in the space beyond it.
         true => {
             let limit = declared.min(min.saturating_add(settings.memory64_reserve));
-            (limit, limit)
+            let guard = if settings.code.explicit_checks { 0 } else { settings.code.guard_bytes };
+            (limit.saturating_add(guard), limit)
         }
         false if settings.code.explicit_checks => (declared, declared),
         false => ((1 << 32) + settings.code.guard_bytes, declared),
@@ -70,7 +71,7 @@ impl OwnMemory {
         }
         let space = Reservation::new(space)?;
         space.commit(0..min)?;
-        let def = MemoryDef::new(space.base(), min);
+        let def = MemoryDef::new(space.base(), min, limit);
         Ok(OwnMemory { def, ty, space, committed: min, limit, image: None, home: None })
     }
 
@@ -103,7 +104,7 @@ impl OwnMemory {
     fn reuse(settings: &Settings, ty: MemoryType, warm: WarmMemory) -> OwnMemory {
         let min = ty.min_bytes().unwrap_or(0);
         let (_, limit) = reserve(settings, &ty, min).unwrap_or((0, 0));
-        let def = MemoryDef::new(warm.space.base(), min as usize);
+        let def = MemoryDef::new(warm.space.base(), min as usize, limit);
         OwnMemory {
             def,
             ty,

@@ -57,7 +57,7 @@ impl SharedMemory {
         let space = Reservation::new(space)?;
         space.commit(0..min)?;
         Ok(Arc::new(SharedMemory {
-            def: MemoryDef::new(space.base(), min),
+            def: MemoryDef::new(space.base(), min, limit),
             ty,
             space,
             limit,

@@ -122,7 +122,7 @@ fn graph(
     };
     Builder::new().build(module, func, &options, &mut graph).map_err(|error| error.to_string())?;
     if run_passes {
-        Passes::new().run(module, disabled, &mut graph);
+        Passes::new().run(module, disabled, SETTINGS.guard_bytes, &mut graph);
     }
     Ok(graph.to_string())
 }

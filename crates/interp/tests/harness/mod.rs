@@ -362,7 +362,7 @@ impl Instance {
             let page = 1usize << ty.page_size_log2;
             let max = (ty.max.unwrap_or(u64::MAX).min((MEMORY_RESERVE / page) as u64)) as usize;
             let mut bytes = vec![0; MEMORY_RESERVE];
-            let def = MemoryDef::new(bytes.as_mut_ptr(), ty.min as usize * page);
+            let def = MemoryDef::new(bytes.as_mut_ptr(), ty.min as usize * page, bytes.len());
             let mut memory = Box::new(Memory { def, bytes, page, max });
             let slot = MemorySlot { base: memory.def.base, def: &raw mut memory.def };
             self.write(self.layout.memory(MemoryIndex::from_u32(i as u32)), slot);

@@ -20,7 +20,7 @@ impl Lower<'_> {
     /// The address of `len` bytes, all of which are known to be in bounds: nothing may be written before that is certain, so the
     /// hardware cannot be left to find out.
     fn range(&mut self, memory: u32, index: Value, len: u32) -> Address {
-        let access = MemAccess { offset: 0, memory, lane: 0, in_bounds: false };
+        let access = MemAccess { offset: 0, memory, lane: 0, in_bounds: false, is_near: false };
         self.checked_address(index, access, len)
     }
 

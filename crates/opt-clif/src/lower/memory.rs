@@ -5,9 +5,10 @@
 //! The access at `index + offset`, `size` bytes wide, must end at or before the memory's length. In order of preference:
 //! 1. The index is a constant and the end is below the memory's minimum size, or the graph says that it is in bounds: nothing to do.
 //! 2. A 32-bit memory of whole host pages in signal mode, `offset + size` within the guard region: the hardware checks.
-//! 3. `offset + size` is at most the minimum size: trap if `index > length - (offset + size)`, which cannot underflow.
-//! 4. A 32-bit index: trap if `index + (offset + size) > length`, which cannot overflow in 64 bits.
-//! 5. Otherwise the sum is checked for overflow too.
+//! 3. A 64-bit memory likewise: trap if the index is beyond the space reserved for it, unless the graph says that it is near; hardware checks the rest.
+//! 4. `offset + size` is at most the minimum size: trap if `index > length - (offset + size)`, which cannot underflow.
+//! 5. A 32-bit index: trap if `index + (offset + size) > length`, which cannot overflow in 64 bits.
+//! 6. Otherwise the sum is checked for overflow too.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
@@ -49,8 +50,7 @@ impl Lower<'_> {
         base
     }
 
-    /// The current length in bytes.
-    pub(super) fn memory_len(&mut self, memory: u32) -> ir::Value {
+    fn memory_def(&mut self, memory: u32) -> ir::Value {
         let def = match (memory, self.cached.memory_def) {
             (0, Some(def)) => def,
             _ => {
@@ -62,6 +62,12 @@ impl Lower<'_> {
         if memory == 0 {
             self.cached.memory_def = Some(def);
         }
+        def
+    }
+
+    /// The current length in bytes.
+    pub(super) fn memory_len(&mut self, memory: u32) -> ir::Value {
+        let def = self.memory_def(memory);
         let ty = self.memory_type(memory);
         // Memories that cannot grow have one length for life. A shared one may grow while this loads: the aligned word is read whole, and
         // what was read stays in bounds, since memories never shrink. After synchronizing, atomic instructions being fences to
@@ -112,7 +118,11 @@ impl Lower<'_> {
         let mut out = None;
         if end.is_some_and(|end| end <= min) || access.in_bounds && !self.input.spectre_heap {
             flags = flags.with_notrap();
-        } else if !(by_hardware && self.guarded(&ty, span)) {
+        } else if by_hardware && self.guarded(&ty, span) {
+            if ty.is_64 && !access.is_near {
+                self.check_reserved(index, access.memory);
+            }
+        } else {
             out = Some(self.check_bounds(index, access, span, min, ty.is_64));
             flags = flags.with_notrap();
         }
@@ -133,16 +143,24 @@ impl Lower<'_> {
         }
     }
 
-    /// Rule 2.
+    /// Rules 2 and 3. Speculation goes no further than indices of 32 bits do.
     fn guarded(&self, ty: &MemoryType, span: Option<u64>) -> bool {
         let settings = self.input.settings;
-        !settings.explicit_checks
-            && !ty.is_64
+        !(settings.explicit_checks || ty.is_64 && self.input.spectre_heap)
             && ty.page_size_log2 >= HOST_PAGE_LOG2
             && span.is_some_and(|span| span <= settings.guard_bytes)
     }
 
-    /// Rules 3 to 5. Returns the condition that has been trapped on.
+    /// Rule 3: traps unless an index is in the space that a memory can grow to.
+    fn check_reserved(&mut self, index: ir::Value, memory: u32) {
+        let def = self.memory_def(memory);
+        let offset = MemoryDef::OFF_LIMIT as i32;
+        let limit = self.pos.ins().load(types::I64, self.flags.constant, def, offset);
+        let out = self.pos.ins().icmp(IntCC::UnsignedGreaterThan, index, limit);
+        self.trap_if(out, TrapCode::MemoryOutOfBounds);
+    }
+
+    /// Rules 4 to 6. Returns the condition that has been trapped on.
     fn check_bounds(
         &mut self,
         index: ir::Value,

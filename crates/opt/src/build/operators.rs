@@ -106,7 +106,13 @@ impl Build<'_> {
             _ => unreachable!("memory accesses have a memarg"),
         };
         let (params, results) = op.signature().expect("the table gives memory accesses signatures");
-        self.graph.accesses.push(MemAccess { offset, memory, lane, in_bounds: false });
+        self.graph.accesses.push(MemAccess {
+            offset,
+            memory,
+            lane,
+            in_bounds: false,
+            is_near: false,
+        });
         let imm = self.graph.accesses.len() as u64 - 1;
         match results.first() {
             Some(&ty) => self.emit_stack(op, params.len(), imm, &[fixed(ty)]),

@@ -109,7 +109,13 @@ impl Emit<'_, Copies> {
                 args[0] = bases[access.class];
                 let offset = access.at + u64::from(copy * step);
                 let memory = self.accesses.memory;
-                self.graph.accesses.push(MemAccess { offset, memory, lane: 0, in_bounds: true });
+                self.graph.accesses.push(MemAccess {
+                    offset,
+                    memory,
+                    lane: 0,
+                    in_bounds: true,
+                    is_near: false,
+                });
                 imm = self.graph.accesses.len() as u64 - 1;
             }
             Class::Pure => {

@@ -298,7 +298,13 @@ impl Emit<'_, Plan> {
         let offset = access.at + bytes;
         // A lane is stored to where the whole vector would have it.
         let lane = if op == Op::V128Store32Lane { (bytes % 16 / 4) as u8 } else { 0 };
-        self.graph.accesses.push(MemAccess { offset, memory, lane, in_bounds: true });
+        self.graph.accesses.push(MemAccess {
+            offset,
+            memory,
+            lane,
+            in_bounds: true,
+            is_near: false,
+        });
         let imm = self.graph.accesses.len() as u64 - 1;
         let origin = self.graph.inst(access.inst).origin;
         let args = self.graph.push_list(args);
