@@ -5,7 +5,8 @@
 //! one; a multiple of 8 = an object, by its offset in the store's heap. A value of the host is an object, too: a box that names it. So
 //! both views of a reference are the same number.
 
-use sterna_isa::{CompositeType, HeapType, StorageType, SubType, ValType};
+use sterna_isa::{CompositeType, HeapType, Op, StorageType, SubType, ValType};
+use sterna_module::Imm;
 
 pub use sterna_gc::{
     AllocArea, FUNC_MASK, FUNCS_AT, Layout, MAX_CONST_OFFSET, MAX_INLINE_SIZE, NULL_GUARD, Storage,
@@ -25,6 +26,19 @@ pub fn heap_type_code(ty: HeapType) -> u32 {
         (HeapType::Concrete(index), _) => index,
         (_, Some(position)) => ABSTRACT | position as u32,
         (_, None) => unreachable!("the list has all abstract types"),
+    }
+}
+
+/// The immediates of builtin `gc` for an operator on objects, but for the branches, which are tests.
+pub fn object_immediates(op: Op, imm: &Imm<'_>) -> (u32, u32) {
+    match (op, imm) {
+        (Op::RefTestNullable | Op::RefCastNullable, Imm::HeapType(heap)) => {
+            (heap_type_code(*heap), CAST_NULLABLE)
+        }
+        (_, Imm::HeapType(heap)) => (heap_type_code(*heap), 0),
+        (_, Imm::Index(a)) => (*a, 0),
+        (_, Imm::Index2(a, b)) => (*a, *b),
+        _ => (0, 0),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use sterna_abi::gc::{
     AllocArea, CAST_NULLABLE, FUNC_MASK, FUNCS_AT, MAX_CONST_OFFSET, NULL_GUARD, ObjectLayout,
-    Storage, heap_type_code, heap_type_of_code, object,
+    Storage, heap_type_code, heap_type_of_code, object, object_immediates,
 };
 use sterna_abi::{Builtin, StoreCtx, VmCtx};
 use sterna_base::TypeIndex;
@@ -28,15 +28,7 @@ impl Gen<'_> {
             self.br_on_cast(op, label, to);
             return Ok(());
         }
-        let (a, b) = match (op, imm) {
-            (Op::RefTestNullable | Op::RefCastNullable, Imm::HeapType(heap)) => {
-                (heap_type_code(*heap), CAST_NULLABLE)
-            }
-            (_, Imm::HeapType(heap)) => (heap_type_code(*heap), 0),
-            (_, Imm::Index(a)) => (*a, 0),
-            (_, Imm::Index2(a, b)) => (*a, *b),
-            _ => (0, 0),
-        };
+        let (a, b) = object_immediates(op, imm);
         match op {
             Op::RefI31 => {
                 let reg = Gpr(self.pop_own());

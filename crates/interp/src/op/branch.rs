@@ -175,31 +175,3 @@ pub(crate) fn zero_forms(wide: bool, not: bool) -> &'static ZeroForms {
         (true, true) => const { &zero::<i64, true>() },
     }
 }
-
-/// The integer comparison that gives the opposite.
-pub(crate) const fn inverse(op: WasmOp) -> Option<WasmOp> {
-    use WasmOp::*;
-    Some(match op {
-        I32Eq => I32Ne,
-        I32Ne => I32Eq,
-        I32LtS => I32GeS,
-        I32GeS => I32LtS,
-        I32LtU => I32GeU,
-        I32GeU => I32LtU,
-        I32GtS => I32LeS,
-        I32LeS => I32GtS,
-        I32GtU => I32LeU,
-        I32LeU => I32GtU,
-        I64Eq => I64Ne,
-        I64Ne => I64Eq,
-        I64LtS => I64GeS,
-        I64GeS => I64LtS,
-        I64LtU => I64GeU,
-        I64GeU => I64LtU,
-        I64GtS => I64LeS,
-        I64LeS => I64GtS,
-        I64GtU => I64LeU,
-        I64LeU => I64GtU,
-        _ => return None,
-    })
-}

@@ -190,41 +190,6 @@ pub(crate) mod ops {
     sterna_isa::for_each_trapping! { define }
 }
 
-/// What to call instead when the operands of a binary operator are exchanged; `None` if that is impossible.
-pub(crate) const fn flip(op: WasmOp) -> Option<WasmOp> {
-    use WasmOp::*;
-    Some(match op {
-        I32Add | I32Mul | I32And | I32Or | I32Xor | I32Eq | I32Ne | I64Add | I64Mul | I64And
-        | I64Or | I64Xor | I64Eq | I64Ne | F32Add | F32Mul | F32Eq | F32Ne | F64Add | F64Mul
-        | F64Eq | F64Ne => op,
-        I32LtS => I32GtS,
-        I32LtU => I32GtU,
-        I32GtS => I32LtS,
-        I32GtU => I32LtU,
-        I32LeS => I32GeS,
-        I32LeU => I32GeU,
-        I32GeS => I32LeS,
-        I32GeU => I32LeU,
-        I64LtS => I64GtS,
-        I64LtU => I64GtU,
-        I64GtS => I64LtS,
-        I64GtU => I64LtU,
-        I64LeS => I64GeS,
-        I64LeU => I64GeU,
-        I64GeS => I64LeS,
-        I64GeU => I64LeU,
-        F32Lt => F32Gt,
-        F32Gt => F32Lt,
-        F32Le => F32Ge,
-        F32Ge => F32Le,
-        F64Lt => F64Gt,
-        F64Gt => F64Lt,
-        F64Le => F64Ge,
-        F64Ge => F64Le,
-        _ => return None,
-    })
-}
-
 /// Forms of a scalar operator.
 pub(crate) enum Forms {
     /// One operand.
@@ -245,7 +210,7 @@ macro_rules! match_forms {
     (@one $op:ident [$a:ident $b:ident]) => {
         // Only the forms that the constant ends up with become code.
         Forms::Binary(const {
-            &match flip(WasmOp::$op) {
+            &match sterna_eval::swapped(WasmOp::$op) {
                 Some(_) => flippable_forms::<ops::$op>(),
                 None => binary_forms::<ops::$op>(),
             }

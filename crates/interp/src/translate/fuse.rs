@@ -1,6 +1,7 @@
 //! Owns recognition of operators that one instruction can carry out together: the ones emitted last are taken back.
 //! Does not own the instructions: `op::fused`, `op::memory`.
 
+use sterna_eval::swapped;
 use sterna_isa::{Op, ValType};
 
 use super::Translator;
@@ -8,7 +9,7 @@ use super::scalar::{Condition, Form, Pair, immediate_size};
 use super::stack::{Acc, Entry, Loc, Place, class};
 use crate::op::fused::{fused, step_branch, third_at};
 use crate::op::memory::SumForms;
-use crate::op::pure::{Dests, flip};
+use crate::op::pure::Dests;
 use crate::op::variable::{COPY, COPY_PAIR};
 
 /// A pure binary instruction, or a fused pair, emitted lately.
@@ -75,7 +76,7 @@ impl Translator<'_> {
     /// Emits an operator together with the one that computed one of its popped operands, if that is possible.
     pub(super) fn fuse(&mut self, op: Op, ty: ValType, a: &Entry, b: &Entry) -> bool {
         let (inner, other, mut left) = if b.loc == Loc::Acc { (b, a, false) } else { (a, b, true) };
-        left |= flip(op) == Some(op);
+        left |= swapped(op) == Some(op);
         let (Some(recent), Some(class)) = (self.recent_for(inner), class(ty)) else { return false };
         let (Place::Slot { slot: c, .. }, None) = (self.place(other), recent.outer) else {
             return false;

@@ -1,7 +1,7 @@
 //! Owns translation of the operators on structures, arrays, `i31` and casts.
 //! Does not own what they do: the runtime does.
 
-use sterna_abi::{CAST_NULLABLE, heap_type_code};
+use sterna_abi::{CAST_NULLABLE, heap_type_code, object_immediates};
 use sterna_isa::{HeapType, Op, RefType, TrapCode, ValType};
 use sterna_module::Imm;
 
@@ -29,17 +29,7 @@ impl Translator<'_> {
             (Op::ExternConvertAny, _) => return self.retype(RefType::nullable(HeapType::Extern)),
             _ => {}
         }
-        let (a, b) = match (op, imm) {
-            (Op::RefTestNullable | Op::RefCastNullable, Imm::HeapType(heap)) => {
-                (heap_type_code(*heap), CAST_NULLABLE)
-            }
-            (Op::RefTestNonNull | Op::RefCastNonNull, Imm::HeapType(heap)) => {
-                (heap_type_code(*heap), 0)
-            }
-            (_, Imm::Index(a)) => (*a, 0),
-            (_, Imm::Index2(a, b)) => (*a, *b),
-            _ => (0, 0),
-        };
+        let (a, b) = object_immediates(op, imm);
         let (operands, result) = self.shape(op, imm, a, b)?;
         self.emit_object(op, a, b, operands);
         if let Some(ty) = result {

@@ -3,13 +3,13 @@
 
 use sterna_abi::GlobalPlace;
 use sterna_base::GlobalIndex;
-use sterna_eval::{NanShape, nan_shape};
+use sterna_eval::{NanShape, nan_shape, negated, swapped};
 use sterna_isa::{Op, TrapCode, ValType};
 
 use super::Translator;
 use super::stack::{Acc, Entry, Loc, Place, class};
-use crate::op::branch::{Directions, compare_forms, inverse, zero_forms};
-use crate::op::pure::{BinaryForms, CANON_F32, CANON_F64, Dests, Forms, UnaryForms, flip, forms};
+use crate::op::branch::{Directions, compare_forms, zero_forms};
+use crate::op::pure::{BinaryForms, CANON_F32, CANON_F64, Dests, Forms, UnaryForms, forms};
 use crate::op::simd;
 use crate::op::variable::{self, SelectForms, TypeForms, VECTOR_GLOBAL, VECTOR_SELECT};
 use crate::value::immediate_at;
@@ -74,7 +74,7 @@ impl Condition {
         match *self {
             Condition::Compare { op, not, pair } => {
                 let negate = not != negate;
-                let (op, negate) = match inverse(op) {
+                let (op, negate) = match negated(op) {
                     Some(inverse) if negate => (inverse, false),
                     _ => (op, negate),
                 };
@@ -286,7 +286,7 @@ impl Translator<'_> {
         result: ValType,
         mut pair: Pair,
     ) {
-        if let (Form::SA | Form::IS | Form::IA, Some(flipped)) = (pair.form, flip(op)) {
+        if let (Form::SA | Form::IS | Form::IA, Some(flipped)) = (pair.form, swapped(op)) {
             op = flipped;
             pair = pair.flip();
             if let Some(Forms::Binary(flipped)) = forms(op) {
@@ -324,7 +324,7 @@ impl Translator<'_> {
         if eq == Op::I32Eq
             && let Some(compare) = self.take_compare()
         {
-            match inverse(compare.op) {
+            match negated(compare.op) {
                 Some(op) => {
                     let Some(Forms::Binary(forms)) = forms(op) else {
                         unreachable!("comparisons are binary")

@@ -1,7 +1,7 @@
 //! Owns the translation of the operators on structures, arrays, `i31` and casts.
 //! Does not know how objects lie in the heap.
 
-use sterna_abi::{CAST_NULLABLE, heap_type_code, heap_type_of_code};
+use sterna_abi::{CAST_NULLABLE, heap_type_code, heap_type_of_code, object_immediates};
 use sterna_isa::{Op, RefType, ValType};
 use sterna_module::Imm;
 
@@ -18,15 +18,7 @@ impl Build<'_> {
             self.br_on_cast(op, *label, *to);
             return Ok(());
         }
-        let (a, b) = match (op, imm) {
-            (Op::RefTestNullable | Op::RefCastNullable, Imm::HeapType(heap)) => {
-                (heap_type_code(*heap), CAST_NULLABLE)
-            }
-            (_, Imm::HeapType(heap)) => (heap_type_code(*heap), 0),
-            (_, Imm::Index(a)) => (*a, 0),
-            (_, Imm::Index2(a, b)) => (*a, *b),
-            _ => (0, 0),
-        };
+        let (a, b) = object_immediates(op, imm);
         let (operands, result) = self.shape(op, a, b)?;
         let args = self.pop_list(operands);
         let inst = self.emit(op, args, u64::from(a) | u64::from(b) << 32);

@@ -191,36 +191,9 @@ fn opposite(graph: &mut Graph, value: Value) -> Option<Value> {
         return again.then(|| graph.args(inst)[0]);
     }
     let data = *graph.inst(inst);
-    let opposite = Opcode::Wasm(opposite_comparison(op)?);
+    let opposite = Opcode::Wasm(eval::negated(op)?);
     let inst = graph.push_inst(opposite, data.args, 0, data.origin);
     Some(graph.push_result(inst, Type::I32))
-}
-
-pub(super) fn opposite_comparison(op: Op) -> Option<Op> {
-    use Op::*;
-    Some(match op {
-        I32Eq => I32Ne,
-        I32Ne => I32Eq,
-        I32LtS => I32GeS,
-        I32LtU => I32GeU,
-        I32GtS => I32LeS,
-        I32GtU => I32LeU,
-        I32LeS => I32GtS,
-        I32LeU => I32GtU,
-        I32GeS => I32LtS,
-        I32GeU => I32LtU,
-        I64Eq => I64Ne,
-        I64Ne => I64Eq,
-        I64LtS => I64GeS,
-        I64LtU => I64GeU,
-        I64GtS => I64LeS,
-        I64GtU => I64LeU,
-        I64LeS => I64GtS,
-        I64LeU => I64GtU,
-        I64GeS => I64LtS,
-        I64GeU => I64LtU,
-        _ => return None,
-    })
 }
 
 fn vector(bits: u128) -> eval::V128 {

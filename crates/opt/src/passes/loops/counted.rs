@@ -8,9 +8,9 @@
 //! 3. `x <= y`, `s > 0`: `(y - x) / s + 1`, likewise.
 //! 4. `x > y` and `x >= y`, `s < 0`: the same with the signs changed.
 
+use sterna_eval::{negated, swapped};
 use sterna_isa::Op;
 
-use super::fold::opposite_comparison;
 use super::linear::{Body, Forms, Linear};
 use crate::graph::{Graph, Opcode, Type};
 
@@ -30,7 +30,9 @@ impl Trip {
         let zero = Linear::default();
         let defined = graph.def_inst(body.condition).map(|inst| (inst, graph.inst(inst).op));
         let (relation, x, y) = match defined {
-            Some((inst, Opcode::Wasm(op))) if swapped(op).is_some() => {
+            Some((inst, Opcode::Wasm(op)))
+                if negated(op).is_some() && graph.ty(graph.args(inst)[0]) == Type::I32 =>
+            {
                 let [a, b] = [0, 1].map(|i| forms.of(graph, graph.args(inst)[i]));
                 (op, a, b)
             }
@@ -42,7 +44,7 @@ impl Trip {
             }
             _ => return None,
         };
-        let relation = if body.on_true { relation } else { opposite_comparison(relation)? };
+        let relation = if body.on_true { relation } else { negated(relation)? };
         let step = |form| forms.step(graph, body, form);
         let (x, y, step, relation) = match (step(&x)?, step(&y)?) {
             (step, 0) => (x, y, step, relation),
@@ -58,21 +60,4 @@ impl Trip {
         };
         (fits && step != i32::MIN).then_some(Trip { x, y, step, relation })
     }
-}
-
-/// The comparison with its operands exchanged; `None` if it is none of 32-bit integers.
-fn swapped(op: Op) -> Option<Op> {
-    use Op::*;
-    Some(match op {
-        I32Eq | I32Ne => op,
-        I32LtS => I32GtS,
-        I32LtU => I32GtU,
-        I32GtS => I32LtS,
-        I32GtU => I32LtU,
-        I32LeS => I32GeS,
-        I32LeU => I32GeU,
-        I32GeS => I32LeS,
-        I32GeU => I32LeU,
-        _ => return None,
-    })
 }
