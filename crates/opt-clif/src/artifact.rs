@@ -26,8 +26,6 @@ use crate::positions::Positions;
 
 /// The state at one call while it is compiled: constants are known, other values follow in the order of the call's context items.
 pub(crate) struct PendingState {
-    /// Origin of the operator.
-    pub origin: u32,
     /// One per function that is active there, innermost first.
     pub frames: Vec<PendingFrame>,
     /// What the context items for leaving the frame are, after those of the frames. Of the vmctx there is one always.
@@ -106,9 +104,10 @@ pub(crate) fn function_code(
     }
     sites.traps.sort_by_key(|site| site.code);
     let mut states = lowering.states;
-    states.sort_by_key(|state| state.origin);
+    states.sort_by_key(|&(call, _)| call);
     for site in code.buffer.call_sites() {
-        let wasm = positions.call(locations.at(site.ret_addr - 1)).unwrap_or(wasm);
+        let (call, at) = positions.effect(locations.at(site.ret_addr - 1));
+        let wasm = at.unwrap_or(wasm);
         let is_state = |item: &&FinalizedMachExceptionHandler| {
             matches!(item, FinalizedMachExceptionHandler::Context(_))
         };
@@ -122,8 +121,8 @@ pub(crate) fn function_code(
         let state = match &items[..] {
             [] => None,
             items => {
-                let found = states.binary_search_by_key(&wasm, |state| state.origin);
-                let state = &states[found.map_err(|_| "a call lost its source location")?];
+                let found = states.binary_search_by_key(&call, |&(call, _)| Some(call));
+                let (_, state) = &states[found.map_err(|_| "a call lost its source location")?];
                 let frame = site.frame_offset.ok_or("a call with state has no frame")?;
                 let layout = code.buffer.frame_layout().ok_or("a call with state has no frame")?;
                 let first = sites.states.len() as u32;

@@ -73,8 +73,8 @@ struct Lowered {
 /// What a lowered function still needs besides its CLIF.
 #[derive(Default)]
 pub(crate) struct Lowering {
-    /// Recorded states of its calls.
-    pub states: Vec<PendingState>,
+    /// Recorded states, each with its call: operators would not tell them apart, since passes copy them.
+    pub states: Vec<(ir::Inst, PendingState)>,
     /// Whether it calls anything.
     pub calls: bool,
 }

@@ -44,10 +44,17 @@ pub(crate) struct Positions {
 
 /// What can trap, or a call.
 struct Effect {
+    inst: Inst,
     /// Its operator.
     at: SourceLoc,
     /// The code that it has, as an access, and the trap that this means.
     access: Option<(ir::TrapCode, TrapCode)>,
+}
+
+impl Effect {
+    fn position(&self) -> Option<u32> {
+        (!self.at.is_default()).then(|| self.at.bits())
+    }
 }
 
 impl Positions {
@@ -131,28 +138,28 @@ impl Positions {
             let if_zero = func.dfg.insts[inst].opcode() == Opcode::Trapz;
             at = self.branches[(at.bits() - BRANCH) as usize][usize::from(if_zero)];
         }
-        self.effects.push(Effect { at, access });
+        self.effects.push(Effect { inst, at, access });
     }
 
-    /// The position of the call whose machine code has a location; `None` if it is that of no operator.
-    pub(crate) fn call(&self, location: SourceLoc) -> Option<u32> {
-        let effect = &self.effects[self.index(location)?];
-        (!effect.at.is_default()).then(|| effect.at.bits())
+    /// What has a location, itself and its position; `None` where there is none.
+    pub(crate) fn effect(&self, location: SourceLoc) -> (Option<Inst>, Option<u32>) {
+        let effect = self.index(location).map(|index| &self.effects[index]);
+        (effect.map(|effect| effect.inst), effect.and_then(Effect::position))
     }
 
-    /// The same for a trap with a code, and what it means.
+    /// The position of the trap with a code at a location, and what it means; `None` if no access has this code.
     pub(crate) fn trap(
         &self,
         location: SourceLoc,
         code: ir::TrapCode,
     ) -> Option<(Option<u32>, TrapCode)> {
         if !is_access(code) {
-            return Some((self.call(location), engine_trap(code)));
+            return Some((self.effect(location).1, engine_trap(code)));
         }
         let before = &self.effects[..=self.index(location)?];
         before.iter().rev().take(CODES).find_map(|effect| {
             let (_, trap) = effect.access.filter(|&(own, _)| own == code)?;
-            Some(((!effect.at.is_default()).then(|| effect.at.bits()), trap))
+            Some((effect.position(), trap))
         })
     }
 

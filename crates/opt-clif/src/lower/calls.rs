@@ -316,7 +316,7 @@ impl Lower<'_> {
             safepoint.inspect(|&inst| self.safepoint(inst, call));
             return self.pos.func.dfg.inst_results(call).to_vec();
         }
-        let mut items = self.state_items(state);
+        let (mut items, state) = self.state_items(state);
         let pad = landing.map(|landing| {
             let (pad, item) = self.landing_item();
             items.push(item);
@@ -337,6 +337,7 @@ impl Lower<'_> {
             Callee::Direct(func) => self.pos.ins().try_call(func, args, table),
             Callee::Indirect(_, code) => self.pos.ins().try_call_indirect(code, args, table),
         };
+        self.lowering.states.extend(state.map(|state| (call, state)));
         safepoint.inspect(|&inst| self.safepoint(inst, call));
         if let Some((pad, landing)) = pad {
             self.landing_pad(pad, landing);
@@ -345,12 +346,16 @@ impl Lower<'_> {
         values
     }
 
-    /// Notes the states at a call and lists those of their values that only a context item can tell the place of.
-    fn state_items(&mut self, states: &[StateData]) -> Vec<ExceptionTableItem> {
+    /// Lists those values of the states at a call that only a context item can tell the place of, and tells where all of them are.
+    fn state_items(
+        &mut self,
+        states: &[StateData],
+    ) -> (Vec<ExceptionTableItem>, Option<PendingState>) {
         let mut items = Vec::new();
-        let Some(state) = states.first() else { return items };
+        if states.is_empty() {
+            return (items, None);
+        }
         let frames = states.iter().map(|state| self.pending_frame(state, &mut items)).collect();
-        let origin = self.input.graph.inst(state.inst).origin.0;
         // Without context items Cranelift would report nothing about the call: have at least one.
         items.push(ExceptionTableItem::Context(self.vmctx));
         let address = self.result_area.or(self.frame);
@@ -362,8 +367,7 @@ impl Lower<'_> {
                 PendingLeave::WithAddress
             }
         };
-        self.lowering.states.push(PendingState { origin, frames, leave });
-        items
+        (items, Some(PendingState { frames, leave }))
     }
 
     /// Whether the function may move its arguments on the stack to make room for those of a tail call: then nobody knows where its
