@@ -15,13 +15,14 @@ const MEMORY: u64 = 65_536;
 pub(crate) fn program(random: &mut Random) -> String {
     let shape =
         ["1 1", "1 2", "1 1 shared"][if random.one_in(12) { 2 } else { random.below(2) as usize }];
+    let index = if random.one_in(3) { "i64" } else { "i32" };
     let bytes: String = random.bytes(1_500).iter().map(|byte| format!("\\{byte:02x}")).collect();
     let mut text = format!(
-        "(module (memory (export \"memory\") {shape})\n  (data (i32.const 64) \"{bytes}\") (data (i32.const {}) \"{bytes}\")\n",
+        "(module (memory (export \"memory\") {index} {shape})\n  (data ({index}.const 64) \"{bytes}\") (data ({index}.const {}) \"{bytes}\")\n",
         MEMORY - 1_500
     );
     for at in 0..2 + random.below(4) {
-        let func = Loop::new(random).text();
+        let func = Loop::new(random, index).text();
         _ = writeln!(
             text,
             "  (global $b{at} (mut i32) (i32.const 0))\n  (func (export \"l{at}\") {func})"
@@ -63,10 +64,13 @@ struct Loop<'a> {
     hidden: bool,
     /// Byte addresses at which the pointers begin.
     bases: [u64; 3],
+    /// Types of pointers and of the counter.
+    index: &'static str,
+    counter: &'static str,
 }
 
 impl Loop<'_> {
-    fn new(random: &mut Random) -> Loop<'_> {
+    fn new<'a>(random: &'a mut Random, index: &'static str) -> Loop<'a> {
         let element = ELEMENTS[random.below(9) as usize];
         let copies = [1, 1, 1, 2, 3, 4][random.below(6) as usize];
         let iterations = match random.below(4) {
@@ -86,7 +90,8 @@ impl Loop<'_> {
         };
         let bases = [first, other(random), other(random)];
         let hidden = random.one_in(2);
-        Loop { random, element, copies, iterations, hidden, bases }
+        let counter = if random.one_in(3) { "i64" } else { "i32" };
+        Loop { random, element, copies, iterations, hidden, bases, index, counter }
     }
 
     fn text(mut self) -> String {
@@ -94,69 +99,103 @@ impl Loop<'_> {
         let way = self.copies * size;
         let (by, start, test) = self.counter();
         let mut out = String::from("(result i32 i32 i64 ");
+        let (index, count) = (self.index, self.counter);
         _ = write!(
             out,
-            "{ty} {ty})\n    (local $i i32) (local $n i32) (local $p i32) (local $q i32) (local $r i32)"
+            "{ty} {ty})\n    (local $i {count}) (local $n i32) (local $p {index}) (local $q {index}) (local $r {index})"
         );
         _ = writeln!(
             out,
             "(local $s i32) (local $t i64) (local $v {ty}) (local $k {ty}) (local $x {ty}) (local $c i32)"
         );
         for (name, base) in ["p", "q", "r"].into_iter().zip(self.bases) {
-            _ = writeln!(out, "    (local.set ${name} {})", self.number(base as u32));
+            let base = self.number(base as i32);
+            let base = if index == "i64" { format!("(i64.extend_i32_s {base})") } else { base };
+            _ = writeln!(out, "    (local.set ${name} {base})");
         }
         let invariant = self.constant();
         _ = writeln!(out, "    (local.set $k {invariant}) (local.set $v {invariant})");
-        _ = writeln!(out, "    (local.set $i {})", self.number(start));
+        let start = self.count(start);
+        _ = writeln!(out, "    (local.set $i {start})");
         let body = self.body();
         _ = writeln!(out, "    (loop $l\n{body}");
         for name in ["p", "q", "r"] {
             _ = writeln!(
                 out,
-                "      (local.set ${name} (i32.add (local.get ${name}) (i32.const {way})))"
+                "      (local.set ${name} ({index}.add (local.get ${name}) ({index}.const {way})))"
             );
         }
-        _ = writeln!(out, "      (local.set $i (i32.add (local.get $i) (i32.const {by})))");
+        _ = writeln!(out, "      (local.set $i ({count}.add (local.get $i) ({count}.const {by})))");
         _ = writeln!(out, "      (br_if $l {test}))");
-        out + "    (i32.add (local.get $s) (local.get $i)) (local.get $q) (local.get $t) (local.get $v) (local.get $x)"
+        let i = self.as_i32(self.counter, "i");
+        let q = self.as_i32(self.index, "q");
+        out + &format!(
+            "    (i32.add (local.get $s) {i}) {q} (local.get $t) (local.get $v) (local.get $x)"
+        )
+    }
+
+    /// A local of a type, or its low half.
+    fn as_i32(&self, ty: &str, name: &str) -> String {
+        match ty {
+            "i64" => format!("(i32.wrap_i64 (local.get ${name}))"),
+            _ => format!("(local.get ${name})"),
+        }
+    }
+
+    /// A number of the counter's type.
+    fn count(&mut self, value: i64) -> String {
+        match (self.counter, self.hidden) {
+            ("i64", true) => {
+                format!("(i64.add (i64.extend_i32_u (global.get $b0)) (i64.const {value}))")
+            }
+            ("i64", false) => format!("(i64.const {value})"),
+            _ => self.number(value as i32),
+        }
     }
 
     /// What the counter changes by, where it begins, and when the loop goes on.
-    fn counter(&mut self) -> (i32, u32, String) {
+    fn counter(&mut self) -> (i64, i64, String) {
         let by = [1, 1, 4, 8, 3, -1, -4][self.random.below(7) as usize];
         let start = match self.random.below(5) {
             0 => 0,
-            1 => self.random.below(100) as u32,
-            2 => 0x7fff_ffff - self.random.below(500) as u32,
-            3 => 0_u32.wrapping_sub(self.random.below(500) as u32),
+            1 => self.random.below(100) as i64,
+            2 => {
+                let most = if self.counter == "i64" { i64::MAX } else { i32::MAX.into() };
+                most - self.random.below(500) as i64
+            }
+            3 => -(self.random.below(500) as i64),
             _ => 1_000,
         };
-        let mut end = start.wrapping_add((self.iterations as u32).wrapping_mul(by as u32));
+        let mut end = start.wrapping_add((self.iterations as i64).wrapping_mul(by));
         if self.random.one_in(6) {
-            end = end.wrapping_add(self.random.below(4) as u32);
+            end = end.wrapping_add(self.random.below(4) as i64);
         }
-        let end = self.number(end);
+        let (end, count) = (self.count(end), self.counter);
         let sign = ["s", "u"][self.random.below(2) as usize];
         let test = match (self.random.below(4), by > 0) {
-            (0, true) => format!("(i32.lt_{sign} (local.get $i) {end})"),
-            (0, false) => format!("(i32.gt_{sign} (local.get $i) {end})"),
-            (1, true) => format!("(i32.ge_{sign} {end} (local.get $i))"),
-            (1, false) => format!("(i32.le_{sign} {end} (local.get $i))"),
-            (2, _) => format!("(i32.sub (local.get $i) {end})"),
-            _ => format!("(i32.ne (local.get $i) {end})"),
+            (0, true) => format!("({count}.lt_{sign} (local.get $i) {end})"),
+            (0, false) => format!("({count}.gt_{sign} (local.get $i) {end})"),
+            (1, true) => format!("({count}.ge_{sign} {end} (local.get $i))"),
+            (1, false) => format!("({count}.le_{sign} {end} (local.get $i))"),
+            (2, _) if count == "i32" => format!("(i32.sub (local.get $i) {end})"),
+            (2, _) => {
+                format!("(i32.eqz (i64.eqz (i64.sub (local.get $i) {end})))")
+            }
+            _ => format!("({count}.ne (local.get $i) {end})"),
         };
         (by, start, test)
     }
 
-    fn number(&mut self, value: u32) -> String {
+    fn number(&mut self, value: i32) -> String {
         match self.hidden {
-            true => format!("(i32.add (global.get $b0) (i32.const {}))", value as i32),
-            false => format!("(i32.const {})", value as i32),
+            true => format!("(i32.add (global.get $b0) (i32.const {value}))"),
+            false => format!("(i32.const {value})"),
         }
     }
 
     /// Stores, sums, and the value of the iteration before.
     fn body(&mut self) -> String {
+        let index = self.index;
         let Element { ty, load, store, size } = self.element;
         let mut out = String::new();
         // The pointer that ends the loop; behind a store to the same place, it is a loop that cannot run on vectors.
@@ -200,7 +239,7 @@ impl Loop<'_> {
             let back = ["", "offset=8 "][self.random.below(2) as usize];
             _ = writeln!(
                 out,
-                "      (local.set $v ({ty}.{load} {back}(i32.add (local.get ${name}) (i32.const {}))))",
+                "      (local.set $v ({ty}.{load} {back}({index}.add (local.get ${name}) ({index}.const {}))))",
                 last - size
             );
         }
@@ -221,7 +260,8 @@ impl Loop<'_> {
 
     fn address(&mut self, at: u64, bytes: u64) -> String {
         let name = ["p", "q", "r"][at as usize % 3];
-        format!("(i32.add (local.get ${name}) (i32.const {bytes}))")
+        let index = self.index;
+        format!("({index}.add (local.get ${name}) ({index}.const {bytes}))")
     }
 
     fn constant(&mut self) -> String {
@@ -251,15 +291,16 @@ impl Loop<'_> {
 
     /// An expression; `@` stands for what each copy adds to addresses.
     fn value(&mut self, depth: u32) -> String {
+        let (index, i) = (self.index, self.as_i32(self.counter, "i"));
         let Element { ty, load, size, .. } = self.element;
         if depth == 0 || self.random.one_in(6) {
             return match self.random.below(8) {
                 0 => "(local.get $k)".to_owned(),
                 1 => self.constant(),
                 2 if self.random.one_in(2) => "(local.get $v)".to_owned(),
-                3 if ty == "i32" => "(local.get $i)".to_owned(),
-                3 if ty == "f64" => "(f64.convert_i32_s (local.get $i))".to_owned(),
-                4 if ty == "i64" => "(i64.extend_i32_u (local.get $i))".to_owned(),
+                3 if ty == "i32" => i,
+                3 if ty == "f64" => format!("(f64.convert_i32_s {i})"),
+                4 if ty == "i64" => format!("(i64.extend_i32_u {i})"),
                 5 if ty == "f64" => {
                     "(f64.promote_f32 (f32.load offset=@ (local.get $q)))".to_owned()
                 }
@@ -272,7 +313,7 @@ impl Loop<'_> {
                         _ => (by, 0),
                     };
                     format!(
-                        "({ty}.{load} offset={offset} (i32.add (local.get ${name}) (i32.const {by}+@)))"
+                        "({ty}.{load} offset={offset} ({index}.add (local.get ${name}) ({index}.const {by}+@)))"
                     )
                 }
             };

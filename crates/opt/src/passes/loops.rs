@@ -3,7 +3,7 @@
 //! in front of the loop (`emit`, then `vectors` or `copies`).
 //!
 //! Rules:
-//! 1. Only loops of one block that accesses one memory, neither shared nor of 64 bits, and otherwise computes without effects or traps.
+//! 1. Only loops of one block that accesses one memory, which is not shared, and otherwise computes without effects or traps.
 //! 2. The loop stays as it is. In front of it come tests at run time (enough iterations, all accesses in bounds, stores disjoint from
 //!    everything else as far as that is not known) and, if they succeed, a loop over groups of iterations for all but the last ones. So every trap is
 //!    raised by the loop as it was, at its place, after everything before it.

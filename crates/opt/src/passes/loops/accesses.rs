@@ -56,6 +56,7 @@ impl Access {
 /// All accesses of a loop, in order.
 pub(super) struct Accesses {
     pub memory: u32,
+    pub is_64: bool,
     pub page_size_log2: u32,
     pub classes: Vec<Class>,
     pub all: Vec<Access>,
@@ -64,12 +65,12 @@ pub(super) struct Accesses {
 impl Accesses {
     /// Rule 1.
     pub fn of(graph: &Graph, module: &Module, body: &Body, forms: &Forms) -> Option<Accesses> {
-        let mut this =
-            Accesses { memory: 0, page_size_log2: 0, classes: Vec::new(), all: Vec::new() };
-        let mut places: HashMap<Vec<(Value, u32)>, usize> = HashMap::new();
+        let (classes, all) = (Vec::new(), Vec::new());
+        let mut this = Accesses { memory: 0, is_64: false, page_size_log2: 0, classes, all };
+        let mut places: HashMap<Vec<(Value, u64)>, usize> = HashMap::new();
         // Distances from the first access of the class.
         let mut distances: Vec<i64> = Vec::new();
-        let mut bases: Vec<u32> = Vec::new();
+        let mut bases: Vec<u64> = Vec::new();
         let mut lowest: Vec<i64> = Vec::new();
         for inst in graph.block_insts(body.block) {
             let Opcode::Wasm(op) = graph.inst(inst).op else {
@@ -88,9 +89,10 @@ impl Accesses {
             let form = forms.of(graph, graph.args(inst)[0]);
             let step = forms.step(graph, body, &form)?;
             let access = graph.access(inst);
-            if !this.all.is_empty() && this.memory != access.memory || step > MAX_STEP {
+            if !this.all.is_empty() && this.memory != access.memory || access.offset > MAX_REACH {
                 return None;
             }
+            let step = u32::try_from(step).ok().filter(|&step| step <= MAX_STEP)?;
             this.memory = access.memory;
             let class = *places.entry(form.terms.clone()).or_insert(this.classes.len());
             if class == this.classes.len() {
@@ -104,7 +106,10 @@ impl Accesses {
                     has_stores: false,
                 });
             }
-            let distance = i64::from(form.constant.wrapping_sub(bases[class]) as i32);
+            let distance = form.signed(form.wrap(form.constant.wrapping_sub(bases[class])));
+            if distance.unsigned_abs() > MAX_REACH {
+                return None;
+            }
             lowest[class] = lowest[class].min(distance);
             distances.push(distance);
             let size = op.mem_type()?.bytes();
@@ -112,11 +117,10 @@ impl Accesses {
             this.classes[class].has_stores |= op.class() == OpClass::Store;
         }
         let memory = *module.memories().get(this.memory as usize)?;
-        if memory.is_64 || memory.shared || this.all.is_empty() || this.classes.len() > MAX_CLASSES
-        {
+        if memory.shared || this.all.is_empty() || this.classes.len() > MAX_CLASSES {
             return None;
         }
-        this.page_size_log2 = memory.page_size_log2;
+        (this.is_64, this.page_size_log2) = (memory.is_64, memory.page_size_log2);
         for (access, distance) in this.all.iter_mut().zip(distances) {
             let class = &mut this.classes[access.class];
             access.at += (distance - lowest[access.class]) as u64;
@@ -124,7 +128,7 @@ impl Accesses {
             class.end = class.end.max(access.at + u64::from(access.size));
         }
         for ((class, base), lowest) in this.classes.iter_mut().zip(bases).zip(lowest) {
-            class.lowest.constant = base.wrapping_add(lowest as u32);
+            class.lowest.constant = class.lowest.wrap(base.wrapping_add(lowest as u64));
         }
         let fits = this.classes.iter().all(|class| class.end <= MAX_REACH);
         fits.then_some(this)

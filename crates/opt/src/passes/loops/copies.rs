@@ -74,10 +74,9 @@ impl Emit<'_, Copies> {
         let mut args = Vec::new();
         let accesses = self.accesses;
         for (class, &base) in accesses.classes.iter().zip(bases) {
-            let step = self.i32(class.step * self.plan.count);
-            args.push(self.op(Op::I32Add, &[base, step]));
+            args.push(self.behind(base, class.step * self.plan.count));
         }
-        let more = self.op(Op::I32Ne, &[args[class], end]);
+        let more = self.differ(args[class], end);
         let mut finals: Vec<Value> = self.params.iter().map(|param| values[param]).collect();
         args.extend(&finals);
         let behind = self.graph.push_block();

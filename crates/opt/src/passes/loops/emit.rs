@@ -13,10 +13,13 @@
 use sterna_isa::{Op, Ty};
 
 use super::accesses::Accesses;
-use super::counted::Trip;
+use super::counted::{Relation, Trip};
 use super::fold;
 use super::linear::{Body, Forms, Linear};
 use crate::graph::{Block, Edge, Graph, Inst, List, Opcode, Origin, Type, Value};
+
+/// If iterations are counted with 64 bits, so many are not done in groups: counters of 32 bits and sums of indices would wrap.
+const MAX_ITERATIONS: u64 = 1 << 31;
 
 /// The size of groups, and what the tests are to find out.
 #[derive(Clone, Copy)]
@@ -130,19 +133,50 @@ impl<P> Emit<'_, P> {
     }
 
     /// The value of a parameter with a constant step after so many iterations.
-    pub fn after(&mut self, position: usize, step: u32, iterations: Value) -> Value {
+    pub fn after(&mut self, position: usize, step: u64, iterations: Value) -> Value {
+        self.later(self.initial[position], step, iterations)
+    }
+
+    /// An integer that changes by `step` so many times.
+    fn later(&mut self, from: Value, step: u64, iterations: Value) -> Value {
+        if self.graph.ty(from) == Type::I64 {
+            let step = self.i64(step);
+            let way = self.op(Op::I64Mul, &[iterations, step]);
+            return self.op(Op::I64Add, &[from, way]);
+        }
         let iterations = self.op(Op::I32WrapI64, &[iterations]);
-        let step = self.i32(step);
+        let step = self.i32(step as u32);
         let way = self.op(Op::I32Mul, &[iterations, step]);
-        self.op(Op::I32Add, &[self.initial[position], way])
+        self.op(Op::I32Add, &[from, way])
+    }
+
+    /// The index `by` bytes behind another one.
+    pub fn behind(&mut self, index: Value, by: u32) -> Value {
+        if self.accesses.is_64 {
+            let by = self.i64(by.into());
+            return self.op(Op::I64Add, &[index, by]);
+        }
+        let by = self.i32(by);
+        self.op(Op::I32Add, &[index, by])
+    }
+
+    /// Whether two integers differ.
+    pub fn differ(&mut self, a: Value, b: Value) -> Value {
+        let op = if self.graph.ty(a) == Type::I64 { Op::I64Ne } else { Op::I32Ne };
+        self.op(op, &[a, b])
+    }
+
+    /// An integer as one of 64 bits.
+    fn extend(&mut self, value: Value) -> Value {
+        match self.graph.ty(value) {
+            Type::I64 => value,
+            _ => self.op(Op::I64ExtendI32U, &[value]),
+        }
     }
 
     /// The value of a class's first index behind all groups.
     pub fn end_of(&mut self, class: usize, base: Value, iterations: Value) -> Value {
-        let iterations = self.op(Op::I32WrapI64, &[iterations]);
-        let step = self.i32(self.accesses.classes[class].step);
-        let way = self.op(Op::I32Mul, &[iterations, step]);
-        self.op(Op::I32Add, &[base, way])
+        self.later(base, self.accesses.classes[class].step.into(), iterations)
     }
 
     /// Goes on in a new block if a condition holds, else in the loop as it was.
@@ -203,30 +237,33 @@ impl<P> Emit<'_, P> {
 
     /// The value of a form in the first iteration.
     pub fn first_value(&mut self, form: &Linear) -> Value {
-        let mut sum = self.i32(0);
+        let (add, mul, ty) = match form.is_64 {
+            true => (Op::I64Add, Op::I64Mul, Type::I64),
+            false => (Op::I32Add, Op::I32Mul, Type::I32),
+        };
+        let mut sum = self.graph.make_const(ty, 0);
         for &(value, factor) in &form.terms {
             let position = self.params.iter().position(|&param| param == value);
             let value = position.map_or(value, |position| self.initial[position]);
-            let factor = self.i32(factor);
-            let product = self.op(Op::I32Mul, &[value, factor]);
-            sum = self.op(Op::I32Add, &[product, sum]);
+            let factor = self.graph.make_const(ty, factor.into());
+            let product = self.op(mul, &[value, factor]);
+            sum = self.op(add, &[product, sum]);
         }
-        let constant = self.i32(form.constant);
-        self.op(Op::I32Add, &[sum, constant])
+        let constant = self.graph.make_const(ty, form.constant.into());
+        self.op(add, &[sum, constant])
     }
 
     // ------------------------------------------------------------------------------------------ tests
 
     /// Finds how many iterations the groups have together, as an `i64`, and leaves if they are too few.
     pub fn count(&mut self, trip: &Trip) -> Value {
-        let by = u64::from(trip.step.unsigned_abs());
+        let by = trip.step.unsigned_abs();
         let (from, to) = if trip.step > 0 { (&trip.x, &trip.y) } else { (&trip.y, &trip.x) };
-        let distance = self.first_value(&to.plus(from, u32::MAX));
-        let mut distance = self.op(Op::I64ExtendI32U, &[distance]);
+        let distance = self.first_value(&to.plus(from, u64::MAX));
+        let mut distance = self.extend(distance);
         let (step, one) = (self.i64(by), self.i64(1));
-        let is_strict =
-            !matches!(trip.relation, Op::I32Ne | Op::I32LeS | Op::I32LeU | Op::I32GeS | Op::I32GeU);
-        if is_strict {
+        let relation = Relation::of(trip.relation);
+        if matches!(relation, Some(Relation::Below | Relation::Above)) {
             distance = self.op(Op::I64Sub, &[distance, one]);
         }
         let mut count = match by.is_power_of_two() {
@@ -237,7 +274,7 @@ impl<P> Emit<'_, P> {
             // Not by zero: neither traps nor needs an operator for it.
             false => self.op(Op::I64DivU, &[distance, step]),
         };
-        let holds = if trip.relation == Op::I32Ne {
+        let holds = if relation == Some(Relation::Different) {
             let whole = self.op(Op::I64Mul, &[count, step]);
             if by == 1 { self.i32(1) } else { self.op(Op::I64Eq, &[whole, distance]) }
         } else {
@@ -245,8 +282,15 @@ impl<P> Emit<'_, P> {
             let (x, y) = (self.first_value(&trip.x), self.first_value(&trip.y));
             self.op(trip.relation, &[x, y])
         };
-        let min = self.i64(u64::from(self.groups.iterations * self.groups.min));
-        let is_enough = self.op(Op::I64GeU, &[count, min]);
+        let min = u64::from(self.groups.iterations * self.groups.min);
+        let is_enough = if trip.x.is_64 {
+            let (min, most) = (self.i64(min), self.i64(MAX_ITERATIONS));
+            let more = self.op(Op::I64Sub, &[count, min]);
+            self.op(Op::I64LtU, &[more, most])
+        } else {
+            let min = self.i64(min);
+            self.op(Op::I64GeU, &[count, min])
+        };
         let both = self.both(holds, is_enough);
         self.require(both);
         let mask = self.i64(!u64::from(self.groups.iterations - 1));
@@ -256,8 +300,9 @@ impl<P> Emit<'_, P> {
     /// Leaves if the groups would access memory out of bounds, or memory of classes that must be disjoint is not. The first indices of the
     /// classes.
     pub fn check(&mut self, iterations: Value) -> Vec<Value> {
-        let pages = self.op_imm(Op::MemorySize, u64::from(self.accesses.memory), &[], Type::I32);
-        let pages = self.op(Op::I64ExtendI32U, &[pages]);
+        let ty = if self.accesses.is_64 { Type::I64 } else { Type::I32 };
+        let pages = self.op_imm(Op::MemorySize, u64::from(self.accesses.memory), &[], ty);
+        let pages = self.extend(pages);
         let log2 = self.i64(u64::from(self.accesses.page_size_log2));
         let len = self.op(Op::I64Shl, &[pages, log2]);
         let one = self.i64(1);
@@ -268,7 +313,12 @@ impl<P> Emit<'_, P> {
         let accesses = self.accesses;
         for class in &accesses.classes {
             let base = self.first_value(&class.lowest);
-            let first = self.op(Op::I64ExtendI32U, &[base]);
+            let first = self.extend(base);
+            if accesses.is_64 {
+                // Then no sum wraps.
+                let is_inside = self.op(Op::I64LeU, &[first, len]);
+                holds = self.both(holds, is_inside);
+            }
             let (step, start, end) =
                 (self.i64(class.step.into()), self.i64(class.start), self.i64(class.end));
             let way = self.op(Op::I64Mul, &[last, step]);

@@ -1,7 +1,7 @@
-//! Owns what is known of the values in a loop's body: linear forms of 32-bit integers, what they change by per iteration, and bounds.
+//! Owns what is known of the values in a loop's body: linear forms of integers, what they change by per iteration, and bounds.
 //! Does not own the loop's condition (`counted`).
 //!
-//! A *linear form* is a sum of values with factors, and a constant, modulo 2^32. Sums, differences, and products with constants have
+//! A *linear form* is a sum of values with factors, and a constant, modulo 2^32 or 2^64 as their type says. Sums, differences, and products with constants have
 //! one; any other value is a form of itself.
 
 use std::collections::HashMap;
@@ -67,27 +67,35 @@ impl Body {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Linear {
     /// Values and their factors, which are not 0, by ascending value.
-    pub terms: Vec<(Value, u32)>,
-    pub constant: u32,
+    pub terms: Vec<(Value, u64)>,
+    pub constant: u64,
+    /// Whether it is one of 64-bit integers. Factors and the constant of others have 32 bits.
+    pub is_64: bool,
 }
 
 impl Linear {
-    fn constant(constant: u32) -> Linear {
-        Linear { terms: Vec::new(), constant }
+    pub fn constant(constant: u64, is_64: bool) -> Linear {
+        Linear { terms: Vec::new(), constant, is_64 }
     }
 
-    fn term(value: Value) -> Linear {
-        Linear { terms: vec![(value, 1)], constant: 0 }
+    /// A number as those of the form's type are.
+    pub fn wrap(&self, number: u64) -> u64 {
+        if self.is_64 { number } else { u64::from(number as u32) }
+    }
+
+    /// A number that [`Linear::wrap`] made, with its sign.
+    pub fn signed(&self, number: u64) -> i64 {
+        if self.is_64 { number as i64 } else { i64::from(number as u32 as i32) }
     }
 
     /// The sum of this form and `factor` times another one.
-    pub fn plus(&self, other: &Linear, factor: u32) -> Linear {
+    pub fn plus(&self, other: &Linear, factor: u64) -> Linear {
         let mut sum = self.clone();
-        sum.constant = sum.constant.wrapping_add(other.constant.wrapping_mul(factor));
+        sum.constant = self.wrap(sum.constant.wrapping_add(other.constant.wrapping_mul(factor)));
         for &(value, of) in &other.terms {
-            let of = of.wrapping_mul(factor);
+            let of = self.wrap(of.wrapping_mul(factor));
             match sum.terms.binary_search_by_key(&value, |term| term.0) {
-                Ok(at) => sum.terms[at].1 = sum.terms[at].1.wrapping_add(of),
+                Ok(at) => sum.terms[at].1 = self.wrap(sum.terms[at].1.wrapping_add(of)),
                 Err(at) => sum.terms.insert(at, (value, of)),
             }
         }
@@ -100,7 +108,7 @@ impl Linear {
 pub(super) struct Forms {
     forms: HashMap<Value, Linear>,
     /// By parameter of the loop: what it changes by per iteration, if that is constant.
-    steps: HashMap<Value, u32>,
+    steps: HashMap<Value, u64>,
     /// Upper bounds of values as unsigned numbers.
     bounds: HashMap<Value, u32>,
 }
@@ -113,48 +121,53 @@ impl Forms {
             let data = graph.inst(inst);
             if let Opcode::Wasm(op) = data.op
                 && data.results == 1
-                && graph.ty(data.first_result) == Type::I32
+                && is_integer(graph, data.first_result)
             {
                 if let Some(form) = this.compute(graph, op, inst) {
                     this.forms.insert(data.first_result, form);
                 }
-                let bound = this.bound_of(graph, op, inst);
-                this.bounds.insert(data.first_result, bound);
+                if graph.ty(data.first_result) == Type::I32 {
+                    let bound = this.bound_of(graph, op, inst);
+                    this.bounds.insert(data.first_result, bound);
+                }
             }
         }
         for (param, next) in body.params(graph) {
             let next = this.of(graph, next);
-            if graph.ty(param) == Type::I32 && next.terms == [(param, 1)] {
+            if is_integer(graph, param) && next.terms == [(param, 1)] {
                 this.steps.insert(param, next.constant);
             }
         }
         this
     }
 
-    /// The form of a value of type `i32`.
+    /// The form of an integer.
     pub fn of(&self, graph: &Graph, value: Value) -> Linear {
+        let is_64 = graph.ty(value) == Type::I64;
         match (graph.constant(value), self.forms.get(&value)) {
-            (Some(bits), _) => Linear::constant(bits as u32),
+            (Some(bits), _) => Linear::constant(bits as u64, is_64),
             (None, Some(form)) => form.clone(),
-            (None, None) => Linear::term(value),
+            (None, None) => Linear { terms: vec![(value, 1)], constant: 0, is_64 },
         }
     }
 
     fn compute(&self, graph: &Graph, op: Op, inst: Inst) -> Option<Linear> {
         let &[a, b] = graph.args(inst) else { return None };
-        let (a, b) = match op {
-            Op::I32Add | Op::I32Sub | Op::I32Mul | Op::I32Shl => {
-                (self.of(graph, a), self.of(graph, b))
-            }
-            _ => return None,
-        };
+        let is_32 = matches!(op, Op::I32Add | Op::I32Sub | Op::I32Mul | Op::I32Shl);
+        let is_64 = matches!(op, Op::I64Add | Op::I64Sub | Op::I64Mul | Op::I64Shl);
+        if !is_32 && !is_64 {
+            return None;
+        }
+        let (a, b) = (self.of(graph, a), self.of(graph, b));
+        let zero = Linear::constant(0, is_64);
         let form = match op {
-            Op::I32Add => a.plus(&b, 1),
-            Op::I32Sub => a.plus(&b, u32::MAX),
-            Op::I32Mul if b.terms.is_empty() => Linear::default().plus(&a, b.constant),
-            Op::I32Mul if a.terms.is_empty() => Linear::default().plus(&b, a.constant),
-            Op::I32Shl if b.terms.is_empty() => {
-                Linear::default().plus(&a, 1_u32.wrapping_shl(b.constant))
+            Op::I32Add | Op::I64Add => a.plus(&b, 1),
+            Op::I32Sub | Op::I64Sub => a.plus(&b, u64::MAX),
+            Op::I32Mul | Op::I64Mul if b.terms.is_empty() => zero.plus(&a, b.constant),
+            Op::I32Mul | Op::I64Mul if a.terms.is_empty() => zero.plus(&b, a.constant),
+            Op::I32Shl | Op::I64Shl if b.terms.is_empty() => {
+                let bits = if is_64 { 64 } else { 32 };
+                zero.plus(&a, 1 << (b.constant % bits))
             }
             _ => return None,
         };
@@ -162,19 +175,19 @@ impl Forms {
     }
 
     /// What a form changes by per iteration, if that is constant.
-    pub fn step(&self, graph: &Graph, body: &Body, form: &Linear) -> Option<u32> {
-        form.terms.iter().try_fold(0_u32, |sum, &(value, factor)| {
+    pub fn step(&self, graph: &Graph, body: &Body, form: &Linear) -> Option<u64> {
+        form.terms.iter().try_fold(0, |sum: u64, &(value, factor)| {
             let step = match self.steps.get(&value) {
                 Some(step) => *step,
                 None if body.defines(graph, value) => return None,
                 None => 0,
             };
-            Some(sum.wrapping_add(step.wrapping_mul(factor)))
+            Some(form.wrap(sum.wrapping_add(step.wrapping_mul(factor))))
         })
     }
 
     /// What a parameter of the loop changes by per iteration, if that is constant.
-    pub fn step_of_param(&self, param: Value) -> Option<u32> {
+    pub fn step_of_param(&self, param: Value) -> Option<u64> {
         self.steps.get(&param).copied()
     }
 
@@ -205,6 +218,10 @@ impl Forms {
             _ => u32::MAX,
         }
     }
+}
+
+fn is_integer(graph: &Graph, value: Value) -> bool {
+    matches!(graph.ty(value), Type::I32 | Type::I64)
 }
 
 /// Whether an operator is a comparison.

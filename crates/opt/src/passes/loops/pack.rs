@@ -357,12 +357,12 @@ impl Planner<'_> {
     /// Rule 1 for linear forms.
     fn linear(&self, values: &[Value]) -> Option<Node> {
         let first = self.forms.of(self.graph, values[0]);
-        let step = self.forms.step(self.graph, self.body, &first)?;
+        let step = self.forms.step(self.graph, self.body, &first)? as u32;
         let by = step / self.copies as u32;
         for (i, &value) in (0..).zip(values) {
             let form = self.forms.of(self.graph, value);
-            let expected = first.constant.wrapping_add(by.wrapping_mul(i));
-            if form.terms != first.terms || form.constant != expected {
+            let expected = (first.constant as u32).wrapping_add(by.wrapping_mul(i));
+            if form.terms != first.terms || form.constant as u32 != expected {
                 return None;
             }
         }

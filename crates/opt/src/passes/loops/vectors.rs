@@ -167,8 +167,7 @@ impl Emit<'_, Plan> {
         let (plan, accesses) = (self.plan, self.accesses);
         let mut next = Vec::new();
         for (class, &base) in accesses.classes.iter().zip(&group.bases) {
-            let step = self.i32(class.step * plan.iterations);
-            next.push(self.op(Op::I32Add, &[base, step]));
+            next.push(self.behind(base, class.step * plan.iterations));
         }
         let at = match (end.class, count) {
             (None, Some(count)) => {
@@ -191,7 +190,7 @@ impl Emit<'_, Plan> {
             }
         }
         next.extend(sums);
-        let more = self.op(Op::I32Ne, &[at, end.value]);
+        let more = self.differ(at, end.value);
         let behind = self.graph.push_block();
         let first = self.edge(block, &next);
         self.edge(behind, &[]);
