@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use sterna_base::FuncIndex;
 use sterna_module::Module;
 
+use crate::recording::Recorder;
 use crate::tier::CodeSettings;
 
 /// One function to compile. Equal requests give equal code.
@@ -22,7 +23,7 @@ pub struct CompileRequest<'a> {
     /// Settings of the code.
     pub settings: &'a CodeSettings,
     /// What the tiers below saw. Code may rely on it for speed, never for meaning.
-    pub profile: &'a Profile,
+    pub observed: Observed<'a>,
 }
 
 impl<'a> CompileRequest<'a> {
@@ -34,7 +35,7 @@ impl<'a> CompileRequest<'a> {
             entry: CodeEntry::Function,
             counts: false,
             settings,
-            profile: &Profile::EMPTY,
+            observed: Observed::NOTHING,
         }
     }
 }
@@ -58,11 +59,53 @@ pub const COMPILED: u32 = 1 << 31;
 /// Slots between the locals and the operand stack of a canonical frame.
 pub const RECORD_SLOTS: u32 = 2;
 
-/// What the tiers below saw of a module so far.
+/// What is known of how a module runs: what the tiers below have seen by now, and what an earlier run saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observed<'a> {
+    /// This run. It counts for more.
+    pub now: Option<&'a Recorder>,
+    /// An earlier one.
+    pub earlier: Option<&'a Profile>,
+}
+
+impl<'a> Observed<'a> {
+    /// Nothing.
+    pub const NOTHING: Observed<'static> = Observed { now: None, earlier: None };
+
+    /// What a profile says.
+    pub fn earlier(profile: &'a Profile) -> Observed<'a> {
+        Observed { now: None, earlier: Some(profile) }
+    }
+
+    /// The function of the same module, and of the same instance, that an indirect call nearly always goes to. By byte offset in the module of
+    /// a `call_indirect` or `call_ref`, or its tail form.
+    pub fn target(&self, offset: u32) -> Option<FuncIndex> {
+        let now = self.now.and_then(|recorder| recorder.target(offset));
+        now.or_else(|| self.earlier?.target(offset))
+    }
+
+    /// Whether nothing is known.
+    pub fn is_nothing(&self) -> bool {
+        let is_known = |profile: &Profile| *profile != Profile::EMPTY;
+        self.now.is_none_or(Recorder::is_empty) && !self.earlier.is_some_and(is_known)
+    }
+
+    /// All of it.
+    pub fn to_profile(self) -> Profile {
+        let mut profile = self.earlier.cloned().unwrap_or_default();
+        if let Some(recorder) = self.now {
+            recorder.call_targets(&mut |offset, func| {
+                profile.targets.get_or_insert_default().insert(offset, func);
+            });
+        }
+        profile
+    }
+}
+
+/// What a run saw of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// By byte offset in the module of a `call_indirect` or `call_ref` (or its tail form): the function of the same module, and of the
-    /// same instance, that nearly all calls went to. Calls without such a function are not listed.
+    /// See [`Observed::target`]. Calls without such a function are not listed.
     pub targets: Option<Box<HashMap<u32, FuncIndex>>>,
 }
 
@@ -92,8 +135,7 @@ impl Profile {
         Profile { targets: (!targets.is_empty()).then(|| Box::new(targets)) }
     }
 
-    /// The function that an indirect call nearly always goes to.
-    pub fn target(&self, offset: u32) -> Option<FuncIndex> {
+    fn target(&self, offset: u32) -> Option<FuncIndex> {
         self.targets.as_ref()?.get(&offset).copied()
     }
 }

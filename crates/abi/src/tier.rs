@@ -10,6 +10,7 @@ use sterna_module::Module;
 use crate::artifact::{Convention, FunctionCode};
 use crate::captured::CapturedFrame;
 use crate::context::{FuncEntry, Slot, StoreCtx, VmCtx};
+use crate::recording::Recorder;
 use crate::request::CompileRequest;
 
 /// Why a function was not compiled. The function stays in the tier below.
@@ -64,11 +65,13 @@ pub trait Compiler: Send + Sync {
 /// The interpreter as the runtime sees it.
 pub trait Interpreter: Send + Sync {
     /// Prepares a module: sets [`FuncEntry::stack`] of every entry of a defined function to code that translates the function when it is
-    /// first called. Cheap: nothing is translated here. The entries outlive the result.
+    /// first called. Cheap: nothing is translated here. The entries outlive the result. Where calls went is noted in `recorder` if the
+    /// code counts.
     fn prepare(
         &self,
         module: Arc<Module>,
         entries: &[FuncEntry],
+        recorder: &Arc<Recorder>,
         settings: &InterpSettings,
     ) -> Box<dyn InterpModule>;
 
@@ -126,9 +129,6 @@ pub trait InterpModule: Send + Sync {
 
     /// Interpreter code for a function of the module, as in its entry's [`FuncEntry::stack`] before it was compiled.
     fn interpreted(&self, entry: &FuncEntry) -> *mut u8;
-
-    /// Lists the indirect calls whose targets were recorded and are nearly always one function of the module: byte offset, function.
-    fn call_targets(&self, visit: &mut dyn FnMut(u32, FuncIndex));
 
     /// Bytes of memory held by translated code.
     fn memory_bytes(&self) -> usize;

@@ -70,7 +70,7 @@ impl Compiler for Baseline {
     }
 
     fn compile(&self, request: &CompileRequest<'_>) -> Result<FunctionCode, CompileError> {
-        let CompileRequest { module, func, entry, settings, counts, .. } = *request;
+        let CompileRequest { module, func, entry, settings, counts, observed } = *request;
         let refuse = |reason: String| CompileError { func, reason };
         let size = module.body(func).size();
         if size > MAX_BODY {
@@ -83,7 +83,9 @@ impl Compiler for Baseline {
         let layout = InstanceLayout::new(module);
         let counted = (counts || self.counts).then_some(func);
         let cpu = self.cpu;
-        let input = Input { module, layout: &layout, settings, convention, cpu, counted, entry };
+        let recorder = observed.now.filter(|_| counts);
+        let layout = &layout;
+        let input = Input { module, layout, settings, convention, cpu, counted, recorder, entry };
         let compiled = catch_unwind(AssertUnwindSafe(|| compile(input, func, &mut scratch)));
         // After a panic the working memory is in an unknown state: it is dropped.
         let compiled = compiled.map_err(|_| refuse("the compiler failed".to_owned()))?;

@@ -65,7 +65,7 @@ impl Module {
     /// What all instances of the module were seen doing so far, and what earlier runs had seen if the module came with that. Only the
     /// tiers below the optimizing one look: a module that was compiled ahead of time learns nothing.
     pub fn execution_profile(&self) -> ExecutionProfile {
-        let seen = self.loaded.profile().to_bytes();
+        let seen = self.loaded.observed().to_profile().to_bytes();
         ExecutionProfile { module: identity(self.loaded.module()), seen }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use sterna_abi::{FuncEntry, InstanceLayout, InterpModule, InterpSettings, VmCtx};
+use sterna_abi::{FuncEntry, InstanceLayout, InterpModule, InterpSettings, Recorder, VmCtx};
 use sterna_base::FuncIndex;
 use sterna_isa::TrapCode;
 use sterna_module::Module;
@@ -18,6 +18,7 @@ pub(crate) struct ModuleCode {
     module: Arc<Module>,
     layout: InstanceLayout,
     entries: *const FuncEntry,
+    recorder: Arc<Recorder>,
     settings: InterpSettings,
     functions: RwLock<Functions>,
     /// Root maps of functions that were on the stack during a collection, by the address of their code.
@@ -66,6 +67,7 @@ impl ModuleCode {
     pub fn new(
         module: Arc<Module>,
         entries: &[FuncEntry],
+        recorder: &Arc<Recorder>,
         settings: &InterpSettings,
     ) -> ModuleCode {
         for func in module.defined_funcs() {
@@ -77,6 +79,7 @@ impl ModuleCode {
             layout: InstanceLayout::new(&module),
             module,
             entries: entries.as_ptr(),
+            recorder: recorder.clone(),
             settings: *settings,
             functions: RwLock::default(),
             root_maps: RwLock::default(),
@@ -106,6 +109,7 @@ impl ModuleCode {
             module: &self.module,
             layout: &self.layout,
             entries: self.entries,
+            recorder: &self.recorder,
             settings: self.settings,
         }
     }
@@ -208,18 +212,6 @@ impl InterpModule for ModuleCode {
     fn interpreted(&self, entry: &FuncEntry) -> *mut u8 {
         let own = self.known(FuncIndex::from_u32(entry.func));
         own.map_or(TRANSLATE_STUB.address(), |address| address as *mut u8)
-    }
-
-    fn call_targets(&self, visit: &mut dyn FnMut(u32, FuncIndex)) {
-        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        for (offset, cell) in
-            functions.by_address.values().flat_map(|function| &function.translated.calls)
-        {
-            if let Some(target) = cell.target() {
-                // SAFETY: entries of this instance's module, which live as long as this object's users.
-                visit(*offset, FuncIndex::from_u32(unsafe { (*target).func }));
-            }
-        }
     }
 
     fn functions(&self) -> usize {

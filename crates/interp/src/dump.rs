@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use sterna_abi::{InstanceLayout, InterpSettings};
+use sterna_abi::{InstanceLayout, InterpSettings, Recorder};
 use sterna_base::FuncIndex;
 use sterna_isa::Op;
 use sterna_module::Module;
@@ -21,7 +21,8 @@ use crate::translate::{Probe, Source, probe};
 pub fn dump(module: &Module, func: FuncIndex) -> String {
     let layout = InstanceLayout::new(module);
     let settings = InterpSettings { deterministic: false, hot_budget: 0 };
-    let source = Source { module, layout: &layout, entries: std::ptr::null(), settings };
+    let (entries, recorder) = (std::ptr::null(), &Recorder::default());
+    let source = Source { module, layout: &layout, entries, recorder, settings };
     let mut listing = Probe { wanted: u32::MAX, found: None, starts: Some(Vec::new()) };
     let translated = match probe(source, func, &mut listing) {
         Ok(translated) => translated,

@@ -27,8 +27,8 @@ mod value;
 use std::sync::Arc;
 
 use sterna_abi::{
-    CapturedFrame, FuncEntry, InterpFrame, InterpModule, InterpSettings, Interpreter, Slot,
-    StoreCtx, VmCtx,
+    CapturedFrame, FuncEntry, InterpFrame, InterpModule, InterpSettings, Interpreter, Recorder,
+    Slot, StoreCtx, VmCtx,
 };
 use sterna_module::Module;
 
@@ -46,9 +46,10 @@ impl Interpreter for Interp {
         &self,
         module: Arc<Module>,
         entries: &[FuncEntry],
+        recorder: &Arc<Recorder>,
         settings: &InterpSettings,
     ) -> Box<dyn InterpModule> {
-        Box::new(code::ModuleCode::new(module, entries, settings))
+        Box::new(code::ModuleCode::new(module, entries, recorder, settings))
     }
 
     fn host_stub(&self) -> *mut u8 {

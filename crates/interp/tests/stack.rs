@@ -325,8 +325,8 @@ fn usual_targets_of_indirect_calls_are_recorded() {
     let instance = world.add(source, &[]);
     assert_eq!(world.call(instance, "f", &[1000]), Ok(vec![20 + 500 + 1000]));
     let mut targets = HashMap::new();
-    let interp = &world.instances[instance].interp;
-    interp.call_targets(&mut |at, func| _ = targets.insert(at, func));
+    let recorder = &world.instances[instance].recorder;
+    recorder.call_targets(&mut |at, func| _ = targets.insert(at, func));
     let mut found: Vec<_> = targets.iter().collect();
     found.sort();
     // The first call mostly goes to function 0, the second one to either, the third always to function 1.

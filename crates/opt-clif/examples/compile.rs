@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use sterna_abi::{CodeSettings, CompileRequest, Compiler};
+use sterna_abi::{CodeSettings, CompileRequest, Compiler, Observed};
 use sterna_base::FuncIndex;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
@@ -63,7 +63,7 @@ fn build_options(settings: &CodeSettings) -> BuildOptions<'static> {
         polls: settings.interruptible,
         states: settings.capture_state,
         disabled: PassSet::default(),
-        profile: None,
+        observed: Observed::NOTHING,
         entry: None,
     }
 }

@@ -11,7 +11,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CompiledCode, Context};
 use sterna_abi::{
     CodeEntry, CompileError, CompileRequest, Compiler, Convention, FunctionCode,
-    NATIVE_STACK_RESERVE, Profile,
+    NATIVE_STACK_RESERVE, Observed, Profile,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{FuncType, Op};
@@ -174,20 +174,20 @@ impl Worker {
 
     /// Fills the graph.
     fn build(&mut self, request: &CompileRequest<'_>, options: &Options) -> Result<(), String> {
-        let CompileRequest { module, func, entry, settings, profile, .. } = *request;
+        let CompileRequest { module, func, entry, settings, observed, .. } = *request;
         let size = module.body(func).size();
         let limit = if settings.explicit_checks { MAX_BODY_EXPLICIT } else { MAX_BODY };
         if size > limit {
             return Err(format!("its body of {size} bytes is larger than the limit of {limit}"));
         }
-        let guess = (options.guess_callees && profile.targets.is_none())
-            .then(|| guessed_profile(module, func));
+        let guess =
+            (options.guess_callees && observed.is_nothing()).then(|| guessed_profile(module, func));
         let disabled = options.disabled;
         let mut options = BuildOptions {
             polls: settings.interruptible,
             states: settings.capture_state,
             disabled,
-            profile: guess.as_ref().or(Some(profile)),
+            observed: guess.as_ref().map_or(observed, Observed::earlier),
             entry: match entry {
                 CodeEntry::Function => None,
                 CodeEntry::Loop(position) => Some(position),

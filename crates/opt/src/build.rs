@@ -22,7 +22,7 @@ mod objects;
 mod operators;
 mod scan;
 
-use sterna_abi::{INLINED, Profile};
+use sterna_abi::{INLINED, Observed};
 use sterna_base::FuncIndex;
 use sterna_isa::{Op, ValType};
 use sterna_module::Module;
@@ -44,7 +44,7 @@ pub struct BuildOptions<'a> {
     /// What is not to be done: passes that are parts of building.
     pub disabled: PassSet,
     /// What the tiers below saw.
-    pub profile: Option<&'a Profile>,
+    pub observed: Observed<'a>,
     /// Make the graph of the function from the start of the loop whose operator is at this byte offset in the module.
     pub entry: Option<u32>,
 }

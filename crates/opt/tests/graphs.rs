@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use sterna_abi::Profile;
+use sterna_abi::{Observed, Profile};
 use sterna_base::FuncIndex;
 use sterna_isa::{Feature, FeatureSet, Op};
 use sterna_module::{Module, Operator};
@@ -46,7 +46,7 @@ fn render(source: &str) -> String {
             polls: has("polls"),
             states: has("states"),
             disabled,
-            profile: Some(&profile),
+            observed: Observed::earlier(&profile),
             entry,
         };
         builder.build(&module, func, &options, &mut graph).expect("supported");

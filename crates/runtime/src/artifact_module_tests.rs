@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use sterna_abi::{
     CapturedFrame, CodeReloc, CodeSettings, CompileError, CompileRequest, Compiler, InterpFrame,
-    InterpModule, InterpSettings, Interpreter, RelocKind, Slot, TrapSite,
+    InterpModule, InterpSettings, Interpreter, Recorder, RelocKind, Slot, TrapSite,
 };
 use sterna_base::FuncIndex;
 use sterna_isa::{FeatureSet, FuncType};
@@ -87,6 +87,7 @@ impl Interpreter for FakeInterp {
         &self,
         _: Arc<Module>,
         _: &[FuncEntry],
+        _: &Arc<Recorder>,
         _: &InterpSettings,
     ) -> Box<dyn InterpModule> {
         Box::new(FakeInterp)
@@ -121,8 +122,6 @@ impl InterpModule for FakeInterp {
     fn interpreted(&self, _: &FuncEntry) -> *mut u8 {
         unreachable!("nothing is run here");
     }
-
-    fn call_targets(&self, _: &mut dyn FnMut(u32, FuncIndex)) {}
 
     /// The adapter itself, so that tests see which one it is.
     fn compiled_stub(&self, _: *const FuncEntry, adapter: *const u8) -> *mut u8 {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use sterna_abi::{COMPILED, CodeEntry, Profile};
+use sterna_abi::{COMPILED, CodeEntry, Observed, Profile};
 use sterna_base::FuncIndex;
 use sterna_module::Module;
 
@@ -208,13 +208,9 @@ impl ModuleTiers {
 }
 
 impl LoadedModule {
-    /// What the interpreter saw of the module so far, on top of what earlier runs did.
-    pub fn profile(&self) -> Profile {
-        let mut profile = self.tiers.earlier.get().cloned().unwrap_or_default();
-        self.interp().call_targets(&mut |offset, func| {
-            profile.targets.get_or_insert_default().insert(offset, func);
-        });
-        profile
+    /// What the tiers below the optimizing one saw of the module so far, and earlier runs.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed { now: Some(self.recorder()), earlier: self.tiers.earlier.get() }
     }
 
     /// Takes over what an earlier run saw of the same module. What this run sees counts for more. Only the first call does something.

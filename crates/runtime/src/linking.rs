@@ -38,7 +38,7 @@ pub(crate) fn compile_parallel(
 ) -> (Compiled, Vec<CompileError>) {
     let engine = loaded.engine();
     let Some(compiler) = engine.compiler() else { return (Vec::new(), Vec::new()) };
-    let (profile, settings) = (loaded.profile(), &engine.settings().code);
+    let (observed, settings) = (loaded.observed(), &engine.settings().code);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = Mutex::new(Vec::with_capacity(funcs.len()));
     // Largest first, so that no thread ends up alone with a big one.
@@ -48,7 +48,7 @@ pub(crate) fn compile_parallel(
         let mut own = Vec::new();
         while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let request = CompileRequest::new(loaded.module(), funcs[at], settings);
-            let request = CompileRequest { profile: &profile, ..request };
+            let request = CompileRequest { observed, ..request };
             let counters = engine.compiler_counters();
             own.push((at, counters.count(&request, || compiler.compile(&request))));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, funcs.len());
@@ -196,11 +196,10 @@ pub(crate) fn compile_one(
 ) -> io::Result<*const u8> {
     let engine = loaded.engine();
     let compiler = engine.compiler().ok_or(io::ErrorKind::Unsupported)?;
-    let profile = loaded.profile();
     let settings = &engine.settings().code;
     let request = CompileRequest {
         entry,
-        profile: &profile,
+        observed: loaded.observed(),
         ..CompileRequest::new(loaded.module(), func, settings)
     };
     let code = engine.compiler_counters().count(&request, || compiler.compile(&request));
@@ -226,7 +225,7 @@ pub(crate) fn compile_baseline(
     let engine = loaded.engine();
     let compiler = engine.baseline().ok_or(io::ErrorKind::Unsupported)?;
     let request = CompileRequest::new(loaded.module(), func, &engine.settings().code);
-    let request = CompileRequest { counts: true, entry, ..request };
+    let request = CompileRequest { counts: true, entry, observed: loaded.observed(), ..request };
     let code = engine.counters.baseline.count(&request, || compiler.compile(&request));
     let code = code.map_err(io::Error::other)?;
     if entry == CodeEntry::Function {

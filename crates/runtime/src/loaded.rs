@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sterna_abi::{
     CompileError, Convention, FuncEntry, InstanceLayout, InterpModule, InterpSettings, Profile,
+    Recorder,
 };
 use sterna_base::{FuncIndex, GlobalIndex, TableIndex, TagIndex};
 use sterna_isa::ValType;
@@ -46,6 +47,7 @@ pub enum LoadError {
 pub struct LoadedModule {
     // Fields drop in order: the interpreter's object before the entries that it refers to.
     interp: Box<dyn InterpModule>,
+    recorder: Arc<Recorder>,
     code: CodeSpace,
     /// Whether the first code published is that of all functions that the compiler takes.
     whole: AtomicBool,
@@ -161,7 +163,9 @@ impl LoadedModule {
         let interp_settings =
             InterpSettings { deterministic: settings.code.deterministic, hot_budget };
         let mut entries = entries;
-        let interp = engine.interp().prepare(module.clone(), &entries, &interp_settings);
+        let recorder = Arc::new(Recorder::new(&entries));
+        let interp = engine.interp();
+        let interp = interp.prepare(module.clone(), &entries, &recorder, &interp_settings);
         for entry in &mut entries {
             entry.interp = interp.as_ptr();
         }
@@ -173,6 +177,7 @@ impl LoadedModule {
         }
         Ok(Arc::new(LoadedModule {
             interp,
+            recorder,
             code: CodeSpace::default(),
             whole: AtomicBool::new(false),
             kept: Kept::default(),
@@ -289,6 +294,10 @@ impl LoadedModule {
 
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     pub(crate) fn interp(&self) -> &dyn InterpModule {

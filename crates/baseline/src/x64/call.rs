@@ -234,6 +234,9 @@ impl Gen<'_> {
             }
             _ => return Err(refused(op)),
         };
+        if !matches!(op, Op::Call | Op::ReturnCall) {
+            self.record_callee();
+        }
         let is_tail = !matches!(op, Op::Call | Op::CallIndirect | Op::CallRef);
         if is_tail && self.begins_at_loop() {
             self.leave_tail_call(callee, ty);

@@ -23,6 +23,7 @@ mod gc;
 mod integer;
 mod memory;
 mod pins;
+mod record;
 mod simd;
 mod simd_codes;
 mod simd_float;
@@ -37,6 +38,7 @@ pub(crate) use asm::*;
 
 use sterna_abi::{
     CodeEntry, CodeReloc, CodeSettings, Convention, FunctionCode, InstanceLayout, MemorySlot,
+    Recorder,
 };
 use sterna_base::{FuncIndex, MemoryIndex};
 use sterna_isa::{Class, FuncType, Op};
@@ -118,6 +120,7 @@ pub(crate) struct Scratch {
     traps: Vec<PendingTrap>,
     polls: Vec<call::PendingPoll>,
     counts: Vec<count::PendingCount>,
+    misses: Vec<record::PendingMiss>,
     relocs: Vec<CodeReloc>,
     labels: Vec<(u32, Label)>,
     /// By label, its position in `labels` if it is there.
@@ -141,6 +144,8 @@ pub(crate) struct Input<'a> {
     pub cpu: Cpu,
     /// The function, if its calls and loops are to be counted.
     pub counted: Option<FuncIndex>,
+    /// Where it writes down what it sees, if that is wanted.
+    pub recorder: Option<&'a Recorder>,
     /// Where the code begins.
     pub entry: CodeEntry,
 }
@@ -201,6 +206,7 @@ pub(crate) fn compile(
     s.traps.clear();
     s.polls.clear();
     s.counts.clear();
+    s.misses.clear();
     s.relocs.clear();
     s.lost_pins.clear();
     s.handlers.clear();
@@ -289,6 +295,7 @@ impl Gen<'_> {
         }
         self.flush_polls();
         self.flush_counts();
+        self.flush_misses();
         self.flush_traps();
         self.finish(frame_at)
     }

@@ -6,7 +6,7 @@ use crate::files;
 use crate::passes::Disabled;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
-use sterna_abi::{CodeSettings, CompileRequest};
+use sterna_abi::{CodeSettings, CompileRequest, Observed};
 use sterna_base::FuncIndex;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
@@ -117,7 +117,7 @@ fn graph(
         polls: SETTINGS.interruptible,
         states: SETTINGS.capture_state,
         disabled,
-        profile: None,
+        observed: Observed::NOTHING,
         entry: None,
     };
     Builder::new().build(module, func, &options, &mut graph).map_err(|error| error.to_string())?;

@@ -132,3 +132,26 @@ fn what_a_run_saw_guides_compilation() {
         assert_eq!(cut.downcast_ref(), Some(&ProfileError::Malformed), "{end}");
     }
 }
+
+#[test]
+fn baseline_code_records_what_the_interpreter_began_to() {
+    // The interpreter sees the first few calls of `$double`, baseline code the others, and about 50 of `$square`.
+    let text = INDIRECT.replacen(
+        "(local.get 1) (i32.const 1))))",
+        "(local.get 1) (i32.gt_u (local.get 1) (i32.const 85)))))",
+        1,
+    );
+    assert_ne!(text, INDIRECT);
+    let mut config = Config::new();
+    config.tier(Tier::Auto).hot_budget(64).synchronous_tiers();
+    let module = Module::new(&Engine::new(&config).unwrap(), text).unwrap();
+    let mut store = Store::new(&module.engine(), ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let f = instance.get_typed_func::<(i32, i32), i32>(&mut store, "f").unwrap();
+    let squares: i32 = (1..=85).map(|n| n * n).sum();
+    let doubles: i32 = (86..=100).map(|n| 2 * n).sum();
+    assert_eq!(f.call(&mut store, (0, 100)).unwrap(), squares + doubles);
+    let seen = module.execution_profile().to_bytes();
+    let (_, seen) = seen.split_at(16 + 32 + 32);
+    assert_eq!(seen[4..8], 0_u32.to_le_bytes(), "the function with index 0");
+}

@@ -6,9 +6,9 @@
 
 use std::marker::PhantomData;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
-use sterna_abi::{FuncEntry, FuncRef, Slot, TableDef, TypeRow, VmCtx};
+use sterna_abi::{CallCell, FuncEntry, FuncRef, Slot, TableDef, TypeRow, VmCtx};
 use sterna_isa::TrapCode;
 
 use crate::exit::{ReturnInfo, ReturnKind};
@@ -42,62 +42,13 @@ fn move_frame(r: &mut Regs, delta: usize) {
     r.fp = r.slot_ptr(delta);
 }
 
-/// Where an indirect call went: the function of the same instance that has most of the calls, by Boyer and Moore's vote.
-#[derive(Default)]
-pub(crate) struct CallCell {
-    /// Its entry; null if that is a function of another instance, or before the first call.
-    entry: AtomicPtr<FuncEntry>,
-    /// Calls of it since it took over, and those of others. Lost increments do not matter.
-    hits: AtomicU32,
-    misses: AtomicU32,
-}
-
-/// Calls before a cell says anything.
-const MIN_CALLS: u32 = 8;
-/// Nearly all: at most one in so many goes elsewhere.
-const MISSES: u32 = 16;
-
-impl CallCell {
-    /// The function that nearly all calls went to.
-    pub fn target(&self) -> Option<*const FuncEntry> {
-        let entry = self.entry.load(Ordering::Relaxed);
-        let (hits, misses) = (&self.hits, &self.misses);
-        let (hits, misses) = (hits.load(Ordering::Relaxed), misses.load(Ordering::Relaxed));
-        let is_usual = !entry.is_null() && hits >= MIN_CALLS && misses <= hits / MISSES;
-        is_usual.then_some(entry.cast_const())
-    }
-
-    #[inline(always)]
-    fn count(&self, entry: *const FuncEntry) {
-        if self.entry.load(Ordering::Relaxed).cast_const() == entry {
-            let hits = self.hits.load(Ordering::Relaxed);
-            self.hits.store(hits.saturating_add(1), Ordering::Relaxed);
-        } else {
-            self.miss(entry);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn miss(&self, entry: *const FuncEntry) {
-        let (hits, misses) =
-            (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed) + 1);
-        self.misses.store(misses, Ordering::Relaxed);
-        if misses > hits {
-            self.entry.store(entry.cast_mut(), Ordering::Relaxed);
-            self.hits.store(1, Ordering::Relaxed);
-            self.misses.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
 /// With `PROFILE`, counts a call in the cell whose address is the operand at `at`.
 #[inline(always)]
 fn count_call<const PROFILE: bool>(r: &Regs, at: usize, callee: &FuncRef) {
     if PROFILE {
         let cell = r.u64(at) as *const CallCell;
         let is_own = callee.instance == r.vmctx;
-        // SAFETY: translation wrote the address of a cell that lives as long as the code.
+        // SAFETY: translation wrote the address of a cell of the module's recorder, which lives as long as the code.
         unsafe { &*cell }.count(if is_own { callee.entry } else { std::ptr::null() });
     }
 }

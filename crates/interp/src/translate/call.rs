@@ -53,7 +53,8 @@ impl Translator<'_> {
         if !self.profiles() {
             return at;
         }
-        self.cells.push((pos + at as u32, self.offset));
+        let cell = self.source.recorder.call_cell(self.offset);
+        self.asm.u64(pos, at, cell as u64);
         at + 8
     }
 

@@ -15,7 +15,7 @@ mod scalar;
 mod stack;
 mod way_in;
 
-use sterna_abi::{FuncEntry, InstanceLayout, InterpSettings};
+use sterna_abi::{FuncEntry, InstanceLayout, InterpSettings, Recorder};
 use sterna_base::FuncIndex;
 use sterna_isa::{Class, Op, TrapCode, ValType};
 use sterna_module::{Imm, Module, Operator};
@@ -29,7 +29,6 @@ use stack::{Acc, Entry, Loc, Producer};
 use crate::exit::RECORD_SLOTS;
 use crate::machine::Handler;
 use crate::op::atomic::FENCE;
-use crate::op::call::CallCell;
 use crate::op::enter::{BUDGET, ENTER, FOREIGN, LOOP_BUDGET, ZERO_COUNTS};
 use crate::op::variable::{CONST128, NON_NULL, UNREACHABLE};
 
@@ -55,6 +54,8 @@ pub(crate) struct Source<'a> {
     /// Its entries, by function index.
     pub entries: *const FuncEntry,
     /// Settings.
+    /// Where the targets of indirect calls are noted.
+    pub recorder: &'a Recorder,
     pub settings: InterpSettings,
 }
 
@@ -75,8 +76,6 @@ pub(crate) struct Translated {
     pub code: Box<[u64]>,
     /// What catches exceptions where.
     pub handlers: Handlers,
-    /// Where indirect calls went, with their byte offsets in the module. The code refers to them.
-    pub calls: Box<[(u32, CallCell)]>,
     /// Slot of the record: the number of slots of the locals.
     pub record: u32,
     /// Slots of the frame.
@@ -113,8 +112,6 @@ pub(crate) struct Translator<'a> {
     copied: Option<(u32, u32)>,
     controls: Vec<Control>,
     handlers: Handlers,
-    /// Of indirect calls: where the code has the address of the cell, and their byte offsets in the module.
-    cells: Vec<(u32, u32)>,
     reachable: bool,
     /// Blocks opened in unreachable code.
     dead: u32,
@@ -163,7 +160,6 @@ impl<'a> Translator<'a> {
             copied: None,
             controls: Vec::new(),
             handlers: Handlers::default(),
-            cells: Vec::new(),
             reachable: true,
             dead: 0,
             record: 0,
@@ -188,15 +184,9 @@ impl<'a> Translator<'a> {
             }
         }
         self.finish_entry();
-        let cell = |&(_, offset): &(u32, u32)| (offset, CallCell::default());
-        let calls: Box<[(u32, CallCell)]> = self.cells.iter().map(cell).collect();
-        for (&(at, _), (_, cell)) in self.cells.iter().zip(&calls) {
-            self.asm.u64(at, 0, (&raw const *cell) as u64);
-        }
         Ok(Translated {
             code: self.asm.finish(),
             handlers: self.handlers,
-            calls,
             record: self.record,
             frame_slots: self.frame_slots,
         })

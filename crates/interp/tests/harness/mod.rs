@@ -54,6 +54,7 @@ pub struct Instance {
     vm: Box<[u128]>,
     pub entries: Box<[FuncEntry]>,
     pub interp: Box<dyn InterpModule>,
+    pub recorder: Arc<Recorder>,
     memories: Vec<Box<Memory>>,
     tables: Vec<Box<Table>>,
     type_ids: Vec<u32>,
@@ -166,7 +167,8 @@ impl World {
         let funcs = (0..module.num_funcs() as u32).map(FuncIndex::from_u32);
         let mut entries: Box<[FuncEntry]> =
             funcs.map(|func| entry(func.as_u32(), module.func_type(func))).collect();
-        let interp = Interp.prepare(module.clone(), &entries, &self.settings);
+        let recorder = Arc::new(Recorder::new(&entries));
+        let interp = Interp.prepare(module.clone(), &entries, &recorder, &self.settings);
         entries.iter_mut().for_each(|entry| entry.interp = interp.as_ptr());
         let type_ids =
             module.types().iter().map(|ty| self.type_id(ty.as_func().unwrap())).collect();
@@ -177,6 +179,7 @@ impl World {
             layout,
             entries,
             interp,
+            recorder,
             memories: Vec::new(),
             tables: Vec::new(),
             type_ids,

@@ -237,7 +237,7 @@ impl Build<'_> {
             return (Vec::new(), false);
         }
         let fits = |func: FuncIndex| self.is_candidate(func) && self.has_type(func, ty);
-        if let Some(func) = self.options.profile.and_then(|profile| profile.target(self.wasm)) {
+        if let Some(func) = self.options.observed.target(self.wasm) {
             return (if fits(func) { vec![func] } else { Vec::new() }, true);
         }
         let known = match op {
@@ -276,7 +276,7 @@ impl Build<'_> {
 
     /// Whether the tiers below saw the operator being translated run as an indirect call.
     fn is_profiled(&self) -> bool {
-        self.options.profile.is_some_and(|profile| profile.target(self.wasm).is_some())
+        self.options.observed.target(self.wasm).is_some()
     }
 
     /// Whether a function's type is the one with an index or declared as a subtype of it.
