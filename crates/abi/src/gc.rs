@@ -66,11 +66,7 @@ pub struct ObjectLayout {
 impl ObjectLayout {
     /// The layout of a structure or array type. `is_func` says whether a heap type is one of functions.
     pub fn of(def: &SubType, is_func: impl Fn(HeapType) -> bool) -> Option<ObjectLayout> {
-        let storage = |ty: StorageType| match ty {
-            StorageType::I8 => Storage::I8,
-            StorageType::I16 => Storage::I16,
-            StorageType::Val(ty) => storage_of(ty, &is_func),
-        };
+        let storage = |ty| storage_of_field(ty, &is_func);
         match &def.composite {
             CompositeType::Func(_) => None,
             CompositeType::Struct(fields) => {
@@ -87,11 +83,41 @@ impl ObjectLayout {
         }
     }
 
+    /// How one field of a structure is stored, and its byte offset; of an array type, the same of the first element. Cheaper than all of
+    /// [`ObjectLayout::of`].
+    pub fn field(
+        def: &SubType,
+        field: usize,
+        is_func: impl Fn(HeapType) -> bool,
+    ) -> Option<(Storage, u32)> {
+        match &def.composite {
+            CompositeType::Func(_) => None,
+            CompositeType::Struct(fields) => {
+                let storage = |ty| storage_of_field(ty, &is_func);
+                let upto = fields.get(..=field)?.iter().map(|field| storage(field.storage));
+                let last = storage(fields[field].storage);
+                Some((last, Layout::last_offset(upto)))
+            }
+            CompositeType::Array(element) => {
+                let storage = storage_of_field(element.storage, &is_func);
+                Some((storage, Layout::of_array(storage).elements()))
+            }
+        }
+    }
+
     /// The layout of exceptions of a tag with these parameters.
     pub fn of_exception(params: &[ValType], is_func: impl Fn(HeapType) -> bool) -> ObjectLayout {
         let storage: Box<[Storage]> = params.iter().map(|&ty| storage_of(ty, &is_func)).collect();
         let made = Layout::of_exception(&storage);
         ObjectLayout { layout: made.layout, storage, offsets: made.offsets }
+    }
+}
+
+fn storage_of_field(ty: StorageType, is_func: &impl Fn(HeapType) -> bool) -> Storage {
+    match ty {
+        StorageType::I8 => Storage::I8,
+        StorageType::I16 => Storage::I16,
+        StorageType::Val(ty) => storage_of(ty, is_func),
     }
 }
 

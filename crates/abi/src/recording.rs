@@ -7,7 +7,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sterna_base::FuncIndex;
 
@@ -79,6 +79,7 @@ pub struct Recorder {
     /// By byte offset of the indirect call in the module.
     #[allow(clippy::vec_box, reason = "their addresses must not change")]
     cells: Mutex<HashMap<u32, Box<CallCell>>>,
+    counters: Mutex<HashMap<FuncIndex, Arc<Counters>>>,
 }
 
 impl Recorder {
@@ -86,16 +87,40 @@ impl Recorder {
     pub fn new(entries: &[FuncEntry]) -> Recorder {
         let range = entries.as_ptr_range();
         let entries = range.start as usize..range.end as usize;
-        Recorder { entries, cells: Mutex::default() }
+        Recorder { entries, ..Recorder::default() }
     }
 
     fn cells(&self) -> MutexGuard<'_, HashMap<u32, Box<CallCell>>> {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether no code writes here.
-    pub fn is_empty(&self) -> bool {
+    /// Whether no calls are noted here.
+    pub fn has_no_cells(&self) -> bool {
         self.cells().is_empty()
+    }
+
+    fn all_counters(&self) -> MutexGuard<'_, HashMap<FuncIndex, Arc<Counters>>> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The counters of a function, made for so many when somebody first asks.
+    pub fn counters(&self, func: FuncIndex, count: u32) -> Arc<Counters> {
+        let new = || {
+            let counters = (0..count).map(|_| AtomicU32::new(0)).collect();
+            Arc::new(Counters { counters, plan: OnceLock::new() })
+        };
+        self.all_counters().entry(func).or_insert_with(new).clone()
+    }
+
+    /// How often which operators of a function have run while they were counted, by ascending offset.
+    pub fn counts(&self, func: FuncIndex) -> Vec<SiteCount> {
+        let counters = self.all_counters().get(&func).cloned();
+        counters.map_or_else(Vec::new, |counters| counters.read())
+    }
+
+    /// All functions with counters.
+    pub fn counted(&self) -> Vec<FuncIndex> {
+        self.all_counters().keys().copied().collect()
     }
 
     /// The cell of the indirect call at a byte offset of the module.
@@ -122,4 +147,90 @@ impl Recorder {
         let behind = self.entries.contains(&address).then(|| address - self.entries.start)?;
         Some(FuncIndex::from_u32((behind / size_of::<FuncEntry>()) as u32))
     }
+}
+
+/// How often something ran, in terms of what is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// The counter with this number.
+    Counter(u32),
+    /// The rest of one count when another one is taken away, both by their place in [`CountPlan::counts`], where they come before it.
+    Rest(u32, u32),
+}
+
+/// No count, in [`CountedSite::taken`].
+pub const NO_COUNT: u32 = u32::MAX;
+
+/// An operator whose count is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedSite {
+    /// Its byte offset in the module; for the function itself, that of its body.
+    pub offset: u32,
+    /// The place in [`CountPlan::counts`] that says how often it ran.
+    pub runs: u32,
+    /// The same for [`SiteCount::taken`], or [`NO_COUNT`].
+    pub taken: u32,
+}
+
+/// What the counters of a function mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CountPlan {
+    /// All counts.
+    pub counts: Vec<Count>,
+    /// By ascending offset.
+    pub sites: Vec<CountedSite>,
+}
+
+/// The counters of a function, of 32 bits, which go round.
+#[derive(Debug)]
+pub struct Counters {
+    counters: Box<[AtomicU32]>,
+    plan: OnceLock<CountPlan>,
+}
+
+impl Counters {
+    /// The address of one.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn address(&self, number: u32) -> u64 {
+        (&raw const self.counters[number as usize]) as u64
+    }
+
+    /// Says what they mean. The first one to say it is right: all code of a function uses them alike.
+    pub fn set_plan(&self, plan: CountPlan) {
+        let _ = self.plan.set(plan);
+    }
+
+    /// What they say now.
+    pub fn read(&self) -> Vec<SiteCount> {
+        let Some(CountPlan { counts, sites }) = self.plan.get() else { return Vec::new() };
+        let mut values: Vec<u32> = Vec::with_capacity(counts.len());
+        for &count in counts {
+            let at = |place: u32| values.get(place as usize).copied().unwrap_or(0);
+            let value = match count {
+                Count::Counter(number) => self.counters[number as usize].load(Ordering::Relaxed),
+                Count::Rest(of, other) => at(of).saturating_sub(at(other)),
+            };
+            values.push(value);
+        }
+        let value = |place: u32| values.get(place as usize).copied().unwrap_or(0);
+        let site = |site: &CountedSite| SiteCount {
+            offset: site.offset,
+            runs: value(site.runs),
+            taken: value(site.taken),
+        };
+        sites.iter().map(site).collect()
+    }
+}
+
+/// How often an operator ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SiteCount {
+    /// Its byte offset in the module; for a function itself, that of its body.
+    pub offset: u32,
+    /// How often it ran: of a loop, iterations.
+    pub runs: u32,
+    /// Of a branch, how often it was taken; of an `if`, its first half; of a loop, how often it was entered from above. Else 0.
+    pub taken: u32,
 }

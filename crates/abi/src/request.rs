@@ -2,11 +2,12 @@
 //! Does not own recording (the tiers below) nor when to ask (the runtime).
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use sterna_base::FuncIndex;
 use sterna_module::Module;
 
-use crate::recording::Recorder;
+use crate::recording::{Recorder, SiteCount};
 use crate::tier::CodeSettings;
 
 /// One function to compile. Equal requests give equal code.
@@ -84,21 +85,57 @@ impl<'a> Observed<'a> {
         now.or_else(|| self.earlier?.target(offset))
     }
 
-    /// Whether nothing is known.
-    pub fn is_nothing(&self) -> bool {
-        let is_known = |profile: &Profile| *profile != Profile::EMPTY;
-        self.now.is_none_or(Recorder::is_empty) && !self.earlier.is_some_and(is_known)
+    /// How often operators of a function ran.
+    pub fn counts(&self, module: &Module, func: FuncIndex) -> FuncCounts {
+        let now = self.now.map_or_else(Vec::new, |recorder| recorder.counts(func));
+        let earlier = self.earlier.map_or(&[][..], |profile| profile.counts(module, func));
+        // What is recorded now may have just begun.
+        let most = |sites: &[SiteCount]| sites.iter().map(|site| site.runs).max().unwrap_or(0);
+        FuncCounts(if most(&now) >= most(earlier) { now } else { earlier.to_vec() })
+    }
+
+    /// Whether nothing is known of calls.
+    pub fn has_no_targets(&self) -> bool {
+        self.now.is_none_or(Recorder::has_no_cells)
+            && self.earlier.is_none_or(|profile| profile.targets.is_none())
     }
 
     /// All of it.
-    pub fn to_profile(self) -> Profile {
+    pub fn to_profile(self, module: &Module) -> Profile {
         let mut profile = self.earlier.cloned().unwrap_or_default();
-        if let Some(recorder) = self.now {
-            recorder.call_targets(&mut |offset, func| {
-                profile.targets.get_or_insert_default().insert(offset, func);
-            });
+        let Some(recorder) = self.now else { return profile };
+        recorder.call_targets(&mut |offset, func| {
+            profile.targets.get_or_insert_default().insert(offset, func);
+        });
+        let mut funcs = recorder.counted();
+        if funcs.is_empty() {
+            return profile;
         }
+        let mut start = 0;
+        let mut counts = Vec::new();
+        funcs.sort_unstable();
+        for func in funcs {
+            let body = range(module, func);
+            let before = profile.counts.partition_point(|site| site.offset < body.start);
+            counts.extend_from_slice(&profile.counts[start..before]);
+            counts.append(&mut self.counts(module, func).0);
+            start = profile.counts.partition_point(|site| site.offset < body.end);
+        }
+        counts.extend_from_slice(&profile.counts[start..]);
+        profile.counts = counts;
         profile
+    }
+}
+
+/// How often operators of a function ran, by ascending offset; empty if nothing is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FuncCounts(pub Vec<SiteCount>);
+
+impl FuncCounts {
+    /// How often the operator at a byte offset of the module ran.
+    pub fn at(&self, offset: u32) -> Option<SiteCount> {
+        let at = self.0.binary_search_by_key(&offset, |site| site.offset).ok()?;
+        Some(self.0[at])
     }
 }
 
@@ -107,35 +144,63 @@ impl<'a> Observed<'a> {
 pub struct Profile {
     /// See [`Observed::target`]. Calls without such a function are not listed.
     pub targets: Option<Box<HashMap<u32, FuncIndex>>>,
+    /// How often operators ran, by ascending offset.
+    pub counts: Vec<SiteCount>,
 }
 
 impl Profile {
     /// Nothing.
-    pub const EMPTY: Profile = Profile { targets: None };
+    pub const EMPTY: Profile = Profile { targets: None, counts: Vec::new() };
 
-    /// The profile as bytes; equal profiles give equal bytes.
+    /// The profile as bytes; equal profiles give equal bytes: the number of targets, offsets and targets, offsets and counts, all words of 32
+    /// bits.
     pub fn to_bytes(&self) -> Vec<u8> {
         let targets = self.targets.as_deref();
         let mut pairs: Vec<(u32, u32)> =
             targets.into_iter().flatten().map(|(&at, func)| (at, func.as_u32())).collect();
         pairs.sort_unstable();
-        pairs.iter().flat_map(|&(at, func)| [at, func]).flat_map(u32::to_le_bytes).collect()
+        let words = [pairs.len() as u32].into_iter();
+        let words = words.chain(pairs.iter().flat_map(|&(at, func)| [at, func]));
+        let counts = self.counts.iter().flat_map(|site| [site.offset, site.runs, site.taken]);
+        words.chain(counts).flat_map(u32::to_le_bytes).collect()
     }
 
     /// A profile of `module` from [`Profile::to_bytes`]. What makes no sense is left out: code relies on profiles for speed only.
     pub fn from_bytes(bytes: &[u8], module: &Module) -> Profile {
         let (words, _) = bytes.as_chunks::<4>();
-        let (pairs, _) = words.as_chunks::<2>();
+        let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        let Some((&pairs, words)) = words.split_first() else { return Profile::EMPTY };
+        let pairs = (pairs as usize).saturating_mul(2).min(words.len());
+        let (pairs, counts) = words.split_at(pairs);
         let defined = module.num_imported_funcs() as u32..module.num_funcs() as u32;
-        let pairs = pairs.iter().map(|pair| pair.map(u32::from_le_bytes));
         let targets: HashMap<u32, FuncIndex> = pairs
-            .filter(|&[_, func]| defined.contains(&func))
-            .map(|[at, func]| (at, FuncIndex::from_u32(func)))
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .filter(|[_, func]| defined.contains(func))
+            .map(|&[at, func]| (at, FuncIndex::from_u32(func)))
             .collect();
-        Profile { targets: (!targets.is_empty()).then(|| Box::new(targets)) }
+        let counts = counts.as_chunks::<3>().0.iter();
+        let counts = counts.map(|&[offset, runs, taken]| SiteCount { offset, runs, taken });
+        let mut counts: Vec<SiteCount> = counts.collect();
+        counts.sort_by_key(|site| site.offset);
+        counts.dedup_by_key(|site| site.offset);
+        Profile { targets: (!targets.is_empty()).then(|| Box::new(targets)), counts }
     }
 
     fn target(&self, offset: u32) -> Option<FuncIndex> {
         self.targets.as_ref()?.get(&offset).copied()
     }
+
+    fn counts(&self, module: &Module, func: FuncIndex) -> &[SiteCount] {
+        let body = range(module, func);
+        let at = |offset| self.counts.partition_point(|site| site.offset < offset);
+        &self.counts[at(body.start)..at(body.end)]
+    }
+}
+
+/// Where a function's body is in the module.
+fn range(module: &Module, func: FuncIndex) -> Range<u32> {
+    let body = module.body(func);
+    body.offset()..body.offset() + body.size()
 }

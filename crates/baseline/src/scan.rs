@@ -50,13 +50,18 @@ pub(crate) struct Packed {
 }
 
 /// The operators of a body.
-#[derive(Default)]
 pub(crate) struct Body<'a> {
     pub operators: Vec<Packed>,
     list: Vec<Imm<'a>>,
 }
 
 impl<'a> Body<'a> {
+    /// An empty one, with the memory of another one's operators.
+    pub fn new(mut operators: Vec<Packed>) -> Body<'a> {
+        operators.clear();
+        Body { operators, list: Vec::new() }
+    }
+
     fn push(&mut self, operator: Operator<'a>) {
         let Operator { offset, op, imm } = operator;
         let (form, bits) = match imm {
@@ -107,6 +112,12 @@ impl<'a> Body<'a> {
 }
 
 impl Packed {
+    /// Whether the operator has no immediates and no effects besides traps.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.form == Form::None && matches!(self.op.class(), Class::Pure | Class::Trapping)
+    }
+
     /// The local that the operator accesses.
     #[inline(always)]
     pub fn local(&self) -> Option<u32> {
@@ -133,8 +144,16 @@ pub(crate) struct Scan {
     pub has_tail_calls: bool,
     /// Whether memory 0 is accessed.
     pub uses_memory: bool,
+    /// Whether objects are, by operators that may need the heap's base.
+    pub uses_objects: bool,
     /// Whether there are handlers of exceptions.
     pub has_handlers: bool,
+    /// Places where a count may change: most counters that the body can need.
+    pub joins: u32,
+    /// Of each loop, in order, whether there are calls in it.
+    pub loops: Vec<bool>,
+    /// Loops that are open, by their position there.
+    open_loops: Vec<u32>,
     /// Whether each open construct is a loop.
     constructs: Vec<bool>,
 }
@@ -145,9 +164,12 @@ impl Scan {
         self.uses.clear();
         self.uses.resize(locals, 0);
         self.constructs.clear();
-        (self.clobbers, self.has_calls, self.uses_memory, self.has_handlers) =
-            (0, false, false, false);
+        (self.clobbers, self.has_calls, self.uses_memory) = (0, false, false);
+        (self.uses_objects, self.has_handlers) = (false, false);
         self.has_tail_calls = false;
+        self.joins = 1;
+        self.loops.clear();
+        self.open_loops.clear();
         let mut depth = 0;
         loop {
             let weight = 1 << (LOOP_LOG2 * u32::min(depth, MAX_DEPTH));
@@ -159,17 +181,28 @@ impl Scan {
             }
             let Some(operator) = operators.next() else { break };
             match operator.op {
-                Op::Block | Op::If => self.constructs.push(false),
+                Op::Block | Op::If => {
+                    self.joins += 1;
+                    self.constructs.push(false);
+                }
                 Op::Loop => {
+                    self.joins += 1;
                     self.constructs.push(true);
+                    self.open_loops.push(self.loops.len() as u32);
+                    self.loops.push(false);
                     depth += 1;
                 }
                 Op::TryTable | Op::Try => {
                     self.constructs.push(false);
-                    self.has_handlers = true;
+                    (self.uses_objects, self.has_handlers) = (true, true);
                 }
+                Op::BrIf => self.joins += 1,
                 Op::End | Op::Delegate => {
-                    depth -= u32::from(self.constructs.pop() == Some(true));
+                    self.joins += 1;
+                    if self.constructs.pop() == Some(true) {
+                        depth -= 1;
+                        self.end_loop();
+                    }
                 }
                 op => self.note(op, weight),
             }
@@ -177,9 +210,18 @@ impl Scan {
         }
     }
 
+    fn end_loop(&mut self) {
+        if let (Some(ended), Some(&outer)) = (self.open_loops.pop(), self.open_loops.last()) {
+            self.loops[outer as usize] |= self.loops[ended as usize];
+        }
+    }
+
     fn note(&mut self, op: Op, weight: u32) {
         match op.class() {
             Class::Call => {
+                if let Some(&innermost) = self.open_loops.last() {
+                    self.loops[innermost as usize] = true;
+                }
                 self.has_calls = true;
                 self.has_tail_calls |=
                     matches!(op, Op::ReturnCall | Op::ReturnCallIndirect | Op::ReturnCallRef);
@@ -193,9 +235,14 @@ impl Scan {
             | Class::AtomicStore
             | Class::AtomicRmw
             | Class::AtomicCmpxchg => self.uses_memory = true,
-            Class::Builtin | Class::Gc | Class::AtomicWait | Class::Exception => {
+            Class::Builtin | Class::AtomicWait => {
                 self.clobbers = self.clobbers.saturating_add(weight);
                 self.uses_memory = true;
+            }
+            Class::Gc if is_inline(op) => self.uses_objects = true,
+            Class::Gc | Class::Exception => {
+                self.clobbers = self.clobbers.saturating_add(weight);
+                self.uses_objects = true;
             }
             Class::Ref if op == Op::RefFunc => {
                 self.clobbers = self.clobbers.saturating_add(weight);
@@ -203,4 +250,25 @@ impl Scan {
             _ => {}
         }
     }
+}
+
+/// Whether the code of an operator on objects mostly calls nothing that changes registers.
+fn is_inline(op: Op) -> bool {
+    matches!(
+        op,
+        Op::StructGet
+            | Op::StructGetS
+            | Op::StructGetU
+            | Op::StructSet
+            | Op::ArrayGet
+            | Op::ArrayGetS
+            | Op::ArrayGetU
+            | Op::ArraySet
+            | Op::ArrayLen
+            | Op::RefI31
+            | Op::I31GetS
+            | Op::I31GetU
+            | Op::AnyConvertExtern
+            | Op::ExternConvertAny
+    )
 }

@@ -184,4 +184,8 @@ pub(crate) struct Frame<L> {
     pub other: L,
     /// Where its parameters are kept for the second half.
     pub saved: u32,
+    /// How often it was entered; of the first half of an `if`, the second half. See [`crate::x64::record`].
+    pub runs: u32,
+    /// The outermost construct that branches in it lead to.
+    pub lowest: u32,
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::module::{Module, refused};
 use crate::text;
 
-/// What a module was seen doing while it ran: which functions its indirect calls went to. The optimizing tier compiles it to better
+/// What a module was seen doing while it ran: which functions its indirect calls went to, and how often branches were taken. The optimizing tier compiles it to better
 /// code with that. A profile is taken for speed only; whatever is in it, the module does the same.
 ///
 /// While a module runs, the tiers use what they see at once, and a [`CodeCache`](crate::CodeCache) keeps it for the next run. This
@@ -36,7 +36,7 @@ pub enum ProfileError {
 type Hash = [u8; 32];
 
 /// Begins the bytes of a profile; the last byte is the version.
-const MAGIC: &[u8; 16] = b"\0sterna profile\x01";
+const MAGIC: &[u8; 16] = b"\0sterna profile\x02";
 
 impl ExecutionProfile {
     /// The profile as bytes; equal profiles give equal bytes. Other versions of the engine may refuse them.
@@ -65,7 +65,7 @@ impl Module {
     /// What all instances of the module were seen doing so far, and what earlier runs had seen if the module came with that. Only the
     /// tiers below the optimizing one look: a module that was compiled ahead of time learns nothing.
     pub fn execution_profile(&self) -> ExecutionProfile {
-        let seen = self.loaded.observed().to_profile().to_bytes();
+        let seen = self.loaded.observed().to_profile(self.loaded.module()).to_bytes();
         ExecutionProfile { module: identity(self.loaded.module()), seen }
     }
 

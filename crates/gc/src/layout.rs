@@ -74,6 +74,15 @@ pub struct StructLayout {
 }
 
 impl Layout {
+    /// Where the last of some fields lies that a structure begins with.
+    pub fn last_offset(fields: impl Iterator<Item = Storage>) -> u32 {
+        let place = |(end, _), field: Storage| {
+            let at = u32::next_multiple_of(end, field.align());
+            (at + field.size(), at)
+        };
+        fields.fold((HEADER, HEADER), place).1
+    }
+
     /// The layout of a structure: fields in order, each at its natural alignment, so that a subtype extends its supertype.
     pub fn of_struct(fields: &[Storage]) -> StructLayout {
         let mut at = HEADER;
@@ -169,6 +178,8 @@ mod tests {
         for len in 0..fields.len() {
             let prefix = Layout::of_struct(&fields[..len]);
             assert_eq!(*prefix.offsets, all.offsets[..len]);
+            let last = Layout::last_offset(fields[..=len].iter().copied());
+            assert_eq!(last, all.offsets[len]);
         }
     }
 

@@ -332,7 +332,10 @@ fn usual_targets_of_indirect_calls_are_recorded() {
     // The first call mostly goes to function 0, the second one to either, the third always to function 1.
     assert_eq!(found.iter().map(|(_, func)| func.as_u32()).collect::<Vec<_>>(), [0, 1]);
     let module = &world.instances[instance].module;
-    let profile = Profile { targets: Some(Box::new(targets.clone())) };
+    let profile = Profile { targets: Some(Box::new(targets.clone())), counts: Vec::new() };
     assert_eq!(Profile::from_bytes(&profile.to_bytes(), module), profile);
-    assert_eq!(Profile::from_bytes(&[1, 0, 0, 0, 3, 0, 0, 0, 9], module), Profile::EMPTY);
+    assert_eq!(
+        Profile::from_bytes(&[1, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 9], module),
+        Profile::EMPTY
+    );
 }

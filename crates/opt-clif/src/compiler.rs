@@ -180,8 +180,8 @@ impl Worker {
         if size > limit {
             return Err(format!("its body of {size} bytes is larger than the limit of {limit}"));
         }
-        let guess =
-            (options.guess_callees && observed.is_nothing()).then(|| guessed_profile(module, func));
+        let guess = (options.guess_callees && observed.has_no_targets())
+            .then(|| guessed_profile(module, func));
         let disabled = options.disabled;
         let mut options = BuildOptions {
             polls: settings.interruptible,
@@ -298,5 +298,5 @@ fn guessed_profile(module: &Module, func: FuncIndex) -> Profile {
         targets
             .extend(fitting.nth(operator.offset as usize % 7).map(|func| (operator.offset, func)));
     }
-    Profile { targets: Some(Box::new(targets)) }
+    Profile { targets: Some(Box::new(targets)), ..Profile::EMPTY }
 }

@@ -12,6 +12,7 @@
 //!   Parameters that turn out superfluous are removed by `passes::params`, unused ones by `passes::dead`.
 
 mod control;
+mod counts;
 mod enter;
 mod exception;
 mod inline;
@@ -104,6 +105,8 @@ pub struct Builder {
     saved_locals: Vec<(u32, Value)>,
     /// By label depth, the edge of the last `br_table` to it.
     label_edges: Vec<Option<Edge>>,
+    /// How often operators of the function, and of those being inlined, ran.
+    counts: Vec<counts::Counted>,
     result_params: Vec<u32>,
     scratch: Vec<Value>,
 }
@@ -136,6 +139,7 @@ impl Builder {
         self.saved_locals.clear();
         self.label_edges.clear();
         self.activations.clear();
+        self.counts.clear();
         self.loops.clear();
         let body = module.body(func);
         if body.offset() >= INLINED - MAX_POOL as u32 {
@@ -204,6 +208,7 @@ impl Build<'_> {
     ) -> Result<(), BuildError> {
         let ty = self.module.func_type(func);
         self.cx.activations.push(Activation::outermost(func));
+        self.open_counts(func, false);
         self.cx.locals.clear();
         for &param in &ty.params {
             let ty = self.supported(param)?;

@@ -59,6 +59,7 @@ passes! {
     Fold, "fold", "Compute with constants, and drop what changes nothing", None;
     Inline, "inline", "Put the bodies of callees in place of calls", None;
     Expect, "expect", "Test indirect callees for the expected function, to call that directly", None;
+    Counts, "counts", "Use how often branches and calls ran: what hardly did is unlikely, and not inlined", None;
     Globals, "globals", "Keep globals in values where nothing else can change them",
         Some(|passes, module, graph| passes.globals(module, graph));
     Params, "params", "Remove parameters of blocks that always hold the same value",

@@ -24,7 +24,8 @@ fn render(source: &str) -> String {
         .expect("valid module");
     let target = options.split_whitespace().find_map(|option| option.strip_prefix("target="));
     let target = target.map(|func| FuncIndex::from_u32(func.parse().expect("a number")));
-    let profile = Profile { targets: target.map(|func| Box::new(everywhere(&module, func))) };
+    let targets = target.map(|func| Box::new(everywhere(&module, func)));
+    let profile = Profile { targets, ..Profile::EMPTY };
     let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
     let mut disabled = PassSet::default();
     if !has("inline") {

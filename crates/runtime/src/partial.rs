@@ -183,7 +183,7 @@ impl LoadedModule {
             adapter_code: &adapters.code,
             adapter_tables: adapters.tables.bytes(),
             relocs: &relocs,
-            profile: &self.observed().to_profile().to_bytes(),
+            profile: &self.observed().to_profile(self.module()).to_bytes(),
             code: &linked.code,
             ..Contents::default()
         };

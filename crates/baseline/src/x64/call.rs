@@ -237,6 +237,7 @@ impl Gen<'_> {
         if !matches!(op, Op::Call | Op::ReturnCall) {
             self.record_callee();
         }
+        self.count_call();
         let is_tail = !matches!(op, Op::Call | Op::CallIndirect | Op::CallRef);
         if is_tail && self.begins_at_loop() {
             self.leave_tail_call(callee, ty);
@@ -449,6 +450,7 @@ impl Gen<'_> {
 
     /// Replaces this function's frame by the callee's.
     fn tail_call(&mut self, callee: Callee, ty: &FuncType) {
+        self.count_branch(0);
         let stack = self.arguments(callee, ty, true);
         self.restore_saved();
         if stack == 0 && self.own_stack == 0 {
@@ -473,6 +475,7 @@ impl Gen<'_> {
 
     /// In code that begins at a loop: leaves a tail call to the interpreter, whose frame is the one to be replaced.
     fn leave_tail_call(&mut self, callee: Callee, ty: &FuncType) {
+        self.count_branch(0);
         let base = self.s.stack.len() - ty.params.len();
         let load = |asm: &mut Asm| {
             asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));

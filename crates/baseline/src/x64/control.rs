@@ -30,6 +30,7 @@ impl Gen<'_> {
             (Op::BrIf, &Imm::Index(depth)) => self.br_if(depth),
             (Op::BrTable, Imm::BrTable(table)) => self.br_table(table),
             (Op::Return, _) => {
+                self.count_branch(0);
                 self.emit_return();
                 self.end_reachable();
             }
@@ -45,7 +46,11 @@ impl Gen<'_> {
     /// Follows nesting through unreachable code.
     pub(super) fn skip(&mut self, operator: &Operator<'_>) -> Done {
         match operator.op {
-            Op::Block | Op::Loop | Op::If | Op::TryTable | Op::Try => self.skipped += 1,
+            Op::Loop => {
+                self.skipped += 1;
+                self.skip_loop();
+            }
+            Op::Block | Op::If | Op::TryTable | Op::Try => self.skipped += 1,
             Op::End | Op::Delegate if self.skipped > 0 => self.skipped -= 1,
             Op::Catch | Op::CatchAll | Op::Delegate if self.skipped == 0 => {
                 return self.exception(operator);
@@ -74,6 +79,8 @@ impl Gen<'_> {
             label: Label::NEW,
             other: Label::NEW,
             saved: self.s.saved.len() as u32,
+            runs: self.runs_here(),
+            lowest: u32::MAX,
         });
     }
 
@@ -99,6 +106,7 @@ impl Gen<'_> {
             self.poll();
         }
         self.count(true);
+        self.count_iterations();
     }
 
     fn begin_if(&mut self, ty: BlockType) {
@@ -118,6 +126,7 @@ impl Gen<'_> {
         frame.other = other;
         let params = self.s.stack.len() - frame.params as usize;
         self.s.saved.extend_from_slice(&self.s.stack[params..]);
+        self.count_then();
     }
 
     fn begin_else(&mut self) {
@@ -141,6 +150,7 @@ impl Gen<'_> {
         }
         self.s.saved.truncate(frame.saved as usize);
         self.reachable = true;
+        self.count_else(at);
     }
 
     pub(super) fn end(&mut self) {
@@ -174,6 +184,8 @@ impl Gen<'_> {
         }
         if frame.kind == FrameKind::Loop || !frame.label.is_used() {
             self.s.frames.pop();
+            self.count_branch(frame.lowest as usize);
+            self.count_silent_end(at, frame.runs, frame.lowest);
             if !self.reachable {
                 self.reset(frame.height as usize);
             }
@@ -186,7 +198,9 @@ impl Gen<'_> {
         self.reset(frame.height as usize);
         self.s.asm.bind(&mut label);
         self.s.frames.pop();
+        self.count_branch(frame.lowest as usize);
         self.reachable = true;
+        self.count_end(at, frame.runs, frame.lowest);
         let results = self.input.module.block_results(&frame.ty);
         self.push_carried(results.iter().map(|&ty| Ty::of(self.input.module, ty)));
     }
@@ -280,6 +294,7 @@ impl Gen<'_> {
     /// Branches to a label, or returns.
     pub(super) fn branch(&mut self, depth: u32) {
         let at = self.frame_at(depth);
+        self.count_branch(at);
         if at == 0 {
             return self.emit_return();
         }
@@ -319,11 +334,13 @@ impl Gen<'_> {
         }
         let cond = self.pop_condition();
         self.branch_if(cond, depth);
+        self.count_not_taken();
     }
 
     /// Branches to a label if a condition holds.
     pub(super) fn branch_if(&mut self, cond: Cond, depth: u32) {
         let at = self.frame_at(depth);
+        self.count_branch(at);
         if self.is_plain(at) {
             let mut label = self.s.frames[at].label;
             self.jump_if(cond, &mut label);
@@ -365,6 +382,7 @@ impl Gen<'_> {
             self.s.asm.word32(0);
             let entry = self.s.asm.pos() - 4;
             let at = self.frame_at(depth);
+            self.count_branch(at);
             if self.is_plain(at) {
                 self.s.asm.refer(&mut self.s.frames[at].label, entry);
                 continue;

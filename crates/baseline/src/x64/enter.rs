@@ -16,7 +16,7 @@ impl Gen<'_> {
     pub(super) fn begin_at_loop(&mut self) {
         self.s.asm.store(W64, Mem::new(RBP, AT_AREA), RDX);
         self.s.asm.mov(W64, VMCTX, RDI);
-        self.load_memory_base();
+        self.load_base();
         self.note_root_locals();
         let mut entry = self.loop_entry;
         self.s.asm.jmp(&mut entry);

@@ -15,8 +15,7 @@ use sterna_module::{Catch, Imm, Operator, TryTable};
 use super::call::Arg;
 use super::values::Val;
 use super::{
-    AT_VMCTX, Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, RBP, RSP, Rm, TEMP, VMCTX, W32, W64,
-    refused,
+    AT_VMCTX, Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, RBP, RSP, Rm, VMCTX, W32, W64, refused,
 };
 use crate::stack::{Bank, FrameKind, Loc, NO_ENTRY, Ty};
 
@@ -145,7 +144,7 @@ impl Gen<'_> {
             at = std::mem::replace(&mut self.s.sites.landings[at as usize].pad, pad);
         }
         self.asm().load(W64, VMCTX, Mem::new(RBP, AT_VMCTX));
-        self.load_memory_base();
+        self.load_base();
         self.reachable = true;
         self.push_reg(Ty::Exn, RAX.0);
         let exn = self.s.stack.len() as u32 - 1;
@@ -205,9 +204,9 @@ impl Gen<'_> {
         let (exn, number) = (self.alloc_gpr(), self.alloc_gpr());
         let at_tag = self.input.layout.tag(tag) as i32;
         self.asm().load(W64, exn, home);
-        self.heap_base();
+        let base = self.heap_base();
         self.asm().load(W32, number, Mem::new(VMCTX, at_tag));
-        let found = Mem::indexed(TEMP, exn, 0, object::OFF_TAG as i32);
+        let found = Mem::indexed(base, exn, 0, object::OFF_TAG as i32);
         self.asm().alu(Alu::Cmp, W32, number, Rm::Mem(found));
         self.free_gpr(number);
         self.s.asm.jcc(Cc::Ne, next);
@@ -220,8 +219,8 @@ impl Gen<'_> {
             self.s.asm.ensure(128);
             let ty = Ty::of(module, param);
             let dst = self.alloc(ty.bank());
-            self.heap_base();
-            self.load_field(storage, false, dst, Mem::indexed(TEMP, exn, 0, offset as i32));
+            let base = self.heap_base();
+            self.load_field(storage, false, dst, Mem::indexed(base, exn, 0, offset as i32));
             self.push_reg(ty, dst);
         }
         self.free_gpr(exn);

@@ -16,8 +16,8 @@ use sterna_module::Imm;
 use super::call::Arg;
 use super::values::{Held, Val};
 use super::{
-    Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, RDI, RDX, RSI, RSP, Rm, Shift, TEMP, VMCTX, W32, W64,
-    Xmm, refused,
+    Alu, Cc, Done, Gen, Gpr, Label, MEMORY, Mem, RAX, RDI, RDX, RSI, RSP, Rm, Shift, TEMP, VMCTX,
+    W32, W64, Xmm, refused,
 };
 use crate::stack::{Bank, Cond, Ty};
 
@@ -150,17 +150,27 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ objects
 
-    /// Loads the heap's base into the free register.
-    pub(super) fn heap_base(&mut self) {
-        let asm = self.asm();
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
-        asm.load(W64, TEMP, Mem::new(TEMP, (StoreCtx::OFF_HEAP + AllocArea::OFF_BASE) as i32));
+    /// The register that has the heap's base: that of memory 0 in functions that do not access that, else the free one, into which it is loaded.
+    pub(super) fn heap_base(&mut self) -> Gpr {
+        if self.has_heap_base() {
+            return MEMORY;
+        }
+        self.load_heap_base(TEMP);
+        TEMP
     }
 
-    fn layout_of(&self, ty: u32) -> ObjectLayout {
+    pub(super) fn load_heap_base(&mut self, to: Gpr) {
+        let asm = self.asm();
+        asm.load(W64, to, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
+        asm.load(W64, to, Mem::new(to, (StoreCtx::OFF_HEAP + AllocArea::OFF_BASE) as i32));
+    }
+
+    /// How a field of a structure, or the elements of an array, are stored, and the offset of it or them.
+    fn field_of(&self, ty: u32, field: u32) -> (Storage, u32) {
         let module = self.input.module;
-        let layout = ObjectLayout::of(&module.types()[ty as usize], |ty| module.is_func_heap(ty));
-        layout.expect("validated: a structure or array type")
+        let is_func = |ty| module.is_func_heap(ty);
+        let found = ObjectLayout::field(&module.types()[ty as usize], field as usize, is_func);
+        found.expect("validated: a structure with such a field, or an array")
     }
 
     /// Before the first access to an object, at `offset`: has it trap if the reference is null. Then the access may be told to fault.
@@ -174,7 +184,7 @@ impl Gen<'_> {
         true
     }
 
-    /// Loads a field; the free register may be part of its address.
+    /// Loads a field; the first register of its address has the heap's base.
     pub(super) fn load_field(&mut self, storage: Storage, signed: bool, dst: u8, mem: Mem) {
         let to = Gpr(dst);
         let asm = self.asm();
@@ -189,10 +199,10 @@ impl Gen<'_> {
             Storage::F64 => asm.load_x(8, Xmm(dst), mem),
             Storage::V128 => asm.load_x(16, Xmm(dst), mem),
             Storage::Func => {
-                // The base is in the free register: functions are in a table before it or behind it.
+                // Functions are in a table before it or behind it.
                 asm.load(W32, to, mem);
                 asm.alu_i(Alu::And, W32, Rm::Reg(to), FUNC_MASK as i32);
-                asm.load(W64, to, Mem::indexed(TEMP, to, 3, FUNCS_AT));
+                asm.load(W64, to, Mem::indexed(mem.base, to, 3, FUNCS_AT));
             }
         }
     }
@@ -212,8 +222,7 @@ impl Gen<'_> {
     }
 
     fn struct_get(&mut self, op: Op, ty: u32, field: u32) {
-        let layout = self.layout_of(ty);
-        let (storage, offset) = (layout.storage[field as usize], layout.offsets[field as usize]);
+        let (storage, offset) = self.field_of(ty, field);
         if offset > MAX_CONST_OFFSET {
             self.by_runtime(op, ty, field).expect("the runtime carries it out");
             return;
@@ -224,20 +233,19 @@ impl Gen<'_> {
         let object = self.pop_reg();
         let null = TrapCode::NullStructureReference;
         let faults = self.check_null(object.gpr(), offset, null);
-        self.heap_base();
+        let base = self.heap_base();
         self.release(Bank::Int, object);
         let dst = self.alloc(result.bank());
         if faults {
             self.trap_here(null);
         }
-        let mem = Mem::indexed(TEMP, object.gpr(), 0, offset as i32);
+        let mem = Mem::indexed(base, object.gpr(), 0, offset as i32);
         self.load_field(storage, op == Op::StructGetS, dst, mem);
         self.push_reg(result, dst);
     }
 
     fn struct_set(&mut self, ty: u32, field: u32) {
-        let layout = self.layout_of(ty);
-        let (storage, offset) = (layout.storage[field as usize], layout.offsets[field as usize]);
+        let (storage, offset) = self.field_of(ty, field);
         if offset > MAX_CONST_OFFSET || storage == Storage::Func {
             self.by_runtime(Op::StructSet, ty, field).expect("the runtime carries it out");
             return;
@@ -246,30 +254,25 @@ impl Gen<'_> {
         let value = self.pop_reg();
         let object = self.pop_reg();
         let null = TrapCode::NullStructureReference;
-        if storage == Storage::Ref {
-            let faults = self.check_null(object.gpr(), object::OFF_WORD, null);
-            self.heap_base();
-            if faults {
-                self.trap_here(null);
-            }
-            self.barrier(object.gpr(), None, offset);
-        } else {
-            let faults = self.check_null(object.gpr(), offset, null);
-            self.heap_base();
-            if faults {
-                self.trap_here(null);
-            }
+        let first = if storage == Storage::Ref { object::OFF_WORD } else { offset };
+        let faults = self.check_null(object.gpr(), first, null);
+        let base = self.heap_base();
+        if faults {
+            self.trap_here(null);
         }
-        let mem = Mem::indexed(TEMP, object.gpr(), 0, offset as i32);
+        if storage == Storage::Ref {
+            self.barrier(base, object.gpr(), None, offset);
+        }
+        let mem = Mem::indexed(base, object.gpr(), 0, offset as i32);
         self.store_field(storage, mem, value.reg);
         self.release(Bank::Int, object);
         self.release(bank, value);
     }
 
     /// Before a reference is stored into an object, at `offset` from the heap's base plus `element`, or from the object: calls the write barrier if the object is old.
-    /// The heap's base is in the free register, before and after.
-    fn barrier(&mut self, object: Gpr, element: Option<Gpr>, offset: u32) {
-        let word = Mem::indexed(TEMP, object, 0, object::OFF_WORD as i32);
+    /// The heap's base is in `base`, before and after.
+    fn barrier(&mut self, base: Gpr, object: Gpr, element: Option<Gpr>, offset: u32) {
+        let word = Mem::indexed(base, object, 0, object::OFF_WORD as i32);
         self.asm().test_i(W32, Rm::Mem(word), object::LOGGABLE as i32);
         let mut hot = Label::NEW;
         self.asm().jcc(Cc::E, &mut hot);
@@ -295,7 +298,9 @@ impl Gen<'_> {
         for reg in [RDI, RSI, RDX, RAX] {
             self.asm().pop(reg);
         }
-        self.heap_base();
+        if base == TEMP {
+            self.load_heap_base(TEMP);
+        }
         self.asm().bind(&mut hot);
     }
 
@@ -305,28 +310,28 @@ impl Gen<'_> {
         let object = self.pop_reg();
         let null = TrapCode::NullArrayReference;
         let faults = self.check_null(object.gpr(), object::OFF_LEN, null);
-        self.heap_base();
+        let base = self.heap_base();
         self.release(Bank::Int, object);
         let dst = self.alloc_gpr();
         if faults {
             self.trap_here(null);
         }
-        let len = Mem::indexed(TEMP, object.gpr(), 0, object::OFF_LEN as i32);
+        let len = Mem::indexed(base, object.gpr(), 0, object::OFF_LEN as i32);
         self.asm().load(W32, dst, len);
         self.push_gpr(Ty::I32, dst);
     }
 
-    /// Pops an index and an array, checks both, and computes where the element is, from the heap's base, which is in the free register.
-    fn element(&mut self, size: u32) -> (Held, Gpr) {
+    /// Pops an index and an array, checks both, and computes where the element is from the heap's base: the array, that, the base's register.
+    fn element(&mut self, size: u32) -> (Held, Gpr, Gpr) {
         let index = self.pop_reg();
         let object = self.pop_reg();
         let null = TrapCode::NullArrayReference;
         let faults = self.check_null(object.gpr(), object::OFF_LEN, null);
-        self.heap_base();
+        let base = self.heap_base();
         if faults {
             self.trap_here(null);
         }
-        let len = Mem::indexed(TEMP, object.gpr(), 0, object::OFF_LEN as i32);
+        let len = Mem::indexed(base, object.gpr(), 0, object::OFF_LEN as i32);
         self.asm().alu(Alu::Cmp, W32, index.gpr(), Rm::Mem(len));
         self.trap_if(Cc::Ae, TrapCode::ArrayOutOfBounds);
         let element = self.alloc_gpr();
@@ -341,38 +346,36 @@ impl Gen<'_> {
             self.asm().lea(W32, element, mem);
         }
         self.release(Bank::Int, index);
-        (object, element)
+        (object, element, base)
     }
 
     fn array_get(&mut self, op: Op, ty: u32) {
-        let layout = self.layout_of(ty);
-        let (storage, offset) = (layout.storage[0], layout.layout.elements());
+        let (storage, offset) = self.field_of(ty, 0);
         let element = self.input.module.types()[ty as usize].as_array();
         let element = element.expect("validated: an array type").storage.unpacked();
         let result = Ty::of(self.input.module, element);
-        let (object, element) = self.element(storage.size());
+        let (object, element, base) = self.element(storage.size());
         self.release(Bank::Int, object);
         self.free_gpr(element);
         let dst = self.alloc(result.bank());
-        let mem = Mem::indexed(TEMP, element, 0, offset as i32);
+        let mem = Mem::indexed(base, element, 0, offset as i32);
         self.load_field(storage, op == Op::ArrayGetS, dst, mem);
         self.push_reg(result, dst);
     }
 
     fn array_set(&mut self, ty: u32) {
-        let layout = self.layout_of(ty);
-        let (storage, offset) = (layout.storage[0], layout.layout.elements());
+        let (storage, offset) = self.field_of(ty, 0);
         if storage == Storage::Func {
             self.by_runtime(Op::ArraySet, ty, 0).expect("the runtime carries it out");
             return;
         }
         let bank = self.top().ty.bank();
         let value = self.pop_reg();
-        let (object, element) = self.element(storage.size());
+        let (object, element, base) = self.element(storage.size());
         if storage == Storage::Ref {
-            self.barrier(object.gpr(), Some(element), offset);
+            self.barrier(base, object.gpr(), Some(element), offset);
         }
-        let mem = Mem::indexed(TEMP, element, 0, offset as i32);
+        let mem = Mem::indexed(base, element, 0, offset as i32);
         self.store_field(storage, mem, value.reg);
         self.release(Bank::Int, object);
         self.free_gpr(element);
@@ -441,8 +444,8 @@ impl Gen<'_> {
         asm.mov_i(dst, 0);
         asm.test_i(W32, Rm::Reg(reference), 7);
         asm.jcc(Cc::Ne, &mut done);
-        self.heap_base();
-        let actual = Mem::indexed(TEMP, reference, 0, object::OFF_TYPE as i32);
+        let base = self.heap_base();
+        let actual = Mem::indexed(base, reference, 0, object::OFF_TYPE as i32);
         let asm = self.asm();
         asm.load(W32, id, actual);
         asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_TYPE_IDS as i32));

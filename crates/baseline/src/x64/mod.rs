@@ -2,7 +2,7 @@
 //! Does not own the classes: one file each.
 //!
 //! # Registers
-//! `r14` holds the vmctx, `r15` the base of memory 0, `r11` and `xmm15` are free for any sequence of instructions of one step. `rbx`, `r12`, `r13`
+//! `r14` holds the vmctx, `r15` the base of memory 0, or else of the heap, `r11` and `xmm15` are free for any sequence of instructions of one step. `rbx`, `r12`, `r13`
 //! and some others may hold pinned locals. The remaining ones hold operands. An integer of 32 bits in a register has zeros above.
 //!
 //! # Frame
@@ -23,7 +23,7 @@ mod gc;
 mod integer;
 mod memory;
 mod pins;
-mod record;
+pub(crate) mod record;
 mod simd;
 mod simd_codes;
 mod simd_float;
@@ -108,6 +108,7 @@ impl Cpu {
 pub(crate) struct Scratch {
     pub asm: Asm,
     scan: Scan,
+    operators: Vec<crate::scan::Packed>,
     stack: Vec<Entry>,
     locals: Vec<Local>,
     frames: Vec<Frame<Label>>,
@@ -182,6 +183,8 @@ pub(crate) struct Gen<'a> {
     is_leaf: bool,
     /// In code that begins at a loop: where the loop's state is loaded.
     loop_entry: Label,
+    /// What is counted, if anything.
+    counting: Option<Box<record::Counting>>,
 }
 
 /// Compiles a function.
@@ -221,14 +224,15 @@ pub(crate) fn compile(
             slot += ty.slots();
         }
     }
-    let mut operators = crate::scan::Body::default();
-    operators.operators.reserve(body.size() as usize / 2);
+    let mut operators = crate::scan::Body::new(std::mem::take(&mut s.operators));
     s.scan.run(s.locals.len(), body.operators(), &mut operators);
     let own_stack = match input.entry {
         CodeEntry::Function => stack_size(&ty.params, &ty.results),
         CodeEntry::Loop(_) => 0,
     };
-    let is_leaf = !s.scan.has_calls && s.scan.clobbers == 0;
+    let is_leaf = !s.scan.has_calls && !s.scan.uses_objects && s.scan.clobbers == 0;
+    let counting = input.recorder;
+    let counting = counting.map(|to| record::Counting::new(to, func, body.offset(), s.scan.joins));
     let mut code = Gen {
         input,
         ty,
@@ -247,9 +251,12 @@ pub(crate) fn compile(
         has_handlers: s.scan.has_handlers,
         is_leaf,
         loop_entry: Label::NEW,
-        s,
+        counting,
+        s: &mut *s,
     };
-    code.function(&operators)
+    let compiled = code.function(&operators);
+    s.operators = operators.operators;
+    compiled
 }
 
 impl Gen<'_> {
@@ -269,6 +276,8 @@ impl Gen<'_> {
             label: Label::NEW,
             other: Label::NEW,
             saved: 0,
+            runs: 0,
+            lowest: 0,
         });
         let mut at = 0;
         while let Some(operator) = operators.get(at) {
@@ -284,6 +293,7 @@ impl Gen<'_> {
                     self.local(operator.op, local);
                 }
                 Some(_) => {}
+                None if self.reachable && operator.is_plain() => self.plain(operator.op)?,
                 None => self.operator(&body.unpack(operator))?,
             }
             if self.s.sites.is_too_large() {
@@ -296,6 +306,7 @@ impl Gen<'_> {
         self.flush_polls();
         self.flush_counts();
         self.flush_misses();
+        self.finish_counts();
         self.flush_traps();
         self.finish(frame_at)
     }
@@ -346,7 +357,7 @@ impl Gen<'_> {
             // Where an exception lands, none of them is what the caller left.
             self.saves = (1 << SAVES.len()) - 1;
         }
-        if self.uses_memory_base() {
+        if self.uses_memory_base() || self.has_heap_base() {
             self.saves |= 1 << 4;
         }
         for (at, &(register, offset)) in SAVES.iter().enumerate() {
@@ -366,13 +377,14 @@ impl Gen<'_> {
             self.s.asm.store(W64, Mem::new(RBP, AT_AREA), RSI);
         }
         self.params(area);
-        self.load_memory_base();
+        self.load_base();
         self.zero_locals();
         self.note_root_locals();
         if self.s.scan.has_calls && self.input.settings.interruptible {
             self.poll();
         }
         self.count(false);
+        self.count_start();
         frame_at
     }
 
@@ -380,7 +392,16 @@ impl Gen<'_> {
         self.s.scan.uses_memory && !self.input.module.memories().is_empty()
     }
 
-    pub(crate) fn load_memory_base(&mut self) {
+    /// Whether the register of memory 0 has the heap's base instead.
+    pub(crate) fn has_heap_base(&self) -> bool {
+        self.s.scan.uses_objects && !self.uses_memory_base()
+    }
+
+    /// Loads what the register of memory 0 is to hold.
+    pub(crate) fn load_base(&mut self) {
+        if self.has_heap_base() {
+            self.load_heap_base(MEMORY);
+        }
         if self.uses_memory_base() {
             let slot = self.input.layout.memory(MemoryIndex::from_u32(0));
             let at = Mem::new(VMCTX, (slot + MemorySlot::OFF_BASE) as i32);
@@ -502,6 +523,15 @@ impl Gen<'_> {
     }
 
     // ------------------------------------------------------------------------------------------ operators
+
+    /// An operator without immediates and without effects besides traps.
+    fn plain(&mut self, op: Op) -> Done {
+        self.unlock();
+        if op != Op::I32Eqz {
+            self.settle_flags();
+        }
+        self.pure(op)
+    }
 
     // tidy: dispatch
     fn operator(&mut self, operator: &Operator<'_>) -> Done {

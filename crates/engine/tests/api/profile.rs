@@ -153,5 +153,13 @@ fn baseline_code_records_what_the_interpreter_began_to() {
     assert_eq!(f.call(&mut store, (0, 100)).unwrap(), squares + doubles);
     let seen = module.execution_profile().to_bytes();
     let (_, seen) = seen.split_at(16 + 32 + 32);
-    assert_eq!(seen[4..8], 0_u32.to_le_bytes(), "the function with index 0");
+    let (words, rest) = seen.as_chunks::<4>();
+    let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    assert_eq!(
+        (words[0], words[2], rest.len()),
+        (1, 0, 0),
+        "one call, of the function with index 0"
+    );
+    let most = words[3..].as_chunks::<3>().0.iter().map(|[_, runs, taken]| (*runs, *taken)).max();
+    assert!(matches!(most, Some((60..70, 60..70))), "the branch of the loop: {most:?}");
 }

@@ -33,6 +33,8 @@ pub(super) enum FrameKind {
         header: Block,
         /// Position in the scan's order.
         index: u32,
+        /// How often it was entered from above, as far as that was counted.
+        entered: u32,
     },
     /// The first half of an if.
     If {
@@ -181,7 +183,8 @@ impl Build<'_> {
             let param = self.graph.push_param(header, ty);
             self.cx.locals.set(local, param, mark);
         }
-        let frame = self.frame(FrameKind::Loop { header, index }, ty);
+        let entered = self.count_loop();
+        let frame = self.frame(FrameKind::Loop { header, index, entered }, ty);
         self.cx.frames.push(frame);
         self.loop_depth += 1;
         self.open_block(header);
@@ -208,7 +211,7 @@ impl Build<'_> {
                 let edge = self.graph.push_edge(then);
                 let else_edge = self.new_edge();
                 let args = self.graph.push_list(&[condition]);
-                self.hint(edge, else_edge);
+                self.hint(edge, else_edge, None);
                 self.terminate_edges(Op::BrIf, args, edge, 2);
                 self.open_block(then);
                 ElseEdge::Edge(else_edge)
@@ -274,7 +277,10 @@ impl Build<'_> {
             self.connect(edge, 0);
         }
         let frame = self.cx.frames[position];
-        self.loop_depth -= u32::from(matches!(frame.kind, FrameKind::Loop { .. }));
+        if let FrameKind::Loop { .. } = frame.kind {
+            self.loop_depth -= 1;
+            self.count_loop_end();
+        }
         if frame.pending != NONE {
             if self.reachable {
                 self.fall_to_end();
@@ -306,7 +312,7 @@ impl Build<'_> {
     pub(super) fn connect(&mut self, edge: Edge, depth: u32) {
         let index = self.frame_index(depth);
         let frame = &self.cx.frames[index];
-        if let FrameKind::Loop { header, index } = frame.kind {
+        if let FrameKind::Loop { header, index, .. } = frame.kind {
             let operands = self.cx.stack.len() - frame.params as usize;
             let list = self.graph.push_list(&self.cx.stack[operands..]);
             let assigned = self.cx.loops.assigned(index);
@@ -348,7 +354,8 @@ impl Build<'_> {
                 let next = self.graph.push_block();
                 let not_taken = self.graph.push_edge(next);
                 self.connect(taken, depth);
-                self.hint(taken, not_taken);
+                let target = self.frame_index(depth);
+                self.hint(taken, not_taken, Some(target));
                 let args = self.graph.push_list(&[condition]);
                 self.terminate_edges(Op::BrIf, args, taken, 2);
                 self.open_block(next);
@@ -394,11 +401,15 @@ impl Build<'_> {
         self.pop();
     }
 
-    /// Marks the edge that is unlikely according to the operator's branch hint.
-    fn hint(&mut self, taken: Edge, not_taken: Edge) {
-        if let Some(likely) = self.module.branch_hint(self.wasm) {
-            let unlikely = if likely { not_taken } else { taken };
-            self.graph.edges[unlikely.index()].is_cold = true;
+    /// Marks the edge that is unlikely according to the operator's branch hint, or else what was counted. `target` is the construct that
+    /// a branch leads to.
+    fn hint(&mut self, taken: Edge, not_taken: Edge, target: Option<usize>) {
+        match self.module.branch_hint(self.wasm) {
+            Some(likely) => {
+                let unlikely = if likely { not_taken } else { taken };
+                self.graph.edges[unlikely.index()].is_cold = true;
+            }
+            None => self.count_branch(taken, not_taken, target),
         }
     }
 

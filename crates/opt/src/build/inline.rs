@@ -9,6 +9,8 @@
 //! 1. At most [`MAX_DEPTH`] deep. A function is inlined in itself only where it calls itself directly, [`MAX_RECURSION`] levels of it, and as if
 //!    in a loop: such functions mostly spend their time in the last levels, on the call more than on the work.
 //! 2. The body has at most [`MAX_SIZE`] bytes, [`MAX_SIZE_IN_LOOP`] in a loop, and at most [`MAX_PARTS`] locals.
+//!    Where the tiers below counted, a call that ran seldom compared with what is around it is as if not in a loop, and one that hardly ever
+//!    did gets at most [`MAX_SIZE_OF_MANY`] bytes.
 //! 3. All bodies inlined in a function have no more bytes than [`budget`] says.
 //! 4. A call in front of `unreachable` stays: it is of a function that does not return, and unlikely.
 //! 5. A function with tail calls stays: in place they would be calls, and the stack would grow.
@@ -29,6 +31,7 @@ use sterna_isa::{Class, FuncType, Op};
 use sterna_module::Operator;
 
 use super::control::{Frame, FrameKind};
+use super::counts::Heat;
 use super::joins::NONE;
 use super::{Build, BuildError};
 use crate::graph::{CalleeTest, Edge, List, Opcode, Origin, Type, Value};
@@ -122,6 +125,7 @@ impl Build<'_> {
         if scanned.tail_calls || scanned.throws && !self.cx.tries.is_empty() {
             return Ok(false);
         }
+        let is_seldom = matches!(self.call_heat(), Heat::Never | Heat::Seldom);
         let resume = (self.wasm, self.origin, self.cx.next_loop, self.next_op);
         self.cx.next_loop = loops;
         let height = self.cx.stack.len() as u32 - params;
@@ -133,6 +137,7 @@ impl Build<'_> {
             height,
             frame: self.cx.frames.len(),
         });
+        self.open_counts(func, is_seldom);
         self.cx.frames.push(Frame {
             kind: FrameKind::Block,
             height,
@@ -151,6 +156,7 @@ impl Build<'_> {
         self.operators(&body)?;
 
         self.cx.activations.pop();
+        self.cx.counts.pop();
         self.cx.locals.unwind(mark);
         self.cx.locals.truncate(first_local);
         (self.wasm, self.origin, self.cx.next_loop, self.next_op) = resume;
@@ -303,8 +309,14 @@ impl Build<'_> {
             return false;
         }
         let body = self.module.body(func);
-        let is_hot = self.loop_depth > 0 || self.is_profiled() || active > 0;
-        let max = if is_hot { MAX_SIZE_IN_LOOP } else { MAX_SIZE };
+        let heat = self.call_heat();
+        let is_hot = (self.loop_depth > 0 || self.is_profiled() || active > 0)
+            && !matches!(heat, Heat::Never | Heat::Seldom);
+        let max = match heat {
+            Heat::Never => MAX_SIZE_OF_MANY,
+            _ if is_hot => MAX_SIZE_IN_LOOP,
+            _ => MAX_SIZE,
+        };
         let locals =
             || body.local_groups().fold(0, |sum: u32, (count, _)| sum.saturating_add(count));
         let budget = budget(self.root_size, is_hot).saturating_sub(self.inlined_size);
