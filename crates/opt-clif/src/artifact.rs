@@ -98,7 +98,7 @@ pub(crate) fn function_code(
     let mut sites = Sites::default();
     let locations = Locations { ranges: code.buffer.get_srclocs_sorted() };
     for &MachTrap { offset, code } in code.buffer.traps() {
-        let found = positions.trap(locations.at(offset), code);
+        let found = positions.trap(func, locations.at(offset), code);
         let (at, trap) = found.ok_or("a trap lost its access")?;
         sites.traps.push(TrapSite { code: offset, wasm: at.unwrap_or(wasm), trap });
     }
@@ -106,7 +106,7 @@ pub(crate) fn function_code(
     let mut states = lowering.states;
     states.sort_by_key(|&(call, _)| call);
     for site in code.buffer.call_sites() {
-        let (call, at) = positions.effect(locations.at(site.ret_addr - 1));
+        let (call, at) = positions.inst(locations.at(site.ret_addr - 1));
         let wasm = at.unwrap_or(wasm);
         let is_state = |item: &&FinalizedMachExceptionHandler| {
             matches!(item, FinalizedMachExceptionHandler::Context(_))

@@ -4,12 +4,12 @@
 //! Cranelift makes one machine instruction of several of its own: a load becomes an operand of an addition, a comparison, a store. The result
 //! has the source location of the last of them and the trap code of the access. Both are chosen here, between Cranelift's optimizations and
 //! its selection of instructions, such that they tell who traps ([`Positions::number`]):
-//! 1. What can trap, and each call, is an *effect* and has a number, in the order of the layout. Source locations are these numbers; what has
-//!    no effect has the number of the last effect before it.
-//! 2. An access that can trap has a trap code out of a cycle. Cranelift moves a load down to the instruction that it becomes a part of only
-//!    where nothing with an effect lies between. So a trap with such a code is that of the nearest effect with this code, from the source
-//!    location upwards; a trap with another code is that of the effect at the source location.
-//! 3. A store right behind a load of the same bytes cannot trap: the load would have. It has the load's code and number, for Cranelift makes
+//! 1. The location of each instruction is its number, in the order of the layout.
+//! 2. An access that can trap has a trap code out of a cycle. What Cranelift makes one machine instruction of is an instruction and operands of
+//!    it, and their operands, as far as they have no other effect than to read memory. So a trap with such a code is that of the instruction at the
+//!    location, or of the last load with this code among its operands: a load moves down past other loads only if those move farther.
+//!    A trap with another code is that of the instruction at the location.
+//! 3. A store right behind a load of the same bytes cannot trap: the load would have. It has the load's code and position, for Cranelift makes
 //!    one instruction of the two only if their flags are the same.
 //!
 //! Two optimizations would blur this, so [`Positions::prepare`] runs before them:
@@ -34,24 +34,27 @@ const STORE_TRAPS: [TrapCode; 2] = [TrapCode::MemoryOutOfBounds, TrapCode::NullS
 /// Added to an index into [`Positions::branches`] it is the location of a branch. No operator has a position that large.
 const BRANCH: u32 = 7 << 29;
 
+/// How many operands of operands are looked at: more than any instruction that is selected is made of.
+const DEPTH: usize = 8;
+
 /// What source locations and trap codes of a function stand for.
 #[derive(Default)]
 pub(crate) struct Positions {
-    effects: Vec<Effect>,
+    places: Vec<Place>,
     /// Where the traps are to which branches lead: if the condition is not zero, and if it is.
     branches: Vec<[SourceLoc; 2]>,
 }
 
-/// What can trap, or a call.
-struct Effect {
+/// An instruction.
+struct Place {
     inst: Inst,
     /// Its operator.
     at: SourceLoc,
-    /// The code that it has, as an access, and the trap that this means.
-    access: Option<(ir::TrapCode, TrapCode)>,
+    /// The trap that an access raises.
+    access: Option<TrapCode>,
 }
 
-impl Effect {
+impl Place {
     fn position(&self) -> Option<u32> {
         (!self.at.is_default()).then(|| self.at.bits())
     }
@@ -100,72 +103,88 @@ impl Positions {
         }
     }
 
-    /// Gives numbers to the effects of a function that is optimized.
+    /// Numbers the instructions of a function that is optimized.
     pub(crate) fn number(&mut self, func: &mut Function) {
         let mut accesses = 0;
         let mut pos = FuncCursor::new(func);
         while pos.next_block().is_some() {
-            // The load that is the last effect of the block so far.
-            let mut load = None;
+            // The load that is the last access of the block so far: the code and number it has got.
+            let mut load: Option<(Inst, ir::TrapCode, usize)> = None;
             while let Some(inst) = pos.next_inst() {
-                let opcode = pos.func.dfg.insts[inst].opcode();
-                if let Some(trap) = trap_of(pos.func, inst) {
-                    let merged = load.take().filter(|&load| is_update(pos.func, load, inst));
-                    if let Some(code) = merged.and_then(|load| trap_of(pos.func, load)) {
-                        set_trap(pos.func, inst, code);
+                let mut place = Place { inst, at: self.origin(pos.func, inst), access: None };
+                if let Some(old) = trap_of(pos.func, inst) {
+                    let merged = load.filter(|&(load, ..)| is_update(pos.func, load, inst));
+                    let new = if let Some((_, code, number)) = merged {
+                        place = Place { inst, ..self.places[number] };
+                        code
                     } else {
-                        let trap = store_trap(trap).unwrap_or_else(|| engine_trap(trap));
-                        let code = code(accesses % CODES);
+                        place.access = Some(store_trap(old).unwrap_or_else(|| engine_trap(old)));
                         accesses += 1;
-                        set_trap(pos.func, inst, code);
-                        self.add(pos.func, inst, Some((code, trap)));
-                        load = (opcode == Opcode::Load).then_some(inst);
-                    }
-                } else if opcode.can_trap() || opcode.is_call() {
-                    self.add(pos.func, inst, None);
-                    load = None;
+                        code(accesses % CODES)
+                    };
+                    set_trap(pos.func, inst, new);
+                    let is_load = pos.func.dfg.insts[inst].opcode() == Opcode::Load;
+                    load = is_load.then_some((inst, new, self.places.len()));
                 }
-                let number = self.effects.len().checked_sub(1);
-                let number = number.map(|number| SourceLoc::new(number as u32));
-                pos.func.set_srcloc(inst, number.unwrap_or_default());
+                pos.func.set_srcloc(inst, SourceLoc::new(self.places.len() as u32));
+                self.places.push(place);
             }
         }
     }
 
-    fn add(&mut self, func: &Function, inst: Inst, access: Option<(ir::TrapCode, TrapCode)>) {
-        let mut at = func.srcloc(inst);
-        if !at.is_default() && at.bits() >= BRANCH {
-            let if_zero = func.dfg.insts[inst].opcode() == Opcode::Trapz;
-            at = self.branches[(at.bits() - BRANCH) as usize][usize::from(if_zero)];
+    /// The location that an instruction has got from its operator.
+    fn origin(&self, func: &Function, inst: Inst) -> SourceLoc {
+        let at = func.srcloc(inst);
+        if at.is_default() || at.bits() < BRANCH {
+            return at;
         }
-        self.effects.push(Effect { inst, at, access });
+        let if_zero = func.dfg.insts[inst].opcode() == Opcode::Trapz;
+        self.branches[(at.bits() - BRANCH) as usize][usize::from(if_zero)]
     }
 
-    /// What has a location, itself and its position; `None` where there is none.
-    pub(crate) fn effect(&self, location: SourceLoc) -> (Option<Inst>, Option<u32>) {
-        let effect = self.index(location).map(|index| &self.effects[index]);
-        (effect.map(|effect| effect.inst), effect.and_then(Effect::position))
+    /// The instruction at a location, and its position; `None` where there is none.
+    pub(crate) fn inst(&self, location: SourceLoc) -> (Option<Inst>, Option<u32>) {
+        let place = self.place(location);
+        (place.map(|place| place.inst), place.and_then(Place::position))
     }
 
     /// The position of the trap with a code at a location, and what it means; `None` if no access has this code.
     pub(crate) fn trap(
         &self,
+        func: &Function,
         location: SourceLoc,
         code: ir::TrapCode,
     ) -> Option<(Option<u32>, TrapCode)> {
+        let root = self.place(location);
         if !is_access(code) {
-            return Some((self.effect(location).1, engine_trap(code)));
+            return Some((root.and_then(Place::position), engine_trap(code)));
         }
-        let before = &self.effects[..=self.index(location)?];
-        before.iter().rev().take(CODES).find_map(|effect| {
-            let (_, trap) = effect.access.filter(|&(own, _)| own == code)?;
-            Some((effect.position(), trap))
-        })
+        let root = root?.inst;
+        let block = func.layout.inst_block(root);
+        let (mut found, mut level) = (None, vec![root]);
+        for _ in 0..DEPTH {
+            let mut operands = Vec::new();
+            for inst in level.drain(..) {
+                if trap_of(func, inst) == Some(code) {
+                    found = found.max(Some(func.srcloc(inst).bits()));
+                }
+                let opcode = func.dfg.insts[inst].opcode();
+                if inst == root || !(opcode.can_load() || opcode.can_trap() || opcode.is_call()) {
+                    let args = func.dfg.inst_args(inst).iter();
+                    operands.extend(args.filter_map(|&arg| func.dfg.value_def(arg).inst()));
+                }
+            }
+            operands.retain(|&inst| func.layout.inst_block(inst) == block);
+            operands.sort_unstable();
+            operands.dedup();
+            level = operands;
+        }
+        let place = &self.places[found? as usize];
+        Some((place.position(), place.access?))
     }
 
-    fn index(&self, location: SourceLoc) -> Option<usize> {
-        let index = (!location.is_default()).then(|| location.bits() as usize);
-        index.filter(|&index| index < self.effects.len())
+    fn place(&self, location: SourceLoc) -> Option<&Place> {
+        self.places.get(location.bits() as usize)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Owns tests of traps and host errors on their way through guests.
 //! Does not own errors of loading and linking.
 
-use std::fmt;
+use std::cell::RefCell;
+use std::fmt::{self, Write};
 
 use sterna::{Caller, Engine, Error, Extern, Linker, Module, Result, Store, Trap, TrapCode};
 
@@ -52,6 +53,65 @@ fn traps_have_code_and_backtrace() {
             assert!(lines[3].ends_with("calc!<wasm function 1>"), "{text}");
             assert!(lines[4].ends_with("calc!run"), "{text}");
             store.settle_tiers();
+        }
+    });
+}
+
+/// Machine instructions that a load or several operators became a part of.
+#[test]
+fn merged_instructions_trap_where_their_operators_are() {
+    // Only the load with the number of the argument traps.
+    let mut loads = String::new();
+    for number in 0..1000 {
+        let address =
+            format!("(i32.mul (i32.eq (local.get 0) (i32.const {number})) (i32.const -4))");
+        writeln!(loads, "(local.set 1 (i32.xor (local.get 1) (i32.load {address})))").unwrap();
+    }
+    let text = format!(
+        r#"(module (memory 1)
+            (func (export "loads") (param i32) (result i32) (local i32) {loads} (local.get 1))
+            (func (export "overwritten") (param i32) (result i32)
+                (i32.store (local.get 0) (i32.const 1))
+                (i32.store (local.get 0) (i32.const 2))
+                (i32.const 0))
+            (func (export "updated") (param i32) (result i32)
+                (i32.store (local.get 0) (i32.add (i32.load (local.get 0)) (i32.const 1)))
+                (i32.const 0))
+            (func (export "branch") (param i32) (result i32)
+                (if (result i32) (i32.eqz (i32.load (local.get 0)))
+                    (then (if (result i32) (local.get 0) (then unreachable) (else (i32.const 0))))
+                    (else unreachable))))"#
+    );
+    let seen = RefCell::new(Vec::new());
+    each_tier(|engine| {
+        let (mut store, instance) = instance(engine, &text);
+        let mut positions = Vec::new();
+        for (name, arguments) in [
+            ("loads", &[0, 1, 218, 219, 220, 437, 438, 999][..]),
+            ("overwritten", &[-1]),
+            ("updated", &[-1]),
+            ("branch", &[-1, 4]),
+        ] {
+            let func = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+            for _ in 0..6 {
+                let _ = func.call(&mut store, -2);
+            }
+            store.settle_tiers();
+            for &argument in arguments {
+                let error = func.call(&mut store, argument).unwrap_err();
+                let trap = error.downcast_ref::<Trap>().unwrap();
+                let frame = &trap.frames()[0];
+                let operator = frame.module().bytes()[frame.wasm_offset() as usize];
+                positions.push((name, argument, frame.wasm_offset(), operator));
+            }
+        }
+        let mut seen = seen.borrow_mut();
+        if seen.is_empty() {
+            let operators: Vec<u8> = positions.iter().map(|&(.., operator)| operator).collect();
+            assert_eq!(operators, [[0x28; 8].as_slice(), &[0x36, 0x28, 0x28, 0x00]].concat());
+            *seen = positions;
+        } else {
+            assert_eq!(positions, *seen);
         }
     });
 }
