@@ -66,6 +66,8 @@ passes! {
         Some(|passes, _, graph| passes.params.run(graph, &passes.incoming));
     Dead, "dead", "Remove what nothing uses",
         Some(|passes, _, graph| passes.dead.run(graph, &passes.incoming));
+    Unused, "unused", "Remove loops that do nothing",
+        Some(|passes, _, graph| passes.unused(graph));
     Loops, "loops", "Run several iterations of simple loops at a time, on vectors where that is possible",
         Some(|passes, module, graph| passes.loops(module, graph));
     Checks, "checks", "Check the bounds of memory once where one check answers for several accesses",
@@ -167,6 +169,12 @@ impl Passes {
     fn globals(&mut self, module: &Module, graph: &mut Graph) {
         if self.globals.run(graph, &self.incoming, module) {
             self.incoming.compute(graph);
+        }
+    }
+
+    fn unused(&mut self, graph: &mut Graph) {
+        if loops::unused::run(graph, &mut self.incoming) {
+            self.dead.run(graph, &self.incoming);
         }
     }
 

@@ -88,7 +88,7 @@ impl Dead {
 }
 
 /// Whether an instruction must stay even if nothing uses its results.
-fn has_effect(op: Opcode) -> bool {
+pub(super) fn has_effect(op: Opcode) -> bool {
     let Opcode::Wasm(op) = op else { return true };
     match op.class() {
         Class::Pure | Class::Lane | Class::Wide => false,

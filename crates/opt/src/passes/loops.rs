@@ -18,6 +18,7 @@ mod flatten;
 mod lanes;
 mod linear;
 mod pack;
+pub(super) mod unused;
 mod vectors;
 
 use sterna_module::Module;
