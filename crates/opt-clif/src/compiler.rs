@@ -32,6 +32,13 @@ const MAX_BODY: u32 = 4 << 20;
 /// The same with explicit checks, of which each makes two blocks.
 const MAX_BODY_EXPLICIT: u32 = 512 << 10;
 
+/// Most parameters of blocks and arguments for them: they take more than a kilobyte each. Elsewhere they are fewer than eight for each instruction.
+const MAX_PASSED: usize = 1 << 20;
+
+/// Most instructions between definitions and last uses of values, summed up: register allocation takes time in proportion, some seconds for
+/// that many. The largest functions of programs have a hundredth.
+const MAX_LIVE_AREA: u64 = 1 << 29;
+
 /// Most values of a graph after which a worker's memory is kept for the next function: it takes about a kilobyte for each.
 const MAX_KEPT_VALUES: usize = 4096;
 
@@ -204,6 +211,10 @@ impl Worker {
         self.largest = self.largest.max(self.graph.num_values());
         let guard_bytes = if settings.explicit_checks { 0 } else { settings.guard_bytes };
         self.passes.run(module, disabled, guard_bytes, &mut self.graph);
+        let (insts, passed) = (self.graph.num_insts(), self.graph.num_passed());
+        if passed > (8 * insts + (1 << 14)).min(MAX_PASSED) {
+            return Err("its blocks pass too many values".to_owned());
+        }
         Ok(())
     }
 
@@ -278,6 +289,9 @@ impl Worker {
         let mut positions = Positions::prepare(&mut context.func);
         context.optimize(isa, control).map_err(|error| error.to_string())?;
         positions.number(&mut context.func);
+        if positions.live_area(&context.func) > MAX_LIVE_AREA {
+            return Err("too many of its values are needed for too long".to_owned());
+        }
         let (func, registers) = (&context.func, &mut self.registers);
         let code = isa.compile_function(func, &context.domtree, registers, disassemble, control);
         let code = code.map_err(|error| error.to_string())?;

@@ -17,6 +17,7 @@
 //! 5. A branch to a block that only traps becomes a conditional trap, with the location of the branch: that tells where the trap was.
 
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{self, Function, Inst, InstructionData, Opcode, SourceLoc};
 use sterna_isa::TrapCode;
 
@@ -30,6 +31,9 @@ const CODES: usize = 251 - FIRST_CODE as usize;
 
 /// The traps of stores. Those of a kind have every second code.
 const STORE_TRAPS: [TrapCode; 2] = [TrapCode::MemoryOutOfBounds, TrapCode::NullStructureReference];
+
+/// Functions with fewer instructions are small.
+const SMALL: usize = 1 << 13;
 
 /// Added to an index into [`Positions::branches`] it is the location of a branch. No operator has a position that large.
 const BRANCH: u32 = 7 << 29;
@@ -130,6 +134,31 @@ impl Positions {
                 self.places.push(place);
             }
         }
+    }
+
+    /// The number of instructions between definitions and last uses of all values of a numbered function, in the order of the layout; 0 if it is
+    /// small anyway.
+    pub(crate) fn live_area(&self, func: &Function) -> u64 {
+        if self.places.len() < SMALL {
+            return 0;
+        }
+        let mut last: SecondaryMap<ir::Value, u32> = SecondaryMap::new();
+        let mut area = 0;
+        let mut block = None;
+        for (at, place) in self.places.iter().enumerate() {
+            let (at, inst) = (at as u32, place.inst);
+            let inside = func.layout.inst_block(inst);
+            if let Some(new) = inside.filter(|_| inside != block) {
+                block = inside;
+                func.dfg.block_params(new).iter().for_each(|&param| last[param] = at);
+            }
+            for value in func.dfg.inst_values(inst) {
+                area += u64::from(at.saturating_sub(last[value]));
+                last[value] = last[value].max(at);
+            }
+            func.dfg.inst_results(inst).iter().for_each(|&result| last[result] = at);
+        }
+        area
     }
 
     /// The location that an instruction has got from its operator.

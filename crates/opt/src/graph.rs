@@ -356,6 +356,13 @@ impl Graph {
         self.values.len()
     }
 
+    /// Number of parameters of blocks and of arguments for them.
+    pub fn num_passed(&self) -> usize {
+        let args = self.edges.iter().map(|edge| edge.args);
+        let params = self.blocks.iter().map(|block| block.params);
+        args.chain(params).map(List::len).sum()
+    }
+
     /// Number of instructions, removed ones included.
     pub fn num_insts(&self) -> usize {
         self.insts.len()

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use sterna::{Engine, Linker, Module, Store, Tier};
 use wasm_encoder::{
-    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, TypeSection,
-    ValType,
+    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, MemArg,
+    MemorySection, MemoryType, TypeSection, ValType,
 };
 
 use crate::each_tier;
@@ -26,7 +26,15 @@ fn module(functions: impl IntoIterator<Item = Function>) -> Vec<u8> {
         code.function(&function);
     }
     let mut module = wasm_encoder::Module::new();
-    module.section(&types).section(&funcs).section(&exports).section(&code);
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: 2,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    module.section(&types).section(&funcs).section(&memories).section(&exports).section(&code);
     module.finish()
 }
 
@@ -123,6 +131,50 @@ fn a_hundred_thousand_branch_targets() {
     let calls = [0, 1, 999, 1000, 54_321, 99_999].map(|index| (index, result(index)));
     each_tier(|engine| {
         check(engine, &bytes, &[calls.as_slice(), &[(100_000, 100_999), (-1, 998)]].concat())
+    });
+}
+
+/// Each loop changes a local of its own, so that each of those around it needs them all.
+#[test]
+fn loops_in_loops_with_a_local_each() {
+    for depth in [800, 5000] {
+        let mut function = Function::new([(depth, ValType::I32)]);
+        let mut body = function.instructions();
+        for level in 1..=depth {
+            body.loop_(BlockType::Empty);
+            body.local_get(level).i32_const(1).i32_add().local_set(level);
+        }
+        for level in (1..=depth).rev() {
+            body.local_get(level).local_get(0).i32_lt_s().br_if(0).end();
+        }
+        body.local_get(depth).end();
+        let bytes = module([function]);
+        each_tier(|engine| {
+            check(engine, &bytes, &[(1, 1), (0, 1)]);
+            let optimizing = engine.stats().optimizing;
+            assert!(engine.tier() != Tier::Opt || optimizing.refused > 0, "{optimizing:?}");
+        });
+    }
+}
+
+/// What is loaded is needed at the end only, and cannot be loaded later: all of it is kept.
+#[test]
+fn tens_of_thousands_of_values_at_once() {
+    let mut function = Function::new([(1, ValType::I32)]);
+    let mut body = function.instructions();
+    for i in 0..20_000 {
+        let at =
+            |offset: u64| MemArg { offset, align: 0, target: Default::default(), ordering: None };
+        let place = i % 8000 * 4;
+        body.local_get(1).local_get(0).i32_load(at(place)).i32_xor().local_set(1);
+        body.local_get(0).i32_const(i as i32).i32_store(at(place + (1 << 15)));
+    }
+    body.local_get(1).end();
+    let bytes = module([function]);
+    each_tier(|engine| {
+        check(engine, &bytes, &[(0, 0), (4, 0)]);
+        let optimizing = engine.stats().optimizing;
+        assert!(engine.tier() != Tier::Opt || optimizing.refused > 0, "{optimizing:?}");
     });
 }
 

@@ -34,6 +34,8 @@ struct Open {
     is_loop: bool,
     /// The innermost loop, this one included.
     innermost: u32,
+    /// How many loops there are around what is in it.
+    depth: u32,
     /// Where the loop's list starts.
     start: u32,
 }
@@ -43,6 +45,9 @@ const NO_LOOP: u32 = u32::MAX;
 
 /// Most entries of all lists together: deeply nested loops could otherwise repeat each other's lists without end.
 const MAX_LOCALS: usize = 1 << 22;
+
+/// Most loops in each other: analyses behind this one look at all loops around each block.
+const MAX_DEPTH: u32 = 1000;
 
 impl Loops {
     /// Locals assigned in the `index`th loop.
@@ -70,13 +75,19 @@ impl Loops {
         for operator in operators {
             match operator.op {
                 Op::Block | Op::If | Op::TryTable | Op::Try => {
-                    self.open.push(Open { is_loop: false, innermost: self.innermost(), start: 0 });
+                    let (innermost, depth) = (self.innermost(), self.depth());
+                    self.open.push(Open { is_loop: false, innermost, depth, start: 0 });
                 }
                 Op::Loop => {
                     let id = self.ranges.len() as u32;
+                    let depth = self.depth() + 1;
+                    if depth > MAX_DEPTH {
+                        return Err(BuildError::TooLarge);
+                    }
                     self.open.push(Open {
                         is_loop: true,
                         innermost: id,
+                        depth,
                         start: self.stack.len() as u32,
                     });
                     self.ranges.push((0, 0));
@@ -105,6 +116,10 @@ impl Loops {
         self.open.last().map_or(NO_LOOP, |open| open.innermost)
     }
 
+    fn depth(&self) -> u32 {
+        self.open.last().map_or(0, |open| open.depth)
+    }
+
     fn assign(&mut self, local: u32) {
         let id = self.innermost();
         if id == NO_LOOP {
@@ -122,7 +137,9 @@ impl Loops {
 
     /// Ends a construct. A loop's list is sorted, stripped of repetitions, stored, and becomes part of the enclosing loop's.
     fn close(&mut self) {
-        let Some(Open { is_loop: true, innermost: id, start }) = self.open.pop() else { return };
+        let Some(Open { is_loop: true, innermost: id, start, .. }) = self.open.pop() else {
+            return;
+        };
         let list = &mut self.stack[start as usize..];
         list.sort_unstable();
         let from = self.locals.len() as u32;
