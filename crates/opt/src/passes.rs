@@ -8,12 +8,14 @@ pub mod fold;
 mod globals;
 mod loops;
 mod params;
+mod reloads;
 
 pub use checks::Checks;
 pub use cold::Cold;
 pub use dead::Dead;
 pub use globals::Globals;
 pub use params::Params;
+pub use reloads::Reloads;
 
 use std::fmt;
 
@@ -64,6 +66,8 @@ passes! {
         Some(|passes, module, graph| passes.globals(module, graph));
     Params, "params", "Remove parameters of blocks that always hold the same value",
         Some(|passes, _, graph| passes.params.run(graph, &passes.incoming));
+    Reloads, "reloads", "Remove loads from memory of what is known to be there",
+        Some(|passes, module, graph| passes.reloads.run(graph, &passes.incoming, module));
     Dead, "dead", "Remove what nothing uses",
         Some(|passes, _, graph| passes.dead.run(graph, &passes.incoming));
     Unused, "unused", "Remove loops that do nothing",
@@ -137,6 +141,7 @@ pub struct Passes {
     incoming: Incoming,
     globals: Globals,
     params: Params,
+    reloads: Reloads,
     dead: Dead,
     checks: Checks,
     cold: Cold,

@@ -140,6 +140,13 @@ fn access(graph: &Graph, inst: Inst) -> Option<(Value, Fact)> {
         return None;
     }
     let end = graph.access(inst).offset.checked_add(op.mem_type()?.bytes().into())?;
+    let (root, at) = place(graph, inst);
+    Some((root, Fact { at, end }))
+}
+
+/// The root of an access's index, and how far above it the index is.
+pub(super) fn place(graph: &Graph, inst: Inst) -> (Value, i64) {
+    let index = graph.args(inst)[0];
     let sum = graph.def_inst(index).and_then(|sum| {
         let is_32 = match graph.inst(sum).op {
             Opcode::Wasm(Op::I32Add) => true,
@@ -150,8 +157,7 @@ fn access(graph: &Graph, inst: Inst) -> Option<(Value, Fact)> {
         let by = graph.constant(by)?;
         Some((root, if is_32 { i64::from(by as u32 as i32) } else { by as u64 as i64 }))
     });
-    let (root, at) = sum.unwrap_or((index, 0));
-    Some((root, Fact { at, end }))
+    sum.unwrap_or((index, 0))
 }
 
 /// The tree of dominators. Blocks have their number and one more; 0 dominates the entry and whatever has no other dominator.
