@@ -156,7 +156,7 @@ impl Gen<'_> {
     }
 
     /// The references that the frame holds: in homes of locals and operands.
-    fn record_roots(&mut self) -> Option<u32> {
+    pub(super) fn record_roots(&mut self) -> Option<u32> {
         if self.s.objects.is_empty() {
             if self.s.root_locals.is_empty() {
                 return None;

@@ -63,6 +63,8 @@ impl Gen<'_> {
                 self.free_gpr(tested);
                 self.trap_if(Cc::E, TrapCode::CastFailure);
             }
+            Op::StructNew | Op::StructNewDefault | Op::ArrayNewFixed
+                if self.new_inline(op, a, b) => {}
             _ => return self.by_runtime(op, a, b),
         }
         Ok(())
@@ -91,25 +93,30 @@ impl Gen<'_> {
         for at in base..self.s.stack.len() {
             self.s.asm.ensure(64);
             let entry = self.s.stack[at];
-            let to = Mem::new(RSP, offset);
-            match (entry.ty, self.val_of(&entry)) {
-                (Ty::V128, val) => self.val_to_mem(Ty::V128, to, val),
-                (_, Val::Const(bits)) => self.store_const(Ty::I64, to, bits),
-                (Ty::F32, Val::Reg(held)) => {
-                    self.asm().mov_from_x(W32, TEMP, Xmm(held.reg));
-                    self.asm().store(W64, to, TEMP);
-                }
-                (Ty::I32 | Ty::F32, Val::Mem(mem)) => {
-                    self.asm().load(W32, TEMP, mem);
-                    self.asm().store(W64, to, TEMP);
-                }
-                (Ty::I32, val) => self.val_to_mem(Ty::I64, to, val),
-                (ty, val) => self.val_to_mem(ty, to, val),
-            }
+            let val = self.val_of(&entry);
+            self.operand_to_slot(entry.ty, val, Mem::new(RSP, offset));
             offset += entry.ty.slots() as i32 * 8;
         }
         self.out_size = self.out_size.max(offset.max(16) as u32);
         self.truncate(base);
+    }
+
+    /// Stores an operand in a slot, zero-extended.
+    pub(super) fn operand_to_slot(&mut self, ty: Ty, val: Val, to: Mem) {
+        match (ty, val) {
+            (Ty::V128, val) => self.val_to_mem(Ty::V128, to, val),
+            (_, Val::Const(bits)) => self.store_const(Ty::I64, to, bits),
+            (Ty::F32, Val::Reg(held)) => {
+                self.asm().mov_from_x(W32, TEMP, Xmm(held.reg));
+                self.asm().store(W64, to, TEMP);
+            }
+            (Ty::I32 | Ty::F32, Val::Mem(mem)) => {
+                self.asm().load(W32, TEMP, mem);
+                self.asm().store(W64, to, TEMP);
+            }
+            (Ty::I32, val) => self.val_to_mem(Ty::I64, to, val),
+            (ty, val) => self.val_to_mem(ty, to, val),
+        }
     }
 
     /// Has the runtime carry out an operator.
@@ -207,7 +214,7 @@ impl Gen<'_> {
         }
     }
 
-    fn store_field(&mut self, storage: Storage, mem: Mem, reg: u8) {
+    pub(super) fn store_field(&mut self, storage: Storage, mem: Mem, reg: u8) {
         let from = Gpr(reg);
         let asm = self.asm();
         match storage {

@@ -10,6 +10,7 @@
 //! need: arguments, results that do not fit registers, operands in memory.
 
 pub(crate) mod adapters;
+mod allocate;
 mod asm;
 mod atomic;
 mod call;
@@ -122,6 +123,7 @@ pub(crate) struct Scratch {
     polls: Vec<call::PendingPoll>,
     counts: Vec<count::PendingCount>,
     misses: Vec<record::PendingMiss>,
+    news: Vec<allocate::PendingNew>,
     relocs: Vec<CodeReloc>,
     labels: Vec<(u32, Label)>,
     /// By label, its position in `labels` if it is there.
@@ -210,6 +212,7 @@ pub(crate) fn compile(
     s.polls.clear();
     s.counts.clear();
     s.misses.clear();
+    s.news.clear();
     s.relocs.clear();
     s.lost_pins.clear();
     s.handlers.clear();
@@ -304,6 +307,7 @@ impl Gen<'_> {
             return Err("the loop cannot be reached".to_owned());
         }
         self.flush_polls();
+        self.flush_news();
         self.flush_counts();
         self.flush_misses();
         self.finish_counts();
