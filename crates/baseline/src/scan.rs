@@ -6,7 +6,7 @@
 
 use sterna_base::TypeIndex;
 use sterna_isa::{Class, Op, ValType};
-use sterna_module::{BlockType, Imm, MemArg, Operator, Operators};
+use sterna_module::{BlockType, Frequent, Imm, MemArg, Operator, Operators};
 
 /// Levels of loops that are told apart.
 const MAX_DEPTH: u32 = 5;
@@ -118,6 +118,12 @@ impl Packed {
         self.form == Form::None && matches!(self.op.class(), Class::Pure | Class::Trapping)
     }
 
+    /// The constant of an `i32.const`.
+    #[inline(always)]
+    pub fn i32(&self) -> u64 {
+        self.bits
+    }
+
     /// The local that the operator accesses.
     #[inline(always)]
     pub fn local(&self) -> Option<u32> {
@@ -173,11 +179,21 @@ impl Scan {
         let mut depth = 0;
         loop {
             let weight = 1 << (LOOP_LOG2 * u32::min(depth, MAX_DEPTH));
-            while let Some((offset, op, local)) = operators.next_local() {
-                let uses = &mut self.uses[local as usize];
-                *uses = uses.saturating_add(weight);
-                let bits = u64::from(local);
-                body.operators.push(Packed { offset, op, form: Form::Index, bits });
+            while let Some((offset, op, imm)) = operators.next_frequent() {
+                let (form, bits) = match imm {
+                    Frequent::None => (Form::None, 0),
+                    Frequent::Local(local) => {
+                        let uses = &mut self.uses[local as usize];
+                        *uses = uses.saturating_add(weight);
+                        (Form::Index, u64::from(local))
+                    }
+                    Frequent::I32(value) => (Form::I32, u64::from(value as u32)),
+                    Frequent::Access(offset) => {
+                        self.uses_memory = true;
+                        (Form::MemArg, offset)
+                    }
+                };
+                body.operators.push(Packed { offset, op, form, bits });
             }
             let Some(operator) = operators.next() else { break };
             match operator.op {

@@ -30,5 +30,5 @@ pub use items::{
 pub use methods::MAX_METHODS;
 pub use module::Module;
 pub use names::{InnerNameKind, NameKind, Names};
-pub use operators::Operators;
+pub use operators::{Frequent, Operators};
 pub use validate::{BodyFacts, PARALLEL_MIN_BYTES};

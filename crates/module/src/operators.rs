@@ -22,6 +22,28 @@ fn plain_operators() -> &'static [Option<Op>; 256] {
 /// Set in the alignment of a memory access if the index of the memory follows.
 const HAS_MEMORY: u32 = 1 << 6;
 
+/// The immediate of an operator of [`Operators::next_frequent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frequent {
+    /// None, of a pure operator, which may trap.
+    None,
+    /// A local, of an access to one.
+    Local(u32),
+    /// The constant.
+    I32(i32),
+    /// The offset of an access to memory 0, without the alignment, which is a hint.
+    Access(u64),
+}
+
+// First and last bytes of the frequent forms.
+const LOCAL_GET: u8 = 0x20;
+const LOCAL_TEE: u8 = 0x22;
+const I32_LOAD: u8 = 0x28;
+const I64_STORE32: u8 = 0x3e;
+const I32_CONST: u8 = 0x41;
+const I32_EQZ: u8 = 0x45;
+const I64_EXTEND32_S: u8 = 0xc4;
+
 /// Iterator over the operators of a body.
 pub struct Operators<'a> {
     bytes: &'a [u8],
@@ -123,19 +145,33 @@ impl<'a> Operators<'a> {
         })
     }
 
-    /// Reads the next operator if it is an access to a local: its offset in the module, and the local. These are the most frequent ones by
-    /// far, and an [`Operator`] is large.
+    /// Reads the next operator if it is of the most frequent forms: its offset in the module, and its immediate. An [`Operator`] is large.
     #[inline(always)]
-    pub fn next_local(&mut self) -> Option<(u32, Op, u32)> {
+    pub fn next_frequent(&mut self) -> Option<(u32, Op, Frequent)> {
         let start = self.at;
-        let op = match self.bytes.get(start)? {
-            0x20 => Op::LocalGet,
-            0x21 => Op::LocalSet,
-            0x22 => Op::LocalTee,
-            _ => return None,
-        };
+        let first = *self.bytes.get(start)?;
+        let op = self.plain[usize::from(first)]?;
         self.at += 1;
-        Some((self.offset + start as u32, op, self.index()))
+        let imm = match first {
+            LOCAL_GET..=LOCAL_TEE => Frequent::Local(self.index()),
+            I32_EQZ..=I64_EXTEND32_S => Frequent::None,
+            I32_CONST => Frequent::I32(self.signed() as i32),
+            I32_LOAD..=I64_STORE32 if u32::from(self.bytes[self.at]) & HAS_MEMORY == 0 => {
+                self.at += 1;
+                Frequent::Access(self.unsigned())
+            }
+            _ => {
+                self.at = start;
+                return None;
+            }
+        };
+        Some((self.offset + start as u32, op, imm))
+    }
+
+    /// A heap type that is a type's index.
+    fn concrete(&mut self) -> Option<sterna_isa::HeapType> {
+        let index = self.signed();
+        u32::try_from(index).ok().map(sterna_isa::HeapType::Concrete)
     }
 
     /// The operator at `start` as `wasmparser` reads it.
@@ -167,6 +203,7 @@ impl<'a> Operators<'a> {
             F64Imm => Imm::F64(u64::from_le_bytes(self.array())),
             V128Imm => Imm::V128(u128::from_le_bytes(self.array())),
             Block => Imm::Block(self.block_type()?),
+            HeapType => Imm::HeapType(self.concrete()?),
             TypeTable | TypeField | TypeCount | TypeData | TypeElem | TypeType | MemoryMemory
             | DataMemory | TableTable | ElemTable => Imm::Index2(self.index(), self.index()),
             MemArgLane => Imm::MemArgLane(self.mem_arg(), self.byte()),
@@ -176,7 +213,7 @@ impl<'a> Operators<'a> {
                 self.byte();
                 Imm::None
             }
-            BrTable | TryTable | BrOnCast | HeapType | SelectType => return None,
+            BrTable | TryTable | BrOnCast | SelectType => return None,
         })
     }
 }

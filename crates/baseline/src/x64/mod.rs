@@ -297,6 +297,11 @@ impl Gen<'_> {
                 }
                 Some(_) => {}
                 None if self.reachable && operator.is_plain() => self.plain(operator.op)?,
+                None if self.reachable && operator.op == Op::I32Const => {
+                    self.unlock();
+                    self.settle_flags();
+                    self.push_const(Ty::I32, operator.i32());
+                }
                 None => self.operator(&body.unpack(operator))?,
             }
             if self.s.sites.is_too_large() {
