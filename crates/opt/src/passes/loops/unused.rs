@@ -14,20 +14,18 @@ use crate::graph::{Block, Edge, Graph, Inst, List, Opcode, Value};
 use crate::passes::Incoming;
 use crate::passes::dead::has_effect;
 
-/// Most loops that are removed of a function.
-const MAX_LOOPS: usize = 16;
+/// Most loops of a function that are looked at for rule 2: each takes a look at all of the function.
+const MAX_LOOPS: u32 = 32;
 
 /// Runs the pass; whether it removed any. Then blocks and edges are others.
 pub(in crate::passes) fn run(graph: &mut Graph, incoming: &mut Incoming) -> bool {
-    let mut removed = 0;
-    while removed < MAX_LOOPS
-        && let Some(unused) = find(graph, incoming)
-    {
+    let (mut removed, mut rest) = (false, MAX_LOOPS);
+    while let Some(unused) = find(graph, incoming, &mut rest) {
         remove(graph, &unused);
         incoming.compute(graph);
-        removed += 1;
+        removed = true;
     }
-    removed > 0
+    removed
 }
 
 struct Unused {
@@ -37,7 +35,8 @@ struct Unused {
     exit: Edge,
 }
 
-fn find(graph: &Graph, incoming: &Incoming) -> Option<Unused> {
+/// The next loop to remove; `rest` is how many more may be looked at.
+fn find(graph: &Graph, incoming: &Incoming, rest: &mut u32) -> Option<Unused> {
     let is_loop = |&block: &Block| graph.block(block).is_loop;
     graph.blocks().filter(is_loop).find_map(|block| {
         let body = Body::of(graph, block)?;
@@ -52,7 +51,11 @@ fn find(graph: &Graph, incoming: &Incoming) -> Option<Unused> {
         let entries: Vec<Edge> =
             incoming.of(block).iter().copied().filter(|&edge| edge != body.back).collect();
         let unused = Unused { body, entries, exit };
-        (ends(graph, &unused) && !is_used(graph, &unused)).then_some(unused)
+        if *rest == 0 || !ends(graph, &unused) {
+            return None;
+        }
+        *rest -= 1;
+        (!is_used(graph, &unused)).then_some(unused)
     })
 }
 
