@@ -7,8 +7,8 @@
 //!    loop reads it.
 //! 3. A write is dropped if on every path another one follows before anything that could see it: whatever may trap, call or leave, since
 //!    globals outlive traps and frames can be left at calls and polls.
-//! 4. Imported globals may be one and the same: a write of one may be a write of all of them. References to objects stay in memory, where collections
-//!    find them.
+//! 4. Imported globals may be one and the same: an access to one, even if it is not kept in a value, may be one to all of them. References to
+//!    objects stay in memory, where collections find them.
 
 use sterna_base::GlobalIndex;
 use sterna_isa::{Class, Op};
@@ -52,6 +52,8 @@ struct Facts {
 enum Effect {
     Read(usize),
     Write(usize),
+    /// A read or write of one that may be any of the imported ones.
+    Imported,
     /// May change them all.
     Clobber,
     None,
@@ -62,7 +64,9 @@ enum Effect {
 pub struct Globals {
     /// Those that are kept in values.
     globals: Vec<(u32, Type)>,
+    /// Which of them are imported, and how many imported ones there are.
     imported: Set,
+    imports: usize,
     facts: Vec<Facts>,
     /// The block that each edge comes from; none for edges that do not leave from the end of a block.
     sources: Vec<Option<Block>>,
@@ -107,6 +111,7 @@ impl Globals {
     fn choose(&mut self, graph: &Graph, module: &Module) {
         self.globals.clear();
         self.imported = 0;
+        self.imports = module.num_imported_globals();
         let has_loops = graph.blocks().any(|block| graph.block(block).is_loop);
         let mut once: Vec<u32> = Vec::new();
         for inst in &graph.insts {
@@ -126,7 +131,7 @@ impl Globals {
                 None if !has_loops => once.push(global),
                 at => {
                     at.inspect(|&at| _ = once.swap_remove(at));
-                    if (global as usize) < module.num_imported_globals() {
+                    if (global as usize) < self.imports {
                         self.imported |= 1 << self.globals.len();
                     }
                     self.globals.push((global, graph_ty));
@@ -156,6 +161,7 @@ impl Globals {
                 match (at, op) {
                     (Some(at), Op::GlobalGet) => Effect::Read(at),
                     (Some(at), _) => Effect::Write(at),
+                    (None, _) if (data.index() as usize) < self.imports => Effect::Imported,
                     (None, _) => Effect::None,
                 }
             }
@@ -184,6 +190,11 @@ impl Globals {
                     facts.touched |= 1 << at | others;
                     facts.known = facts.known & !others | 1 << at;
                     facts.killed = facts.killed & !(1 << at) | others;
+                }
+                Effect::Imported => {
+                    facts.touched |= self.imported;
+                    facts.known &= !self.imported;
+                    facts.killed |= self.imported;
                 }
                 Effect::Clobber => {
                     facts.touched = Set::MAX;
@@ -293,6 +304,7 @@ impl Globals {
                         forget(&mut current, others);
                         current[at] = Some(graph.resolve(graph.args(inst)[0]));
                     }
+                    Effect::Imported => forget(&mut current, self.imported),
                     Effect::Clobber => current.fill(None),
                     Effect::None => {}
                 }
@@ -423,6 +435,7 @@ impl Globals {
                     }
                     overwritten |= 1 << at;
                 }
+                Effect::Imported => overwritten &= !self.imported,
                 _ if is_invisible(graph, inst) => {}
                 _ => overwritten = 0,
             }
