@@ -36,8 +36,8 @@ const MAX_BODY_EXPLICIT: u32 = 512 << 10;
 const MAX_PASSED: usize = 1 << 20;
 
 /// Most instructions between definitions and last uses of values, summed up: register allocation takes time in proportion, some seconds for
-/// that many. The largest functions of programs have a hundredth.
-const MAX_LIVE_AREA: u64 = 1 << 29;
+/// that many. The largest functions of programs have a twentieth.
+const MAX_LIVE_AREA: u64 = 1 << 28;
 
 /// Most values of a graph after which a worker's memory is kept for the next function: it takes about a kilobyte for each.
 const MAX_KEPT_VALUES: usize = 4096;

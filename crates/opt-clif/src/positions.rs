@@ -32,6 +32,9 @@ const CODES: usize = 251 - FIRST_CODE as usize;
 /// The traps of stores. Those of a kind have every second code.
 const STORE_TRAPS: [TrapCode; 2] = [TrapCode::MemoryOutOfBounds, TrapCode::NullStructureReference];
 
+/// What passing a block costs a value, in instructions.
+const BLOCK: u32 = 16;
+
 /// Functions with fewer instructions are small.
 const SMALL: usize = 1 << 13;
 
@@ -136,27 +139,27 @@ impl Positions {
         }
     }
 
-    /// The number of instructions between definitions and last uses of all values of a numbered function, in the order of the layout; 0 if it is
-    /// small anyway.
+    /// The number of instructions between definitions and last uses of all values of a numbered function, in the order of the layout, where
+    /// a block counts as some more; 0 if it is small anyway.
     pub(crate) fn live_area(&self, func: &Function) -> u64 {
         if self.places.len() < SMALL {
             return 0;
         }
         let mut last: SecondaryMap<ir::Value, u32> = SecondaryMap::new();
-        let mut area = 0;
-        let mut block = None;
-        for (at, place) in self.places.iter().enumerate() {
-            let (at, inst) = (at as u32, place.inst);
-            let inside = func.layout.inst_block(inst);
+        let (mut area, mut now, mut block) = (0, 0, None);
+        for place in &self.places {
+            let inside = func.layout.inst_block(place.inst);
+            now += 1;
             if let Some(new) = inside.filter(|_| inside != block) {
                 block = inside;
-                func.dfg.block_params(new).iter().for_each(|&param| last[param] = at);
+                now += BLOCK;
+                func.dfg.block_params(new).iter().for_each(|&param| last[param] = now);
             }
-            for value in func.dfg.inst_values(inst) {
-                area += u64::from(at.saturating_sub(last[value]));
-                last[value] = last[value].max(at);
+            for value in func.dfg.inst_values(place.inst) {
+                area += u64::from(now.saturating_sub(last[value]));
+                last[value] = last[value].max(now);
             }
-            func.dfg.inst_results(inst).iter().for_each(|&result| last[result] = at);
+            func.dfg.inst_results(place.inst).iter().for_each(|&result| last[result] = now);
         }
         area
     }
