@@ -2,13 +2,14 @@
 //! Does not say what a graph should look like: the files do. `BLESS=1 cargo test` writes them; look at the difference.
 //!
 //! A file's first line may be `;;! polls states inline` to set build options (`inline` runs that pass, too), `;;! -dead` to disable a pass,
-//! `;;! target=5` to expect function 5 from all indirect calls, `;;! loops` for the graphs that begin at each of the loops, `;;! compare` if hardware checks no bounds, and `;;! raw` to print before the passes.
+//! `;;! target=5` to expect function 5 from all indirect calls, `;;! counts=10,10/3` for how often functions, and in them `if`, `br_if`, `loop` and calls, ran and were taken,
+//! `;;! loops` for the graphs that begin at each of the loops, `;;! compare` if hardware checks no bounds, and `;;! raw` to print before the passes.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use sterna_abi::{Observed, Profile};
+use sterna_abi::{Observed, Profile, SiteCount};
 use sterna_base::FuncIndex;
 use sterna_isa::{Feature, FeatureSet, Op};
 use sterna_module::{Module, Operator};
@@ -25,7 +26,9 @@ fn render(source: &str) -> String {
     let target = options.split_whitespace().find_map(|option| option.strip_prefix("target="));
     let target = target.map(|func| FuncIndex::from_u32(func.parse().expect("a number")));
     let targets = target.map(|func| Box::new(everywhere(&module, func)));
-    let profile = Profile { targets, ..Profile::EMPTY };
+    let counts = options.split_whitespace().find_map(|option| option.strip_prefix("counts="));
+    let counts = counts.map_or_else(Vec::new, |counts| counted(&module, counts));
+    let profile = Profile { targets, counts };
     let (mut builder, mut passes, mut graph) = (Builder::new(), Passes::new(), Graph::default());
     let mut disabled = PassSet::default();
     if !has("inline") {
@@ -68,6 +71,26 @@ fn everywhere(module: &Module, func: FuncIndex) -> HashMap<u32, FuncIndex> {
     let operators = module.defined_funcs().flat_map(operators);
     let calls = operators.filter(|at| matches!(at.op, Op::CallIndirect | Op::CallRef));
     calls.map(|at| (at.offset, func)).collect()
+}
+
+/// The counts of what is counted of a module, in order.
+fn counted(module: &Module, counts: &str) -> Vec<SiteCount> {
+    let number = |text: &str| text.parse().expect("a number");
+    let mut counts = counts.split(',').map(|count| match count.split_once('/') {
+        Some((runs, taken)) => (number(runs), number(taken)),
+        None => (number(count), 0),
+    });
+    let is_counted = |at: &Operator<'_>| matches!(at.op, Op::If | Op::BrIf | Op::Loop | Op::Call);
+    let offsets = module.defined_funcs().flat_map(|func| {
+        let body = module.body(func);
+        let operators = body.operators().filter(is_counted).map(|at| at.offset);
+        [body.offset()].into_iter().chain(operators).collect::<Vec<_>>()
+    });
+    let site = |offset| {
+        let (runs, taken) = counts.next().expect("a count for each");
+        SiteCount { offset, runs, taken }
+    };
+    offsets.map(site).collect()
 }
 
 #[test]
