@@ -10,9 +10,12 @@ use sterna::{
 /// `outer` asks its host for a sample, which its loop takes.
 const MODULE: &str = r#"(module
     (import "" "ask" (func $ask))
+    (memory 1)
     (func $inner (param $n i32)
         (call $ask)
-        (loop $next (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+        (loop $next
+            (i32.store8 (local.get $n) (i32.const 1))
+            (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
     (func $outer (export "outer") (param i32) (call $inner (local.get 0)))
     (func (export "refused") unreachable))"#;
 
