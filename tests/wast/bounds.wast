@@ -76,3 +76,17 @@
 (assert_return (invoke "get" (i32.const 8)) (i32.const 4))
 (assert_trap (invoke "up" (i32.const -8)) "out of bounds memory access")
 (assert_trap (invoke "up" (i32.const -1)) "out of bounds memory access")
+
+;; The same place, told in two ways: an index that wraps is far behind the memory, whatever offset follows.
+(module
+  (memory 1)
+  (func (export "twice") (param i32) (result i32)
+    (i32.add (i32.load (i32.add (local.get 0) (i32.const 4)))
+             (i32.load offset=8 (i32.sub (local.get 0) (i32.const 4)))))
+  (func (export "stored") (param i32) (result i32)
+    (i32.store (local.get 0) (i32.const 7))
+    (i32.load offset=16 (i32.add (local.get 0) (i32.const -16)))))
+(assert_return (invoke "twice" (i32.const 4)) (i32.const 0))
+(assert_trap (invoke "twice" (i32.const 0)) "out of bounds memory access")
+(assert_return (invoke "stored" (i32.const 16)) (i32.const 7))
+(assert_trap (invoke "stored" (i32.const 12)) "out of bounds memory access")

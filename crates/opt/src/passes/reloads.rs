@@ -2,7 +2,8 @@
 //! Does not own loads that the backend can tell by itself to be equal; it forgets all at each store.
 //!
 //! Rules, for accesses that are a root, a constant and an offset away from it (`checks`):
-//! 1. A load of what a load of the same kind has loaded, or a store of the same width has stored, is that value. It cannot trap: the first one has not.
+//! 1. A load of what a load of the same kind has loaded, or a store of the same width has stored, is that value. It cannot trap, as the first one has
+//!    not, provided that its offset is no larger: so its index has not wrapped where that of the first one has not.
 //! 2. A store to another root makes everything of its memory unknown; one to the same root, what it overlaps.
 //! 3. So does whatever else writes to memory, calls included. Memories that are shared are left alone.
 //! 4. What is known at the end of a block is known in those that only it leads to.
@@ -25,8 +26,9 @@ const MAX_BLOCKS: usize = 1 << 14;
 struct Known {
     memory: u32,
     root: Value,
-    /// Bytes from the root.
+    /// Bytes from the root, the access's offset among them.
     at: i64,
+    offset: i64,
     size: u32,
     /// What reads it as it is in `value`.
     load: Op,
@@ -118,6 +120,7 @@ impl Reloads {
         let is_same = |other: &&Known| {
             (other.memory, other.root, other.at, other.load)
                 == (known.memory, known.root, known.at, known.load)
+                && known.offset <= other.offset
         };
         let Some(&Known { value, .. }) = self.known.iter().find(is_same) else {
             self.remember(known);
@@ -167,6 +170,7 @@ impl Reloads {
             memory: access.memory,
             root: graph.resolve(root),
             at,
+            offset,
             size,
             load: op,
             value: root,
