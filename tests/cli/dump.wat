@@ -25,7 +25,7 @@
 ;;
 ;; $ sterna dump --disable-pass flod dump.wat
 ;; error: invalid value 'flod' for '--disable-pass <NAME>'
-;;   [possible values: fold, inline, expect, params, dead, loops, cold]
+;;   [possible values: fold, inline, expect, counts, globals, params, reloads, dead, unused, loops, checks, cold]
 ;;
 ;;   tip: a similar value exists: 'fold'
 ;;
