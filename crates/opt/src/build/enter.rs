@@ -21,7 +21,7 @@ use crate::graph::{Block, BlockData, Def, Edge, Graph, Inst, List, Opcode, Origi
 
 /// Most parameters added to blocks: deep nests of loops, entered in the middle, can need one for each local in each loop, and registers
 /// are not found for so many in a time that anybody waits for.
-const MAX_ADDED: usize = 1 << 16;
+const MAX_ADDED: usize = 1 << 14;
 
 /// The loop at which a graph is to begin.
 pub(super) struct LoopEntry {
