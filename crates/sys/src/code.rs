@@ -18,7 +18,7 @@ use crate::vm::{Reservation, page_size};
 pub const DEFAULT_CAPACITY: usize = 1 << 30;
 
 /// Alignment in bytes of every piece of code.
-pub const CODE_ALIGN: usize = 32;
+pub const CODE_ALIGN: usize = 64;
 
 /// Executable memory. Grows from any thread; nothing in it moves or is freed while the region is alive.
 #[derive(Debug)]
