@@ -14,6 +14,8 @@
 
 #![forbid(unsafe_code)]
 
+#[allow(dead_code, unused_imports, reason = "the driver does not know this machine yet")]
+mod a64;
 mod compiler;
 mod scan;
 mod signature;
