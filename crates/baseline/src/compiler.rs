@@ -11,7 +11,12 @@ use sterna_base::FuncIndex;
 use sterna_isa::FuncType;
 use sterna_module::Module;
 
-use crate::x64::{Cpu, Input, Scratch, adapters, compile};
+use crate::driver::{Input, Scratch, adapters, compile};
+use crate::machine::Machine;
+use crate::x64::X64;
+
+/// The machine this runs on.
+type Native = X64;
 
 /// Largest body compiled, in bytes.
 const MAX_BODY: u32 = 16 << 20;
@@ -24,7 +29,7 @@ pub struct TargetError;
 
 impl std::fmt::Display for TargetError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the baseline tier compiles for x86-64 only")
+        f.write_str("the baseline tier does not compile for this machine")
     }
 }
 
@@ -32,9 +37,9 @@ impl std::error::Error for TargetError {}
 
 /// The baseline compiler. Share it between threads; each takes working memory of its own.
 pub struct Baseline {
-    cpu: Cpu,
+    cpu: <Native as Machine>::Cpu,
     counts: bool,
-    idle: Mutex<Vec<Scratch>>,
+    idle: Mutex<Vec<Scratch<Native>>>,
 }
 
 impl Baseline {
@@ -47,10 +52,10 @@ impl Baseline {
     /// A compiler for the machine this runs on.
     ///
     /// # Errors
-    /// If it is not an x86-64.
+    /// If there is none.
     pub fn native() -> Result<Baseline, TargetError> {
         Ok(Baseline {
-            cpu: Cpu::native().ok_or(TargetError)?,
+            cpu: Native::native().ok_or(TargetError)?,
             counts: false,
             idle: Mutex::default(),
         })
@@ -96,18 +101,18 @@ impl Compiler for Baseline {
     }
 
     fn stack_to_reg(&self, ty: &FuncType) -> FunctionCode {
-        adapters::stack_to_reg(ty)
+        adapters::stack_to_reg::<Native>(ty)
     }
 
     fn reg_to_stack(&self, ty: &FuncType, convention: Convention) -> FunctionCode {
-        adapters::reg_to_stack(ty, convention)
+        adapters::reg_to_stack::<Native>(ty, convention)
     }
 
     fn tail_to_reg(&self, ty: &FuncType) -> FunctionCode {
-        adapters::tail_to_reg(ty)
+        adapters::tail_to_reg::<Native>(ty)
     }
 
     fn bridge(&self, module: &Module, func: FuncIndex, from: Convention) -> FunctionCode {
-        adapters::bridge(module.func_type(func), func, from)
+        adapters::bridge::<Native>(module.func_type(func), func, from)
     }
 }

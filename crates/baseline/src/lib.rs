@@ -10,13 +10,16 @@
 //!
 //! References to objects are in their homes whenever the collector can run; the site tables ([`sites`]) list them.
 //!
-//! The parts that do not depend on the machine are here, the rest in `x64`.
+//! The parts that emit no code are here, what emits the same on all machines in [`driver`], what a machine is to it in [`machine`], the machines in folders
+//! of their own.
 
 #![forbid(unsafe_code)]
 
 #[allow(dead_code, unused_imports, reason = "the driver does not know this machine yet")]
 mod a64;
 mod compiler;
+mod driver;
+mod machine;
 mod scan;
 mod signature;
 mod sites;

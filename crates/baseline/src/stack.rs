@@ -4,6 +4,8 @@
 use sterna_isa::{HeapType, RefType, ValType};
 use sterna_module::{BlockType, Module};
 
+use crate::machine::Cc;
+
 /// Type of a value, as far as code depends on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ty {
@@ -124,11 +126,22 @@ pub(crate) enum Loc {
 /// A condition that the flags hold. Machine conditions by their number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Cond {
-    Cc(crate::x64::Cc),
+    Cc(Cc),
     /// After a comparison of floats: equal and ordered.
     FloatEq,
     /// Not that.
     FloatNe,
+}
+
+impl Cond {
+    /// The opposite.
+    pub fn inverted(self) -> Cond {
+        match self {
+            Cond::Cc(cc) => Cond::Cc(cc.inverted()),
+            Cond::FloatEq => Cond::FloatNe,
+            Cond::FloatNe => Cond::FloatEq,
+        }
+    }
 }
 
 /// An operand.
@@ -184,7 +197,7 @@ pub(crate) struct Frame<L> {
     pub other: L,
     /// Where its parameters are kept for the second half.
     pub saved: u32,
-    /// How often it was entered; of the first half of an `if`, the second half. See [`crate::x64::record`].
+    /// How often it was entered; of the first half of an `if`, the second half. See [`crate::driver::record`].
     pub runs: u32,
     /// The outermost construct that branches in it lead to.
     pub lowest: u32,

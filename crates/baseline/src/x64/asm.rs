@@ -9,12 +9,14 @@ mod encoding;
 mod integer;
 mod jumps;
 mod operands;
+mod portable;
 #[cfg(test)]
 mod tests;
 mod vector;
 
+use super::TEMP;
+use crate::machine::*;
 use encoding::Enc;
-pub(crate) use jumps::Label;
 pub(crate) use operands::*;
 
 /// The code of a function as it grows.
@@ -25,28 +27,6 @@ pub(crate) struct Asm {
 }
 
 impl Asm {
-    pub fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    /// Bytes so far.
-    pub fn pos(&self) -> u32 {
-        self.len as u32
-    }
-
-    pub fn code(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// Makes room for `count` bytes and one instruction.
-    #[inline(always)]
-    pub fn ensure(&mut self, count: usize) {
-        if self.bytes.len() < self.len + count + 16 {
-            let len = (self.len + count + 16).max(self.bytes.len() * 2).max(4096);
-            self.bytes.resize(len, 0);
-        }
-    }
-
     #[inline(always)]
     fn commit(&mut self, enc: Enc) {
         self.ensure(0);

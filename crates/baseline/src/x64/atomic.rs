@@ -1,33 +1,21 @@
-//! Owns atomic operators: accesses, and the calls of the runtime that wait and notify.
-//! Does not own bounds and addresses (`memory`).
+//! Owns atomic accesses.
+//! Does not own their addresses.
 //!
 //! Loads are plain, stores exchange, and everything that modifies is locked: that is sequentially consistent on this machine.
 
-use sterna_abi::Builtin;
-use sterna_isa::{Class, Op, RmwOp, TrapCode};
-use sterna_module::{Imm, MemArg};
+use sterna_isa::{Class, Op, RmwOp};
+use sterna_module::MemArg;
 
-use super::call::Arg;
-use super::memory::Address;
-use super::values::Val;
-use super::{Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, Rm, TEMP, Unary, W32, W64};
+use super::{Alu, Assembler, Cc, Done, Gen, Gpr, Label, Mem, RAX, Rm, Unary, W32, W64, X64};
 use crate::stack::{Bank, Ty};
 
 const EXCHANGE: &[u8] = &[0x86];
 const EXCHANGE_ADD: &[u8] = &[0x0f, 0xc0];
 const COMPARE_EXCHANGE: &[u8] = &[0x0f, 0xb0];
 
-impl Gen<'_> {
-    /// An operator of the atomic classes.
-    pub(super) fn atomic(&mut self, op: Op, imm: &Imm<'_>) -> Done {
-        let Imm::MemArg(arg) = imm else {
-            self.asm().mfence();
-            return Ok(());
-        };
-        if op.class() == Class::AtomicWait {
-            self.wait(op, arg);
-            return Ok(());
-        }
+impl Gen<'_, X64> {
+    /// An atomic load, store, modification or exchange.
+    pub(super) fn atomic_access(&mut self, op: Op, arg: &MemArg) -> Done {
         let (_, results) = op.signature().expect("atomic accesses have signatures");
         let bytes = op.mem_type().expect("atomic accesses have a width").bytes();
         match (op.class(), results) {
@@ -52,29 +40,6 @@ impl Gen<'_> {
             _ => unreachable!("{op} has no result"),
         }
         Ok(())
-    }
-
-    /// Traps unless the address on top of the stack is aligned, then as [`Gen::address`].
-    fn aligned_address(&mut self, arg: &MemArg, bytes: u32) -> Address {
-        let mask = u64::from(bytes) - 1;
-        // Only the low bits count, so it does not matter that sums may wrap.
-        let low = arg.offset & mask;
-        match self.val_of(&self.top()) {
-            Val::Const(index) if index.wrapping_add(low) & mask != 0 => {
-                self.trap(TrapCode::UnalignedAtomic)
-            }
-            Val::Const(_) => {}
-            _ if mask == 0 => {}
-            _ => {
-                let ty = self.top().ty;
-                let index = Gpr(self.pop_own());
-                self.asm().lea(W32, TEMP, Mem::new(index, low as i32));
-                self.asm().test_i(W32, Rm::Reg(TEMP), mask as i32);
-                self.trap_if(Cc::Ne, TrapCode::UnalignedAtomic);
-                self.push_gpr(ty, index);
-            }
-        }
-        self.address(arg, bytes, true)
     }
 
     /// Loads with zeros above.
@@ -148,24 +113,5 @@ impl Gen<'_> {
         self.release(Bank::Int, value);
         self.zero_extend(RAX, bytes);
         self.push_gpr(ty, RAX);
-    }
-
-    /// Has the runtime wait or notify: memory, address, offset, operands.
-    fn wait(&mut self, op: Op, arg: &MemArg) {
-        let (builtin, operands) = match op {
-            Op::MemoryAtomicWait32 => (Builtin::memory_wait32, 2),
-            Op::MemoryAtomicWait64 => (Builtin::memory_wait64, 2),
-            _ => (Builtin::memory_notify, 1),
-        };
-        let mut args = [Arg::Imm(0); 5];
-        for at in (0..operands).rev() {
-            let ty = self.top().ty;
-            args[3 + at] = Arg::Val(ty, self.pop());
-        }
-        let ty = self.top().ty;
-        args[1] = Arg::Val(ty, self.pop());
-        (args[0], args[2]) = (Arg::Imm(u64::from(arg.memory)), Arg::Imm(arg.offset));
-        self.call_builtin(builtin, &args[..3 + operands]);
-        self.push_rax(Ty::I32);
     }
 }

@@ -8,7 +8,8 @@ use sterna_isa::{Op, TrapCode};
 
 use super::float::{packed, scalar};
 use super::{
-    Alu, Cc, Done, Gen, Gpr, Map, Pre, Rm, Shift, TEMP, TEMP_X, W, W32, W64, Xm, Xmm, refused,
+    Alu, Assembler, Cc, Done, Gen, Gpr, Map, Pre, Rm, Shift, TEMP, TEMP_V, Vreg, W, W32, W64, X64,
+    Xm, refused,
 };
 use crate::stack::{Bank, Ty};
 
@@ -24,7 +25,7 @@ struct Truncation {
     saturating: bool,
 }
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     // tidy: dispatch
     pub(super) fn convert(&mut self, op: Op) -> Done {
         use Op::*;
@@ -39,8 +40,8 @@ impl Gen<'_> {
             F32DemoteF64 | F64PromoteF32 => {
                 let held = self.pop_reg();
                 self.release(Bank::Float, held);
-                let dst = Xmm(self.result(Bank::Float));
-                self.asm().sse(scalar(from), 0x5a, dst, Xm::Reg(held.xmm()));
+                let dst = Vreg(self.result(Bank::Float));
+                self.asm().sse(scalar(from), 0x5a, dst, Xm::Reg(held.vreg()));
                 self.canonicalize(op, to, dst);
                 self.push_result(to, dst.0);
             }
@@ -48,14 +49,14 @@ impl Gen<'_> {
                 let held = self.pop_reg();
                 self.release(Bank::Float, held);
                 let dst = self.result(Bank::Int);
-                self.asm().mov_from_x(super::values::width(to), Gpr(dst), held.xmm());
+                self.asm().mov_from_v(crate::driver::values::width(to), Gpr(dst), held.vreg());
                 self.push_result(to, dst);
             }
             F32ReinterpretI32 | F64ReinterpretI64 => {
                 let held = self.pop_reg();
                 self.release(Bank::Int, held);
                 let dst = self.result(Bank::Float);
-                self.asm().mov_to_x(W64, Xmm(dst), held.gpr());
+                self.asm().mov_to_v(W64, Vreg(dst), held.gpr());
                 self.push_result(to, dst);
             }
             _ => {
@@ -84,7 +85,7 @@ impl Gen<'_> {
     fn signed_to_float(&mut self, w: W, from: Ty, to: Ty) {
         debug_assert!(from.bank() == Bank::Int);
         let held = self.pop_reg();
-        let dst = Xmm(self.result(Bank::Float));
+        let dst = Vreg(self.result(Bank::Float));
         // The instruction keeps the upper part, so it would wait for whatever wrote that.
         self.asm().sse(Pre::None, 0x57, dst, Xm::Reg(dst));
         let op = (scalar(to), Map::M0F, 0x2a);
@@ -95,7 +96,7 @@ impl Gen<'_> {
 
     fn unsigned_to_float(&mut self, to: Ty) {
         let reg = Gpr(self.pop_own());
-        let dst = self.alloc_xmm();
+        let dst = self.alloc_vreg();
         let op = (scalar(to), Map::M0F, 0x2a);
         let asm = self.asm();
         asm.sse(Pre::None, 0x57, dst, Xm::Reg(dst));
@@ -119,7 +120,7 @@ impl Gen<'_> {
     fn truncate_float(&mut self, how: Truncation) {
         let held = self.pop_reg();
         let dst = self.alloc_gpr();
-        let from = held.xmm();
+        let from = held.vreg();
         match (how.signed, how.to) {
             (true, _) => self.truncate_signed(how, dst, from),
             (false, Ty::I32) => self.truncate_u32(how, dst, from),
@@ -129,22 +130,22 @@ impl Gen<'_> {
         self.push_gpr(how.to, dst);
     }
 
-    fn cvtt(&mut self, ty: Ty, w: W, dst: Gpr, from: Xmm) {
+    fn cvtt(&mut self, ty: Ty, w: W, dst: Gpr, from: Vreg) {
         self.asm().sse_to_gpr(scalar(ty), 0x2c, w, dst, Xm::Reg(from));
     }
 
     /// Compares with a float constant.
-    fn compare_float(&mut self, ty: Ty, a: Xmm, with: f64) {
+    fn compare_float(&mut self, ty: Ty, a: Vreg, with: f64) {
         let bits = match ty {
             Ty::F32 => u64::from((with as f32).to_bits()),
             _ => with.to_bits(),
         };
-        self.const_to(ty, TEMP_X.0, bits);
-        self.asm().sse(packed(ty), 0x2e, a, Xm::Reg(TEMP_X));
+        self.const_to(ty, TEMP_V.0, bits);
+        self.asm().sse(packed(ty), 0x2e, a, Xm::Reg(TEMP_V));
     }
 
-    fn truncate_signed(&mut self, how: Truncation, dst: Gpr, from: Xmm) {
-        let w = super::values::width(how.to);
+    fn truncate_signed(&mut self, how: Truncation, dst: Gpr, from: Vreg) {
+        let w = crate::driver::values::width(how.to);
         self.cvtt(how.from, w, dst, from);
         // Only the smallest number overflows here.
         self.asm().alu_i(Alu::Cmp, w, Rm::Reg(dst), 1);
@@ -178,7 +179,7 @@ impl Gen<'_> {
         self.asm().bind(&mut done);
     }
 
-    fn truncate_u32(&mut self, how: Truncation, dst: Gpr, from: Xmm) {
+    fn truncate_u32(&mut self, how: Truncation, dst: Gpr, from: Vreg) {
         // Every float in range is in range of 64 signed bits.
         self.cvtt(how.from, W64, dst, from);
         let asm = self.asm();
@@ -201,7 +202,7 @@ impl Gen<'_> {
         self.asm().bind(&mut done);
     }
 
-    fn truncate_u64(&mut self, how: Truncation, dst: Gpr, from: Xmm) {
+    fn truncate_u64(&mut self, how: Truncation, dst: Gpr, from: Vreg) {
         let half = 2f64.powi(63);
         let mut done = super::Label::NEW;
         self.compare_float(how.from, from, half);
@@ -226,13 +227,13 @@ impl Gen<'_> {
         self.asm().bind(&mut upper_half);
         let bits =
             if how.from == Ty::F32 { u64::from((half as f32).to_bits()) } else { half.to_bits() };
-        // TEMP_X = from - 2^63
-        let shifted = self.alloc_xmm();
-        self.asm().movaps(shifted, from);
-        self.const_to(how.from, TEMP_X.0, bits);
-        self.asm().sse(scalar(how.from), 0x5c, shifted, Xm::Reg(TEMP_X));
+        // TEMP_V = from - 2^63
+        let shifted = self.alloc_vreg();
+        self.asm().mov_v(shifted, from);
+        self.const_to(how.from, TEMP_V.0, bits);
+        self.asm().sse(scalar(how.from), 0x5c, shifted, Xm::Reg(TEMP_V));
         self.cvtt(how.from, W64, dst, shifted);
-        self.free_xmm(shifted);
+        self.free_vreg(shifted);
         self.asm().test(W64, dst, dst);
         if how.saturating {
             let fine = self.asm().jcc_short(Cc::Ns);

@@ -3,8 +3,8 @@
 
 use sterna_isa::Op;
 
-use super::values::{Two, Val};
-use super::{Cc, Done, Gen, Map, Pre, TEMP, TEMP_X, W64, Xm, Xmm, refused};
+use super::{Assembler, Cc, Done, Gen, Map, Pre, TEMP, TEMP_V, Vreg, W64, X64, Xm, refused};
+use crate::driver::values::{Two, Val};
 use crate::stack::{Bank, Cond, Ty};
 
 const FLOAT: Bank = Bank::Float;
@@ -23,7 +23,7 @@ fn sign_bit(ty: Ty) -> u64 {
     if ty == Ty::F32 { 1 << 31 } else { 1 << 63 }
 }
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     // tidy: dispatch
     pub(super) fn float(&mut self, op: Op) -> Done {
         use Op::*;
@@ -53,10 +53,10 @@ impl Gen<'_> {
     pub(super) fn xm(&mut self, ty: Ty, val: Val) -> Xm {
         match val {
             Val::Mem(mem) => Xm::Mem(mem),
-            Val::Reg(held) => Xm::Reg(held.xmm()),
+            Val::Reg(held) => Xm::Reg(held.vreg()),
             Val::Const(bits) => {
-                self.const_to(ty, TEMP_X.0, bits);
-                Xm::Reg(TEMP_X)
+                self.const_to(ty, TEMP_V.0, bits);
+                Xm::Reg(TEMP_V)
             }
         }
     }
@@ -68,9 +68,9 @@ impl Gen<'_> {
             self.release_val(FLOAT, a);
         }
         let source = self.xm(ty, b);
-        self.asm().sse(scalar(ty), opcode, Xmm(dst), source);
+        self.asm().sse(scalar(ty), opcode, Vreg(dst), source);
         self.release_val(FLOAT, b);
-        self.canonicalize(op, ty, Xmm(dst));
+        self.canonicalize(op, ty, Vreg(dst));
         self.push_result_at(ty, dst, hint);
     }
 
@@ -80,8 +80,8 @@ impl Gen<'_> {
         self.release(FLOAT, held);
         let dst = self.result(FLOAT);
         let prefix = if map == Map::M0F { scalar(ty) } else { Pre::P66 };
-        self.asm().sse_map(prefix, map, opcode, Xmm(dst), Xm::Reg(held.xmm()), imm);
-        self.canonicalize(op, ty, Xmm(dst));
+        self.asm().sse_map(prefix, map, opcode, Vreg(dst), Xm::Reg(held.vreg()), imm);
+        self.canonicalize(op, ty, Vreg(dst));
         self.push_result(ty, dst);
     }
 
@@ -97,33 +97,33 @@ impl Gen<'_> {
 
     /// `and` or `xor` with a constant.
     fn with_mask(&mut self, ty: Ty, mask: u64, opcode: u8) {
-        let dst = Xmm(self.pop_own());
+        let dst = Vreg(self.pop_own());
         self.asm().mov_i(TEMP, mask);
-        self.asm().mov_to_x(W64, TEMP_X, TEMP);
-        self.asm().sse(packed(ty), opcode, dst, Xm::Reg(TEMP_X));
+        self.asm().mov_to_v(W64, TEMP_V, TEMP);
+        self.asm().sse(packed(ty), opcode, dst, Xm::Reg(TEMP_V));
         self.push_reg(ty, dst.0);
     }
 
     fn copysign(&mut self, ty: Ty) {
-        let sign = Xmm(self.pop_own());
-        let dst = Xmm(self.pop_own());
+        let sign = Vreg(self.pop_own());
+        let dst = Vreg(self.pop_own());
         let pre = packed(ty);
         self.asm().mov_i(TEMP, sign_bit(ty));
-        self.asm().mov_to_x(W64, TEMP_X, TEMP);
-        self.asm().sse(pre, 0x54, sign, Xm::Reg(TEMP_X));
+        self.asm().mov_to_v(W64, TEMP_V, TEMP);
+        self.asm().sse(pre, 0x54, sign, Xm::Reg(TEMP_V));
         // andn: the mask is inverted.
-        self.asm().sse(pre, 0x55, TEMP_X, Xm::Reg(dst));
-        self.asm().movaps(dst, TEMP_X);
+        self.asm().sse(pre, 0x55, TEMP_V, Xm::Reg(dst));
+        self.asm().mov_v(dst, TEMP_V);
         self.asm().sse(pre, 0x56, dst, Xm::Reg(sign));
-        self.free_xmm(sign);
+        self.free_vreg(sign);
         self.push_reg(ty, dst.0);
     }
 
     /// The machine's instruction takes the second operand if they are equal (as zeros of different sign are) or unordered.
     fn min_max(&mut self, op: Op, ty: Ty, opcode: u8, if_equal: u8) {
         let b = self.pop_reg();
-        let dst = Xmm(self.pop_own());
-        let source = Xm::Reg(b.xmm());
+        let dst = Vreg(self.pop_own());
+        let source = Xm::Reg(b.vreg());
         self.asm().sse(packed(ty), 0x2e, dst, source);
         let unordered = self.asm().jcc_short(Cc::P);
         let differ = self.asm().jcc_short(Cc::Ne);
@@ -169,7 +169,7 @@ impl Gen<'_> {
             a = self.pop_reg();
         }
         let source = self.xm(ty, b);
-        self.asm().sse(packed(ty), 0x2e, a.xmm(), source);
+        self.asm().sse(packed(ty), 0x2e, a.vreg(), source);
         self.release(FLOAT, a);
         self.release_val(FLOAT, b);
         self.push_flags(cond);
@@ -177,7 +177,7 @@ impl Gen<'_> {
     }
 
     /// Replaces a NaN that an operator may have made by the canonical one, if that is asked for.
-    pub(super) fn canonicalize(&mut self, op: Op, ty: Ty, reg: Xmm) {
+    pub(super) fn canonicalize(&mut self, op: Op, ty: Ty, reg: Vreg) {
         if !self.input.settings.deterministic || sterna_eval::nan_shape(op).is_none() {
             return;
         }
@@ -185,7 +185,7 @@ impl Gen<'_> {
         self.asm().sse(packed(ty), 0x2e, reg, Xm::Reg(reg));
         let ordered = self.asm().jcc_short(Cc::Np);
         self.asm().mov_i(TEMP, nan);
-        self.asm().mov_to_x(W64, reg, TEMP);
+        self.asm().mov_to_v(W64, reg, TEMP);
         self.asm().bind_short(ordered);
     }
 }

@@ -6,15 +6,16 @@
 
 use sterna_isa::{Op, TrapCode};
 
-use super::values::{Held, Two, Val, width};
 use super::{
-    Alu, Cc, Done, Gen, Gpr, Mem, RAX, RCX, RDX, Rm, Shift, TEMP, Unary, W, W32, W64, refused,
+    Alu, Assembler, Cc, Done, Gen, Gpr, Mem, RAX, RCX, RDX, Rm, Shift, TEMP, Unary, W, W32, W64,
+    WithCarry, X64, refused,
 };
+use crate::driver::values::{Held, Two, Val, width};
 use crate::stack::{Bank, Cond, Entry, Loc, Ty};
 
 const INT: Bank = Bank::Int;
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     // tidy: dispatch
     pub(super) fn integer(&mut self, op: Op) -> Done {
         use Op::*;
@@ -83,14 +84,6 @@ impl Gen<'_> {
         self.push_result_at(ty, dst, hint);
     }
 
-    /// Pushes a result that went to a hinted register, or one of its own.
-    pub(super) fn push_result_at(&mut self, ty: Ty, dst: u8, hint: Option<u8>) {
-        match hint {
-            Some(_) => self.push_local(self.next_set),
-            None => self.push_reg(ty, dst),
-        }
-    }
-
     fn arithmetic(&mut self, op: Alu, ty: Ty) {
         let w = width(ty);
         self.two(ty, op != Alu::Sub, |code, dst, source, b| {
@@ -124,22 +117,6 @@ impl Gen<'_> {
         };
         self.asm().lea(w, dst, mem);
         true
-    }
-
-    /// An instruction with a second operand wherever it is.
-    pub(super) fn alu_val(&mut self, op: Alu, w: W, dst: Gpr, b: Val) {
-        match b {
-            Val::Const(bits) => match (w, i32::try_from(bits as i64)) {
-                (W32, _) => self.asm().alu_i(op, w, Rm::Reg(dst), bits as i32),
-                (W64, Ok(imm)) => self.asm().alu_i(op, w, Rm::Reg(dst), imm),
-                (W64, Err(_)) => {
-                    self.asm().mov_i(TEMP, bits);
-                    self.asm().alu(op, w, dst, Rm::Reg(TEMP));
-                }
-            },
-            Val::Reg(held) => self.asm().alu(op, w, dst, Rm::Reg(held.gpr())),
-            Val::Mem(mem) => self.asm().alu(op, w, dst, Rm::Mem(mem)),
-        }
     }
 
     fn multiply(&mut self, ty: Ty) {
@@ -345,7 +322,7 @@ impl Gen<'_> {
     fn eqz(&mut self, ty: Ty) {
         if let Entry { loc: Loc::Flags(cond), .. } = self.top() {
             self.pop_entry();
-            return self.push_flags(inverted(cond));
+            return self.push_flags(cond.inverted());
         }
         match self.val_of(&self.top()) {
             Val::Mem(mem) => {
@@ -479,37 +456,19 @@ impl Gen<'_> {
             return;
         }
         let (first, second) = match op {
-            Op::I64Add128 => (Alu::Add, Alu::Adc),
-            _ => (Alu::Sub, Alu::Sbb),
+            Op::I64Add128 => (Alu::Add, WithCarry::Adc),
+            _ => (Alu::Sub, WithCarry::Sbb),
         };
         let b_high = self.pop_reg();
         let b_low = self.pop_reg();
         let a_high = Gpr(self.pop_own());
         let a_low = Gpr(self.pop_own());
         self.asm().alu(first, W64, a_low, Rm::Reg(b_low.gpr()));
-        self.asm().alu(second, W64, a_high, Rm::Reg(b_high.gpr()));
+        self.asm().alu_carry(second, a_high, b_high.gpr());
         self.release(INT, b_low);
         self.release(INT, b_high);
         self.push_gpr(Ty::I64, a_low);
         self.push_gpr(Ty::I64, a_high);
-    }
-}
-
-impl super::Asm {
-    /// A move unless it would be to itself.
-    pub(super) fn mov_if(&mut self, w: W, dst: Gpr, src: Gpr) {
-        if dst != src {
-            self.mov(w, dst, src);
-        }
-    }
-}
-
-/// The opposite condition.
-pub(super) fn inverted(cond: Cond) -> Cond {
-    match cond {
-        Cond::Cc(cc) => Cond::Cc(cc.inverted()),
-        Cond::FloatEq => Cond::FloatNe,
-        Cond::FloatNe => Cond::FloatEq,
     }
 }
 

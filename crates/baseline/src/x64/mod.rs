@@ -1,79 +1,38 @@
-//! Owns the compilation of a function for x86-64: the state of the pass, its beginning and end, and the dispatch to the classes of operators.
-//! Does not own the classes: one file each.
+//! Owns the machine x86-64: its registers, and operators by its instructions.
+//! Does not own the driver.
 //!
-//! # Registers
-//! `r14` holds the vmctx, `r15` the base of memory 0, or else of the heap, `r11` and `xmm15` are free for any sequence of instructions of one step. `rbx`, `r12`, `r13`
-//! and some others may hold pinned locals. The remaining ones hold operands. An integer of 32 bits in a register has zeros above.
-//!
-//! # Frame
-//! Below the frame pointer: registers of the caller, vmctx and result area, homes (a slot's number grows downward), then what calls
-//! need: arguments, results that do not fit registers, operands in memory.
+//! `r14` holds the vmctx, `r15` the base of memory 0, or else of the heap, `r11` and `xmm15` are free in every step. `rbx`, `r12`, `r13` and some others may
+//! hold pinned locals.
 
-pub(crate) mod adapters;
-mod allocate;
 mod asm;
 mod atomic;
-mod call;
-mod control;
 mod convert;
-mod count;
-mod enter;
-mod exception;
 mod float;
-mod gc;
 mod integer;
-mod memory;
-mod pins;
-pub(crate) mod record;
+mod select;
 mod simd;
 mod simd_codes;
 mod simd_float;
 mod simd_lane;
 mod simd_memory;
-mod tables;
-mod traps;
-mod values;
-mod variable;
 
-pub(crate) use asm::*;
+use sterna_abi::{Convention, RelocKind};
+use sterna_isa::Op;
+use sterna_module::{Imm, MemArg};
 
-use sterna_abi::{
-    CodeEntry, CodeReloc, CodeSettings, Convention, FunctionCode, InstanceLayout, MemorySlot,
-    Recorder,
-};
-use sterna_base::{FuncIndex, MemoryIndex};
-use sterna_isa::{Class, FuncType, Op};
-use sterna_module::{Imm, Module, Operator};
-use sterna_sys::activation::OFF_NATIVE_LIMIT;
+use crate::driver::values::Val;
+use crate::driver::{Done, Gen, refused};
+use crate::machine::{Alu, Assembler, Cc, Gpr, Label, Machine, Mem, Rm, Shift, Vreg, W, W32, W64};
+use crate::signature::Registers;
+use crate::stack::{Cond, Ty};
+use asm::*;
 
-use crate::scan::Scan;
-use crate::signature::{Params, Place, area_size, stack_size};
-use crate::sites::SiteBuilder;
-use crate::stack::{Bank, Entry, Frame, FrameKind, Loc, Local, NO_ENTRY, NO_REG, Ty};
-use call::Move;
-use traps::PendingTrap;
-use values::{BankState, Owner};
+const TEMP: Gpr = R11;
+const TEMP_V: Vreg = Vreg(15);
 
-/// Bytes below the frame pointer before the homes.
-const FIXED: i32 = 64;
-/// Where the caller's registers are saved: number, offset.
-const SAVES: [(Gpr, i32); 5] = [(RBX, -8), (R12, -16), (R13, -24), (R14, -32), (R15, -40)];
-const AT_VMCTX: i32 = -48;
-const AT_AREA: i32 = -56;
-/// Largest frame of a function that calls nothing for which the stack is not checked.
-const MAX_UNCHECKED: u32 = 64 << 10;
-/// Largest frame.
-const MAX_FRAME: u32 = 8 << 20;
-
-pub(crate) const VMCTX: Gpr = R14;
-pub(crate) const MEMORY: Gpr = R15;
-/// Free in every step.
-pub(crate) const TEMP: Gpr = R11;
-pub(crate) const TEMP_X: Xmm = Xmm(15);
-
-/// Why a function stays below.
-pub(crate) type Refusal = String;
-pub(crate) type Done = Result<(), Refusal>;
+/// The machine.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct X64;
 
 /// Instructions beyond the architecture's first version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,9 +46,11 @@ pub(crate) struct Cpu {
     pub bmi2: bool,
 }
 
-impl Cpu {
-    /// Of the machine this runs on; `None` if it is another architecture.
-    pub fn native() -> Option<Cpu> {
+impl Machine for X64 {
+    type Asm = Asm;
+    type Cpu = Cpu;
+
+    fn native() -> Option<Cpu> {
         #[cfg(target_arch = "x86_64")]
         return Some(Cpu {
             sse41: std::arch::is_x86_feature_detected!("sse4.1"),
@@ -102,536 +63,73 @@ impl Cpu {
         #[cfg(not(target_arch = "x86_64"))]
         None
     }
-}
 
-/// What is kept from function to function.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    pub asm: Asm,
-    scan: Scan,
-    operators: Vec<crate::scan::Packed>,
-    stack: Vec<Entry>,
-    locals: Vec<Local>,
-    frames: Vec<Frame<Label>>,
-    saved: Vec<Entry>,
-    objects: Vec<u32>,
-    root_locals: Vec<i32>,
-    places: Vec<i32>,
-    moves: Vec<Move>,
-    register_moves: Vec<Move>,
-    traps: Vec<PendingTrap>,
-    polls: Vec<call::PendingPoll>,
-    counts: Vec<count::PendingCount>,
-    misses: Vec<record::PendingMiss>,
-    news: Vec<allocate::PendingNew>,
-    relocs: Vec<CodeReloc>,
-    labels: Vec<(u32, Label)>,
-    /// By label, its position in `labels` if it is there.
-    stub_of: Vec<u32>,
-    /// Pinned locals that calls do not preserve.
-    lost_pins: Vec<u32>,
-    /// Open bodies of `try`s.
-    handlers: Vec<exception::Handler>,
-    /// Clauses of open `try_table`s.
-    catches: Vec<Box<[sterna_module::Catch]>>,
-    sites: SiteBuilder,
-}
+    const FP: Gpr = RBP;
+    const SP: Gpr = RSP;
+    const VMCTX: Gpr = R14;
+    const MEMORY: Gpr = R15;
+    const TEMP: Gpr = TEMP;
+    const TEMP_V: Vreg = TEMP_V;
+    const RESULT: Gpr = RAX;
+    const CALLEE: Gpr = RAX;
+    const SPARE: Gpr = R10;
+    const C_PARAMS: &'static [Gpr] = &[RDI, RSI, RDX, RCX, R8, R9];
+    const OPERANDS: [u32; 2] = [0x07c7, 0x7fff];
+    const KEPT_PINS: &'static [Gpr] = &[RBX, R12, R13];
+    const LOST_PINS: &'static [Gpr] = &[R8, R9, R10];
+    const VECTOR_PINS: &'static [Vreg] =
+        &[Vreg(8), Vreg(9), Vreg(10), Vreg(11), Vreg(12), Vreg(13), Vreg(14)];
+    const SAVES: &'static [Gpr] = &[RBX, R12, R13, R14, R15];
+    // The distance counts from the end of the instruction.
+    const CALL: (RelocKind, i64) = (RelocKind::PcRel32, -4);
+    const CARRY: Cc = Cc::B;
 
-/// Everything that compiling reads.
-#[derive(Clone, Copy)]
-pub(crate) struct Input<'a> {
-    pub module: &'a Module,
-    pub layout: &'a InstanceLayout,
-    pub settings: &'a CodeSettings,
-    pub convention: Convention,
-    pub cpu: Cpu,
-    /// The function, if its calls and loops are to be counted.
-    pub counted: Option<FuncIndex>,
-    /// Where it writes down what it sees, if that is wanted.
-    pub recorder: Option<&'a Recorder>,
-    /// Where the code begins.
-    pub entry: CodeEntry,
-}
-
-/// A function being compiled.
-pub(crate) struct Gen<'a> {
-    input: Input<'a>,
-    ty: &'a FuncType,
-    s: &'a mut Scratch,
-    banks: [BankState; 2],
-    /// Entries at the bottom of the stack that are constants or in their homes.
-    clean: usize,
-    /// Slots of locals.
-    local_slots: u32,
-    /// Most slots in use so far.
-    max_slots: u32,
-    /// Bytes at the bottom of the frame for calls.
-    out_size: u32,
-    /// Position of the current operator in the module.
-    wasm: u32,
-    reachable: bool,
-    /// Constructs opened in unreachable code.
-    skipped: u32,
-    /// The local that the next operator sets, or [`NO_ENTRY`].
-    next_set: u32,
-    /// Bytes of this function's arguments on the stack.
-    own_stack: u32,
-    /// Registers of the caller that are saved, by position in [`SAVES`].
-    saves: u8,
-    /// Root list of calls without references on the operand stack, once made.
-    plain_roots: Option<u32>,
-    /// Whether landing pads are possible: no local may be pinned then.
-    has_handlers: bool,
-    is_leaf: bool,
-    /// In code that begins at a loop: where the loop's state is loaded.
-    loop_entry: Label,
-    /// What is counted, if anything.
-    counting: Option<Box<record::Counting>>,
-}
-
-/// Compiles a function.
-///
-/// # Errors
-/// What is not supported, or exceeds a limit.
-pub(crate) fn compile(
-    input: Input<'_>,
-    func: FuncIndex,
-    s: &mut Scratch,
-) -> Result<FunctionCode, Refusal> {
-    let body = input.module.body(func);
-    let ty = input.module.func_type(func);
-    s.asm.clear();
-    s.sites.clear();
-    s.stack.clear();
-    s.locals.clear();
-    s.frames.clear();
-    s.saved.clear();
-    s.objects.clear();
-    s.root_locals.clear();
-    s.traps.clear();
-    s.polls.clear();
-    s.counts.clear();
-    s.misses.clear();
-    s.news.clear();
-    s.relocs.clear();
-    s.lost_pins.clear();
-    s.handlers.clear();
-    s.catches.clear();
-    let mut slot = 0;
-    let declared = body.local_groups().map(|(count, ty)| (count, ty, false));
-    let params = ty.params.iter().map(|&ty| (1, ty, true));
-    for (count, ty, _) in params.chain(declared) {
-        let ty = Ty::of(input.module, ty);
-        for _ in 0..count {
-            s.locals.push(Local { ty, slot, pin: NO_REG, cache: NO_REG, alias: NO_ENTRY });
-            slot += ty.slots();
-        }
-    }
-    let mut operators = crate::scan::Body::new(std::mem::take(&mut s.operators));
-    s.scan.run(s.locals.len(), body.operators(), &mut operators);
-    let own_stack = match input.entry {
-        CodeEntry::Function => stack_size(&ty.params, &ty.results),
-        CodeEntry::Loop(_) => 0,
-    };
-    let is_leaf = !s.scan.has_calls && !s.scan.uses_objects && s.scan.clobbers == 0;
-    let counting = input.recorder;
-    let counting = counting.map(|to| record::Counting::new(to, func, body.offset(), s.scan.joins));
-    let mut code = Gen {
-        input,
-        ty,
-        banks: [BankState::new(0x07c7), BankState::new(0x7fff)],
-        clean: 0,
-        local_slots: slot,
-        max_slots: slot,
-        out_size: 0,
-        wasm: body.offset(),
-        reachable: true,
-        skipped: 0,
-        next_set: NO_ENTRY,
-        own_stack,
-        saves: 0,
-        plain_roots: None,
-        has_handlers: s.scan.has_handlers,
-        is_leaf,
-        loop_entry: Label::NEW,
-        counting,
-        s: &mut *s,
-    };
-    let compiled = code.function(&operators);
-    s.operators = operators.operators;
-    compiled
-}
-
-impl Gen<'_> {
-    fn function(&mut self, body: &crate::scan::Body<'_>) -> Result<FunctionCode, Refusal> {
-        let operators = &body.operators[..];
-        self.assign_pins();
-        let bound = (self.local_slots as usize + 2 * operators.len()) * 8;
-        let checked = !self.is_leaf || bound > MAX_UNCHECKED as usize;
-        let frame_at = self.prologue(checked);
-        let results = self.ty.results.len() as u32;
-        self.s.frames.push(Frame {
-            kind: FrameKind::Block,
-            ty: sterna_module::BlockType::Empty,
-            height: 0,
-            params: 0,
-            results,
-            label: Label::NEW,
-            other: Label::NEW,
-            saved: 0,
-            runs: 0,
-            lowest: 0,
-        });
-        let mut at = 0;
-        while let Some(operator) = operators.get(at) {
-            at += 1;
-            self.s.asm.ensure(512);
-            self.wasm = operator.offset;
-            let next_set = operators.get(at).and_then(crate::scan::Packed::sets_local);
-            self.next_set = next_set.unwrap_or(NO_ENTRY);
-            match operator.local() {
-                Some(local) if self.reachable => {
-                    self.unlock();
-                    self.settle_flags();
-                    self.local(operator.op, local);
-                }
-                Some(_) => {}
-                None if self.reachable && operator.is_plain() => self.plain(operator.op)?,
-                None if self.reachable && operator.op == Op::I32Const => {
-                    self.unlock();
-                    self.settle_flags();
-                    self.push_const(Ty::I32, operator.i32());
-                }
-                None => self.operator(&body.unpack(operator))?,
-            }
-            if self.s.sites.is_too_large() {
-                return Err("its site tables are too large for the baseline tier".to_owned());
-            }
-        }
-        if self.begins_at_loop() && !self.loop_entry.is_bound() {
-            return Err("the loop cannot be reached".to_owned());
-        }
-        self.flush_polls();
-        self.flush_news();
-        self.flush_counts();
-        self.flush_misses();
-        self.finish_counts();
-        self.flush_traps();
-        self.finish(frame_at)
+    fn registers(convention: Convention) -> Registers {
+        const PARAMS: [u8; 6] = [RDI.0, RSI.0, RDX.0, RCX.0, R8.0, R9.0];
+        let second = if convention == Convention::Reg { RDX } else { RCX };
+        Registers { params: &PARAMS, results: [RAX.0, second.0] }
     }
 
-    /// Size of the frame below the frame pointer.
-    fn frame_size(&self) -> u32 {
-        (FIXED as u32 + self.max_slots * 8 + self.out_size).next_multiple_of(16)
-    }
-
-    fn finish(&mut self, frame_at: u32) -> Result<FunctionCode, Refusal> {
-        let size = self.frame_size();
-        if size > MAX_FRAME {
-            return Err(format!("its frame of {size} bytes is too large"));
-        }
-        self.s.asm.patch32(frame_at, size);
-        for landing in &mut self.s.sites.landings {
-            landing.below = size;
-        }
-        for (at, &(register, offset)) in SAVES.iter().enumerate() {
-            if self.saves >> at & 1 != 0 {
-                let register = register.0;
-                self.s.sites.saved.push(sterna_abi::SavedReg { register, offset });
-            }
-        }
-        let bytes = self.s.asm.code().to_vec();
-        let relocs = self.s.relocs.as_slice().to_vec();
-        Ok(FunctionCode { bytes, relocs, sites: self.s.sites.finish() })
-    }
-
-    // ------------------------------------------------------------------------------------------ beginning and end
-
-    /// Sets up the frame; where its size is to be filled in.
-    fn prologue(&mut self, checked: bool) -> u32 {
-        self.s.asm.ensure(1024);
-        let asm = &mut self.s.asm;
-        asm.push(RBP);
-        asm.mov(W64, RBP, RSP);
-        asm.alu_i(Alu::Sub, W64, Rm::Reg(RSP), i32::MAX);
-        let frame_at = asm.pos() - 4;
-        if checked {
-            asm.load(W64, TEMP, Mem::new(RDI, sterna_abi::VmCtx::OFF_STORE as i32));
-            let limit = Mem::new(TEMP, OFF_NATIVE_LIMIT as i32);
-            asm.alu(Alu::Cmp, W64, RSP, Rm::Mem(limit));
-            self.trap_if(Cc::B, sterna_isa::TrapCode::StackOverflow);
-        }
-        self.saves |= 1 << 3;
-        if self.has_handlers || self.begins_at_loop() {
-            // Where an exception lands, none of them is what the caller left.
-            self.saves = (1 << SAVES.len()) - 1;
-        }
-        if self.uses_memory_base() || self.has_heap_base() {
-            self.saves |= 1 << 4;
-        }
-        for (at, &(register, offset)) in SAVES.iter().enumerate() {
-            if self.saves >> at & 1 != 0 {
-                self.s.asm.store(W64, Mem::new(RBP, offset), register);
-            }
-        }
-        let area = area_size(&self.ty.results) > 0;
-        if self.has_handlers {
-            self.s.asm.store(W64, Mem::new(RBP, AT_VMCTX), RDI);
-        }
-        if self.begins_at_loop() {
-            self.begin_at_loop();
-            return frame_at;
-        }
-        if area {
-            self.s.asm.store(W64, Mem::new(RBP, AT_AREA), RSI);
-        }
-        self.params(area);
-        self.load_base();
-        self.zero_locals();
-        self.note_root_locals();
-        if self.s.scan.has_calls && self.input.settings.interruptible {
-            self.poll();
-        }
-        self.count(false);
-        self.count_start();
-        frame_at
-    }
-
-    pub(crate) fn uses_memory_base(&self) -> bool {
-        self.s.scan.uses_memory && !self.input.module.memories().is_empty()
-    }
-
-    /// Whether the register of memory 0 has the heap's base instead.
-    pub(crate) fn has_heap_base(&self) -> bool {
-        self.s.scan.uses_objects && !self.uses_memory_base()
-    }
-
-    /// Loads what the register of memory 0 is to hold.
-    pub(crate) fn load_base(&mut self) {
-        if self.has_heap_base() {
-            self.load_heap_base(MEMORY);
-        }
-        if self.uses_memory_base() {
-            let slot = self.input.layout.memory(MemoryIndex::from_u32(0));
-            let at = Mem::new(VMCTX, (slot + MemorySlot::OFF_BASE) as i32);
-            self.s.asm.load(W64, MEMORY, at);
-        }
-    }
-
-    /// Takes the parameters from where the caller left them.
-    fn params(&mut self, area: bool) {
-        let mut places = Params::new(area);
-        let ty = self.ty;
-        self.s.moves.clear();
-        self.s.moves.push(Move::int(VMCTX.0, RDI.0, W64));
-        for (index, &param) in ty.params.iter().enumerate() {
-            let Local { ty, pin, .. } = self.s.locals[index];
-            let home = self.local_home(index as u32);
-            match places.next(param) {
-                Place::Int(reg) | Place::Float(reg) if pin != NO_REG => {
-                    self.s.moves.push(Move::reg(ty, pin, reg));
-                }
-                Place::Int(reg) | Place::Float(reg) => self.store_to(ty, home, reg),
-                Place::Memory(offset) => {
-                    let from = Mem::new(RBP, 16 + offset as i32);
-                    if pin != NO_REG {
-                        self.s.moves.push(Move::load(ty, pin, from));
-                    } else {
-                        self.copy(ty, home, from);
-                    }
-                }
-            }
-        }
-        self.do_moves();
-        let mut places = Params::new(area);
-        for (index, &param) in ty.params.iter().enumerate() {
-            let Local { ty, pin, .. } = self.s.locals[index];
-            let place = places.next(param);
-            if pin == NO_REG
-                && ty.bank() == Bank::Int
-                && let Place::Int(reg) = place
-                && self.banks[0].free >> reg & 1 != 0
-            {
-                if ty == Ty::I32 {
-                    self.s.asm.mov(W32, Gpr(reg), Gpr(reg));
-                }
-                self.banks[0].set(reg, Owner::Local(index as u32));
-                self.s.locals[index].cache = reg;
-            }
-        }
-    }
-
-    /// Gives declared locals their initial value.
-    fn zero_locals(&mut self) {
-        let first = self.ty.params.len();
-        let mut slots = 0;
-        for index in first..self.s.locals.len() {
-            let Local { ty, pin, .. } = self.s.locals[index];
-            match (pin, ty.bank()) {
-                (NO_REG, _) => slots += ty.slots(),
-                (_, Bank::Int) => self.s.asm.alu(Alu::Xor, W32, Gpr(pin), Rm::Reg(Gpr(pin))),
-                (_, Bank::Float) => {
-                    self.s.asm.sse(Pre::None, 0x57, Xmm(pin), Xm::Reg(Xmm(pin)));
-                }
-            }
-        }
-        if slots > 12 {
-            return self.zero_all(first);
-        }
-        for index in first..self.s.locals.len() {
-            let Local { ty, pin, .. } = self.s.locals[index];
-            if pin == NO_REG {
-                let home = self.local_home(index as u32);
-                self.s.asm.store_i(8, home, 0);
-                if ty == Ty::V128 {
-                    self.s.asm.store_i(8, home.plus(8), 0);
-                }
-            }
-        }
-    }
-
-    /// The same with a loop, for all locals from one on.
-    fn zero_all(&mut self, first: usize) {
-        let start = self.s.locals[first].slot;
-        let count = self.local_slots - start;
-        self.drop_caches();
-        // A pinned local may be in one of the registers that the instruction needs.
-        let asm = &mut self.s.asm;
-        asm.lea(W64, RDI, Mem::new(RBP, slot_offset(self.local_slots - 1, 1)));
+    fn zero_slots(asm: &mut Asm, from: Mem, count: u32) {
+        asm.lea(W64, RDI, from);
         asm.alu(Alu::Xor, W32, RAX, Rm::Reg(RAX));
         asm.mov_i(RCX, u64::from(count));
         asm.rep_stosq();
     }
 
-    fn note_root_locals(&mut self) {
-        for index in 0..self.s.locals.len() {
-            if self.s.locals[index].ty.is_object() {
-                let home = self.local_home(index as u32);
-                self.s.root_locals.push(home.disp);
-            }
-        }
+    fn integer(code: &mut Gen<'_, X64>, op: Op) -> Done {
+        code.integer(op)
     }
 
-    /// Restores the caller's registers and returns.
-    pub(crate) fn epilogue(&mut self) {
-        self.restore_saved();
-        self.s.asm.leave();
-        let pop = match self.input.convention {
-            Convention::Reg => 0,
-            Convention::Tail => self.own_stack as u16,
-        };
-        self.s.asm.ret(pop);
+    fn float(code: &mut Gen<'_, X64>, op: Op) -> Done {
+        code.float(op)
     }
 
-    pub(crate) fn restore_saved(&mut self) {
-        for (at, &(register, offset)) in SAVES.iter().enumerate() {
-            if self.saves >> at & 1 != 0 {
-                self.s.asm.load(W64, register, Mem::new(RBP, offset));
-            }
-        }
+    fn float_compare(code: &mut Gen<'_, X64>, op: Op) -> Done {
+        code.float_compare(op)
     }
 
-    // ------------------------------------------------------------------------------------------ operators
-
-    /// An operator without immediates and without effects besides traps.
-    fn plain(&mut self, op: Op) -> Done {
-        self.unlock();
-        if op != Op::I32Eqz {
-            self.settle_flags();
-        }
-        self.pure(op)
+    fn convert(code: &mut Gen<'_, X64>, op: Op) -> Done {
+        code.convert(op)
     }
 
-    // tidy: dispatch
-    fn operator(&mut self, operator: &Operator<'_>) -> Done {
-        if !self.reachable {
-            return self.skip(operator);
-        }
-        let op = operator.op;
-        self.unlock();
-        if !matches!(op, Op::BrIf | Op::If | Op::Select | Op::TypedSelect | Op::I32Eqz) {
-            self.settle_flags();
-        }
-        match op.class() {
-            Class::Local => unreachable!("accesses to locals come packed"),
-            Class::Const => return self.constant(&operator.imm),
-            Class::Pure | Class::Trapping => return self.pure(op),
-            Class::Wide => self.wide(op),
-            Class::Load => return self.load(op, &operator.imm),
-            Class::Store => return self.store(op, &operator.imm),
-            Class::Global => self.global(op, &operator.imm),
-            Class::Parametric => self.parametric(op),
-            Class::Control => return self.control(operator),
-            Class::Call => return self.call(op, &operator.imm),
-            Class::Builtin => return self.builtin(op, &operator.imm),
-            Class::Ref => return self.reference(op, &operator.imm),
-            Class::Gc => return self.object(op, &operator.imm),
-            Class::Exception => return self.exception(operator),
-            Class::Lane | Class::LoadLane | Class::StoreLane => {
-                return self.vector(op, &operator.imm);
-            }
-            Class::AtomicLoad
-            | Class::AtomicStore
-            | Class::AtomicRmw
-            | Class::AtomicCmpxchg
-            | Class::AtomicWait => return self.atomic(op, &operator.imm),
-        }
-        Ok(())
+    fn vector(code: &mut Gen<'_, X64>, op: Op, imm: &Imm<'_>) -> Done {
+        code.vector(op, imm)
     }
 
-    /// An operator without effects besides traps.
-    fn pure(&mut self, op: Op) -> Done {
-        let kind = kinds()[op as usize];
-        if kind == Kind::Vector {
-            return self.vector(op, &Imm::None);
-        }
-        if matches!(self.top().loc, Loc::Const(_)) && self.fold(op) {
-            return Ok(());
-        }
-        match kind {
-            Kind::Integer => self.integer(op),
-            Kind::Float => self.float(op),
-            Kind::Comparison => self.float_compare(op),
-            Kind::Conversion | Kind::Vector => self.convert(op),
-        }
+    fn wide(code: &mut Gen<'_, X64>, op: Op) {
+        code.wide(op);
     }
-}
 
-/// What part of the compiler an operator without effects belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Integer,
-    Float,
-    /// Of floats.
-    Comparison,
-    Conversion,
-    Vector,
-}
-
-/// The kind of every operator, meaningful for those without effects.
-fn kinds() -> &'static [Kind] {
-    static KINDS: std::sync::OnceLock<Box<[Kind]>> = std::sync::OnceLock::new();
-    KINDS.get_or_init(|| Op::ALL.iter().map(|&op| kind(op)).collect())
-}
-
-fn kind(op: Op) -> Kind {
-    use sterna_isa::{Feature, Ty as Fixed};
-    let Some((params, results)) = op.signature() else { return Kind::Vector };
-    let is_float = |ty: &Fixed| matches!(ty, Fixed::F32 | Fixed::F64);
-    match (params.iter().any(is_float), results.iter().any(is_float)) {
-        _ if matches!(op.feature(), Feature::Simd | Feature::RelaxedSimd) => Kind::Vector,
-        (false, false) => Kind::Integer,
-        (true, true) if params[0] == results[0] => Kind::Float,
-        (true, false) if params.len() == 2 => Kind::Comparison,
-        _ => Kind::Conversion,
+    fn atomic_access(code: &mut Gen<'_, X64>, op: Op, arg: &MemArg) -> Done {
+        code.atomic_access(op, arg)
     }
-}
 
-/// Offset from the frame pointer of a home of `slots` slots.
-pub(crate) fn slot_offset(slot: u32, slots: u32) -> i32 {
-    -(FIXED + 8 * (slot + slots) as i32)
-}
+    fn fence(asm: &mut Asm) {
+        asm.mfence();
+    }
 
-pub(crate) fn refused(op: Op) -> Refusal {
-    format!("{op} is not supported by the baseline tier yet")
+    fn select(code: &mut Gen<'_, X64>, ty: Ty, cond: Cond, dst: u8, b: Val) {
+        code.choose(ty, cond, dst, b);
+    }
 }

@@ -10,8 +10,10 @@ use super::simd_codes::{
     AND, AND_NOT, Code, OR, XOR, direct, equal, greater, p38, p66, reversed, shifts,
     unsigned_extreme,
 };
-use super::values::Val;
-use super::{Alu, Cc, Done, Gen, Map, Pre, Rm, TEMP, TEMP_X, W32, W64, Xm, Xmm, refused};
+use super::{
+    Alu, Assembler, Cc, Done, Gen, Map, Pre, Rm, TEMP, TEMP_V, Vreg, W32, W64, X64, Xm, refused,
+};
+use crate::driver::values::Val;
 use crate::stack::{Bank, Cond, Ty};
 
 const FLOAT: Bank = Bank::Float;
@@ -23,7 +25,7 @@ pub(super) const SHUFFLE_LANES: Code = p66(0x70);
 /// The high half for both.
 pub(super) const HIGH: u8 = 0xee;
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     /// An operator that has vectors among its operands or results.
     pub(super) fn vector(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         if !self.input.cpu.simd {
@@ -124,41 +126,41 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ building blocks
 
     /// An instruction on two registers.
-    pub(super) fn vv(&mut self, (prefix, map, opcode): Code, dst: Xmm, src: Xmm) {
+    pub(super) fn vv(&mut self, (prefix, map, opcode): Code, dst: Vreg, src: Vreg) {
         self.asm().sse_map(prefix, map, opcode, dst, Xm::Reg(src), None);
     }
 
     /// The same with an immediate.
-    pub(super) fn vvi(&mut self, (prefix, map, opcode): Code, dst: Xmm, src: Xmm, imm: u8) {
+    pub(super) fn vvi(&mut self, (prefix, map, opcode): Code, dst: Vreg, src: Vreg, imm: u8) {
         self.asm().sse_map(prefix, map, opcode, dst, Xm::Reg(src), Some(imm));
     }
 
     /// Shifts lanes by a constant: `extension` says in which direction.
-    pub(super) fn shift_by(&mut self, opcode: u8, extension: u8, reg: Xmm, amount: u8) {
-        self.asm().sse_map(Pre::P66, Map::M0F, opcode, Xmm(extension), Xm::Reg(reg), Some(amount));
+    pub(super) fn shift_by(&mut self, opcode: u8, extension: u8, reg: Vreg, amount: u8) {
+        self.asm().sse_map(Pre::P66, Map::M0F, opcode, Vreg(extension), Xm::Reg(reg), Some(amount));
     }
 
     /// Pops a vector into a register that the operator may change.
-    pub(super) fn pop_vector(&mut self) -> Xmm {
-        Xmm(self.pop_own())
+    pub(super) fn pop_vector(&mut self) -> Vreg {
+        Vreg(self.pop_own())
     }
 
-    pub(super) fn push_vector(&mut self, reg: Xmm) {
+    pub(super) fn push_vector(&mut self, reg: Vreg) {
         self.push_reg(Ty::V128, reg.0);
     }
 
     /// Sets all bits.
-    pub(super) fn ones(&mut self, reg: Xmm) {
+    pub(super) fn ones(&mut self, reg: Vreg) {
         self.vv(p66(0x76), reg, reg);
     }
 
     /// Clears all bits.
-    pub(super) fn zero(&mut self, reg: Xmm) {
+    pub(super) fn zero(&mut self, reg: Vreg) {
         self.vv(XOR, reg, reg);
     }
 
     /// Puts a constant into a register.
-    pub(super) fn vector_const(&mut self, reg: Xmm, bits: u128) {
+    pub(super) fn vector_const(&mut self, reg: Vreg, bits: u128) {
         let (low, high) = (bits as u64, (bits >> 64) as u64);
         match (low, high) {
             (0, 0) => return self.zero(reg),
@@ -166,7 +168,7 @@ impl Gen<'_> {
             _ => {}
         }
         self.asm().mov_i(TEMP, low);
-        self.asm().mov_to_x(W64, reg, TEMP);
+        self.asm().mov_to_v(W64, reg, TEMP);
         if high == low {
             self.vv(p66(0x6c), reg, reg);
         } else if high != 0 {
@@ -178,7 +180,7 @@ impl Gen<'_> {
 
     /// `v128.const`.
     pub(super) fn push_vector_const(&mut self, bits: u128) {
-        let reg = self.alloc_xmm();
+        let reg = self.alloc_vreg();
         self.vector_const(reg, bits);
         self.push_vector(reg);
     }
@@ -187,7 +189,7 @@ impl Gen<'_> {
     pub(super) fn vector_two(&mut self, code: Code) {
         let b = self.pop_reg();
         let a = self.pop_vector();
-        self.vv(code, a, b.xmm());
+        self.vv(code, a, b.vreg());
         self.release(FLOAT, b);
         self.push_vector(a);
     }
@@ -196,7 +198,7 @@ impl Gen<'_> {
     pub(super) fn vector_two_reversed(&mut self, code: Code) {
         let b = self.pop_vector();
         let a = self.pop_reg();
-        self.vv(code, b, a.xmm());
+        self.vv(code, b, a.vreg());
         self.release(FLOAT, a);
         self.push_vector(b);
     }
@@ -210,8 +212,8 @@ impl Gen<'_> {
 
     fn invert_top(&mut self) {
         let a = self.pop_vector();
-        self.ones(TEMP_X);
-        self.vv(XOR, a, TEMP_X);
+        self.ones(TEMP_V);
+        self.vv(XOR, a, TEMP_V);
         self.push_vector(a);
     }
 
@@ -221,9 +223,9 @@ impl Gen<'_> {
     fn compare_unsigned(&mut self, op: Op, by_max: bool, negated: bool) {
         let b = self.pop_reg();
         let a = self.pop_vector();
-        self.asm().movaps(TEMP_X, a);
-        self.vv(unsigned_extreme(op, by_max), TEMP_X, b.xmm());
-        self.vv(equal(op), a, TEMP_X);
+        self.asm().mov_v(TEMP_V, a);
+        self.vv(unsigned_extreme(op, by_max), TEMP_V, b.vreg());
+        self.vv(equal(op), a, TEMP_V);
         self.release(FLOAT, b);
         self.push_vector(a);
         if negated {
@@ -237,16 +239,16 @@ impl Gen<'_> {
         let b = self.pop_reg();
         let a = self.pop_vector();
         self.vv(AND, a, mask);
-        self.vv(AND_NOT, mask, b.xmm());
+        self.vv(AND_NOT, mask, b.vreg());
         self.vv(OR, a, mask);
         self.release(FLOAT, b);
-        self.free_xmm(mask);
+        self.free_vreg(mask);
         self.push_vector(a);
     }
 
     fn any_true(&mut self) {
         let a = self.pop_reg();
-        self.vv(p38(0x17), a.xmm(), a.xmm());
+        self.vv(p38(0x17), a.vreg(), a.vreg());
         self.release(FLOAT, a);
         self.push_flags(Cond::Cc(Cc::Ne));
     }
@@ -254,9 +256,9 @@ impl Gen<'_> {
     /// No lane is equal to zero.
     fn all_true(&mut self, equal: Code) {
         let a = self.pop_reg();
-        self.zero(TEMP_X);
-        self.vv(equal, TEMP_X, a.xmm());
-        self.vv(p38(0x17), TEMP_X, TEMP_X);
+        self.zero(TEMP_V);
+        self.vv(equal, TEMP_V, a.vreg());
+        self.vv(p38(0x17), TEMP_V, TEMP_V);
         self.release(FLOAT, a);
         self.push_flags(Cond::Cc(Cc::E));
     }
@@ -264,14 +266,14 @@ impl Gen<'_> {
     fn bitmask(&mut self, op: Op) {
         let a = self.pop_reg();
         let dst = self.alloc_gpr();
-        let source = Xm::Reg(a.xmm());
+        let source = Xm::Reg(a.vreg());
         match op {
             Op::I8x16Bitmask => self.asm().sse_to_gpr(Pre::P66, 0xd7, W32, dst, source),
             Op::I16x8Bitmask => {
-                self.zero(TEMP_X);
+                self.zero(TEMP_V);
                 // Signs stay signs when words become bytes; the others come from the zeros, below.
-                self.vv(p66(0x63), TEMP_X, a.xmm());
-                self.asm().sse_to_gpr(Pre::P66, 0xd7, W32, dst, Xm::Reg(TEMP_X));
+                self.vv(p66(0x63), TEMP_V, a.vreg());
+                self.asm().sse_to_gpr(Pre::P66, 0xd7, W32, dst, Xm::Reg(TEMP_V));
                 self.asm().shift_i(super::Shift::Shr, W32, dst, 8);
             }
             Op::I32x4Bitmask => self.asm().sse_to_gpr(Pre::None, 0x50, W32, dst, source),
@@ -286,18 +288,18 @@ impl Gen<'_> {
     /// `(x ^ sign) - sign`, where `sign` is all ones in negative lanes.
     fn abs64(&mut self) {
         let a = self.pop_vector();
-        self.zero(TEMP_X);
-        self.vv(p38(0x37), TEMP_X, a);
-        self.vv(XOR, a, TEMP_X);
-        self.vv(p66(0xfb), a, TEMP_X);
+        self.zero(TEMP_V);
+        self.vv(p38(0x37), TEMP_V, a);
+        self.vv(XOR, a, TEMP_V);
+        self.vv(p66(0xfb), a, TEMP_V);
         self.push_vector(a);
     }
 
     fn negate(&mut self, subtract: Code) {
         let a = self.pop_reg();
-        let dst = self.alloc_xmm();
+        let dst = self.alloc_vreg();
         self.zero(dst);
-        self.vv(subtract, dst, a.xmm());
+        self.vv(subtract, dst, a.vreg());
         self.release(FLOAT, a);
         self.push_vector(dst);
     }
@@ -307,20 +309,20 @@ impl Gen<'_> {
         const HALVES: u128 = 0x0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f;
         const COUNTS: u128 = 0x0403_0302_0302_0201_0302_0201_0201_0100;
         let high = self.pop_vector();
-        let low = self.alloc_xmm();
-        self.vector_const(TEMP_X, HALVES);
-        self.asm().movaps(low, high);
-        self.vv(AND, low, TEMP_X);
+        let low = self.alloc_vreg();
+        self.vector_const(TEMP_V, HALVES);
+        self.asm().mov_v(low, high);
+        self.vv(AND, low, TEMP_V);
         self.shift_by(0x71, 2, high, 4);
-        self.vv(AND, high, TEMP_X);
-        let count = self.alloc_xmm();
-        self.vector_const(TEMP_X, COUNTS);
-        self.asm().movaps(count, TEMP_X);
+        self.vv(AND, high, TEMP_V);
+        let count = self.alloc_vreg();
+        self.vector_const(TEMP_V, COUNTS);
+        self.asm().mov_v(count, TEMP_V);
         self.vv(SHUFFLE_BYTES, count, low);
-        self.vv(SHUFFLE_BYTES, TEMP_X, high);
-        self.vv(p66(0xfc), count, TEMP_X);
-        self.free_xmm(high);
-        self.free_xmm(low);
+        self.vv(SHUFFLE_BYTES, TEMP_V, high);
+        self.vv(p66(0xfc), count, TEMP_V);
+        self.free_vreg(high);
+        self.free_vreg(low);
         self.push_vector(count);
     }
 
@@ -329,18 +331,18 @@ impl Gen<'_> {
         const MULTIPLY: Code = p66(0xf4);
         let b = self.pop_reg();
         let a = self.pop_vector();
-        let mixed = self.alloc_xmm();
-        self.asm().movaps(mixed, a);
+        let mixed = self.alloc_vreg();
+        self.asm().mov_v(mixed, a);
         self.shift_by(0x73, 2, mixed, 32);
-        self.vv(MULTIPLY, mixed, b.xmm());
-        self.asm().movaps(TEMP_X, b.xmm());
-        self.shift_by(0x73, 2, TEMP_X, 32);
-        self.vv(MULTIPLY, TEMP_X, a);
-        self.vv(p66(0xd4), mixed, TEMP_X);
+        self.vv(MULTIPLY, mixed, b.vreg());
+        self.asm().mov_v(TEMP_V, b.vreg());
+        self.shift_by(0x73, 2, TEMP_V, 32);
+        self.vv(MULTIPLY, TEMP_V, a);
+        self.vv(p66(0xd4), mixed, TEMP_V);
         self.shift_by(0x73, 6, mixed, 32);
-        self.vv(MULTIPLY, a, b.xmm());
+        self.vv(MULTIPLY, a, b.vreg());
         self.vv(p66(0xd4), a, mixed);
-        self.free_xmm(mixed);
+        self.free_vreg(mixed);
         self.release(FLOAT, b);
         self.push_vector(a);
     }
@@ -349,30 +351,30 @@ impl Gen<'_> {
     fn q15_multiply(&mut self) {
         let b = self.pop_reg();
         let a = self.pop_vector();
-        self.vv(p38(0x0b), a, b.xmm());
-        self.vector_const(TEMP_X, 0x8000_8000_8000_8000_8000_8000_8000_8000);
-        self.vv(p66(0x75), TEMP_X, a);
-        self.vv(XOR, a, TEMP_X);
+        self.vv(p38(0x0b), a, b.vreg());
+        self.vector_const(TEMP_V, 0x8000_8000_8000_8000_8000_8000_8000_8000);
+        self.vv(p66(0x75), TEMP_V, a);
+        self.vv(XOR, a, TEMP_V);
         self.release(FLOAT, b);
         self.push_vector(a);
     }
 
     /// Sums of two neighbours of 16 bits.
-    fn pairwise_words(&mut self, x: Xmm) {
-        self.vector_const(TEMP_X, 0x0001_0001_0001_0001_0001_0001_0001_0001);
-        self.vv(p66(0xf5), x, TEMP_X);
+    fn pairwise_words(&mut self, x: Vreg) {
+        self.vector_const(TEMP_V, 0x0001_0001_0001_0001_0001_0001_0001_0001);
+        self.vv(p66(0xf5), x, TEMP_V);
         self.push_vector(x);
     }
 
     /// As signed numbers 32768 lower; each sum is then lower by twice as much.
     fn pairwise_words_unsigned(&mut self) {
         let x = self.pop_vector();
-        self.vector_const(TEMP_X, 0x8000_8000_8000_8000_8000_8000_8000_8000);
-        self.vv(XOR, x, TEMP_X);
+        self.vector_const(TEMP_V, 0x8000_8000_8000_8000_8000_8000_8000_8000);
+        self.vv(XOR, x, TEMP_V);
         self.pairwise_words(x);
         self.pop_entry();
-        self.vector_const(TEMP_X, 0x0001_0000_0001_0000_0001_0000_0001_0000);
-        self.vv(p66(0xfe), x, TEMP_X);
+        self.vector_const(TEMP_V, 0x0001_0000_0001_0000_0001_0000_0001_0000);
+        self.vv(p66(0xfe), x, TEMP_V);
         self.push_vector(x);
     }
 
@@ -380,13 +382,13 @@ impl Gen<'_> {
     fn pairwise_bytes(&mut self, unsigned: bool) {
         const ONES: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
         let x = self.pop_vector();
-        self.vector_const(TEMP_X, ONES);
+        self.vector_const(TEMP_V, ONES);
         if unsigned {
-            self.vv(p38(0x04), x, TEMP_X);
+            self.vv(p38(0x04), x, TEMP_V);
             return self.push_vector(x);
         }
-        self.vv(p38(0x04), TEMP_X, x);
-        self.asm().movaps(x, TEMP_X);
+        self.vv(p38(0x04), TEMP_V, x);
+        self.asm().mov_v(x, TEMP_V);
         self.push_vector(x);
     }
 
@@ -394,18 +396,18 @@ impl Gen<'_> {
     fn dot_bytes(&mut self) {
         let b = self.pop_vector();
         let a = self.pop_vector();
-        let low = self.alloc_xmm();
+        let low = self.alloc_vreg();
         self.vv(p38(0x20), low, a);
-        self.vv(p38(0x20), TEMP_X, b);
-        self.vv(p66(0xf5), low, TEMP_X);
+        self.vv(p38(0x20), TEMP_V, b);
+        self.vv(p66(0xf5), low, TEMP_V);
         for reg in [a, b] {
             self.vvi(SHUFFLE_LANES, reg, reg, HIGH);
             self.vv(p38(0x20), reg, reg);
         }
         self.vv(p66(0xf5), a, b);
         self.vv(p66(0x6b), low, a);
-        self.free_xmm(a);
-        self.free_xmm(b);
+        self.free_vreg(a);
+        self.free_vreg(b);
         self.push_vector(low);
     }
 
@@ -461,7 +463,7 @@ impl Gen<'_> {
         };
         let b = self.pop_reg();
         let a = self.pop_vector();
-        for (dst, src) in [(a, a), (TEMP_X, b.xmm())] {
+        for (dst, src) in [(a, a), (TEMP_V, b.vreg())] {
             match extend {
                 Some(extend) if high => {
                     self.vvi(SHUFFLE_LANES, dst, src, HIGH);
@@ -474,7 +476,7 @@ impl Gen<'_> {
                 }
             }
         }
-        self.vv(multiply, a, TEMP_X);
+        self.vv(multiply, a, TEMP_V);
         self.release(FLOAT, b);
         self.push_vector(a);
         true
@@ -494,7 +496,7 @@ impl Gen<'_> {
         if more != 0 {
             self.asm().alu_i(Alu::Add, W32, Rm::Reg(TEMP), more);
         }
-        self.asm().mov_to_x(W32, TEMP_X, TEMP);
+        self.asm().mov_to_v(W32, TEMP_V, TEMP);
         None
     }
 
@@ -510,7 +512,7 @@ impl Gen<'_> {
         };
         match amount {
             Some(amount) => self.shift_by(shifts.by_imm, extension, a, amount),
-            None => self.vv(code, a, TEMP_X),
+            None => self.vv(code, a, TEMP_V),
         }
         self.push_vector(a);
     }
@@ -519,17 +521,17 @@ impl Gen<'_> {
     fn shift64_arithmetic(&mut self) {
         let amount = self.pop_amount(64, 0);
         let a = self.pop_vector();
-        let sign = self.alloc_xmm();
+        let sign = self.alloc_vreg();
         self.vector_const(sign, 0x8000_0000_0000_0000_8000_0000_0000_0000);
         for reg in [a, sign] {
             match amount {
                 Some(amount) => self.shift_by(0x73, 2, reg, amount),
-                None => self.vv(p66(0xd3), reg, TEMP_X),
+                None => self.vv(p66(0xd3), reg, TEMP_V),
             }
         }
         self.vv(XOR, a, sign);
         self.vv(p66(0xfb), a, sign);
-        self.free_xmm(sign);
+        self.free_vreg(sign);
         self.push_vector(a);
     }
 
@@ -539,27 +541,27 @@ impl Gen<'_> {
         let more = if op == Op::I8x16Shl { 0 } else { 8 };
         if let Some(amount) = self.pop_amount(8, more) {
             self.asm().mov_i(TEMP, u64::from(amount));
-            self.asm().mov_to_x(W32, TEMP_X, TEMP);
+            self.asm().mov_to_v(W32, TEMP_V, TEMP);
         }
         let a = self.pop_vector();
-        let other = self.alloc_xmm();
+        let other = self.alloc_vreg();
         if op == Op::I8x16Shl {
             self.ones(other);
-            self.vv(p66(0xf1), other, TEMP_X);
-            self.vv(p66(0xf1), a, TEMP_X);
+            self.vv(p66(0xf1), other, TEMP_V);
+            self.vv(p66(0xf1), a, TEMP_V);
             self.splat(other, 1);
             self.vv(AND, a, other);
         } else {
             let (shift, pack) =
                 if op == Op::I8x16ShrS { (p66(0xe1), p66(0x63)) } else { (p66(0xd1), p66(0x67)) };
-            self.asm().movaps(other, a);
+            self.asm().mov_v(other, a);
             self.vv(p66(0x60), a, a);
             self.vv(p66(0x68), other, other);
-            self.vv(shift, a, TEMP_X);
-            self.vv(shift, other, TEMP_X);
+            self.vv(shift, a, TEMP_V);
+            self.vv(shift, other, TEMP_V);
             self.vv(pack, a, other);
         }
-        self.free_xmm(other);
+        self.free_vreg(other);
         self.push_vector(a);
     }
 }

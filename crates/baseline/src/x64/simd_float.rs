@@ -5,7 +5,7 @@ use sterna_eval::NanShape;
 use sterna_isa::Op;
 
 use super::simd_codes::{Code, p38, p66};
-use super::{Done, Gen, Map, Pre, TEMP_X, Xmm, refused};
+use super::{Assembler, Done, Gen, Map, Pre, TEMP_V, Vreg, X64, refused};
 use crate::stack::Bank;
 
 const FLOAT: Bank = Bank::Float;
@@ -42,7 +42,7 @@ const fn splat64(bits: u64) -> u128 {
     (bits as u128) << 64 | bits as u128
 }
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     // tidy: dispatch
     pub(super) fn simd_float(&mut self, op: Op) -> Done {
         use Op::*;
@@ -91,9 +91,9 @@ impl Gen<'_> {
     /// `and` or `xor` with all ones, shifted.
     fn change_signs(&mut self, shape: Shape, direction: u8, by: u8, code: Code) {
         let a = self.pop_vector();
-        self.ones(TEMP_X);
-        self.shift_by(shape.shift, direction, TEMP_X, by);
-        self.vv(code, a, TEMP_X);
+        self.ones(TEMP_V);
+        self.shift_by(shape.shift, direction, TEMP_V, by);
+        self.vv(code, a, TEMP_V);
         self.push_vector(a);
     }
 
@@ -108,14 +108,15 @@ impl Gen<'_> {
     fn compare_lanes(&mut self, shape: Shape, condition: u8, swap: bool) {
         let (code, b) = (shape.code(0xc2), self.pop_reg());
         if swap {
-            let dst = Xmm(self.in_own_reg(crate::stack::Ty::V128, super::values::Val::Reg(b)));
+            let dst =
+                Vreg(self.in_own_reg(crate::stack::Ty::V128, crate::driver::values::Val::Reg(b)));
             let a = self.pop_reg();
-            self.vvi(code, dst, a.xmm(), condition);
+            self.vvi(code, dst, a.vreg(), condition);
             self.release(FLOAT, a);
             return self.push_vector(dst);
         }
         let a = self.pop_vector();
-        self.vvi(code, a, b.xmm(), condition);
+        self.vvi(code, a, b.vreg(), condition);
         self.release(FLOAT, b);
         self.push_vector(a);
     }
@@ -125,10 +126,10 @@ impl Gen<'_> {
     fn min_lanes(&mut self, shape: Shape) {
         let b = self.pop_vector();
         let a = self.pop_reg();
-        self.asm().movaps(TEMP_X, a.xmm());
-        self.vv(shape.code(0x5d), TEMP_X, b);
-        self.vv(shape.code(0x5d), b, a.xmm());
-        self.vv(shape.code(0x56), TEMP_X, b);
+        self.asm().mov_v(TEMP_V, a.vreg());
+        self.vv(shape.code(0x5d), TEMP_V, b);
+        self.vv(shape.code(0x5d), b, a.vreg());
+        self.vv(shape.code(0x56), TEMP_V, b);
         self.release(FLOAT, a);
         self.quiet(shape, b);
     }
@@ -137,23 +138,23 @@ impl Gen<'_> {
     fn max_lanes(&mut self, shape: Shape) {
         let b = self.pop_vector();
         let a = self.pop_reg();
-        self.asm().movaps(TEMP_X, a.xmm());
-        self.vv(shape.code(0x5f), TEMP_X, b);
-        self.vv(shape.code(0x5f), b, a.xmm());
-        self.vv(shape.code(0x57), b, TEMP_X);
-        self.vv(shape.code(0x56), TEMP_X, b);
-        self.vv(shape.code(0x5c), TEMP_X, b);
+        self.asm().mov_v(TEMP_V, a.vreg());
+        self.vv(shape.code(0x5f), TEMP_V, b);
+        self.vv(shape.code(0x5f), b, a.vreg());
+        self.vv(shape.code(0x57), b, TEMP_V);
+        self.vv(shape.code(0x56), TEMP_V, b);
+        self.vv(shape.code(0x5c), TEMP_V, b);
         self.release(FLOAT, a);
         self.quiet(shape, b);
     }
 
     /// Pushes `xmm15` with quiet NaNs without payload, made in `reg`: all bits of a NaN are set, and those of the payload cleared.
-    fn quiet(&mut self, shape: Shape, reg: Xmm) {
-        self.vvi(shape.code(0xc2), reg, TEMP_X, UNORDERED);
-        self.vv(shape.code(0x56), TEMP_X, reg);
+    fn quiet(&mut self, shape: Shape, reg: Vreg) {
+        self.vvi(shape.code(0xc2), reg, TEMP_V, UNORDERED);
+        self.vv(shape.code(0x56), TEMP_V, reg);
         let sign_exponent_quiet = if shape.bits == 32 { 10 } else { 13 };
         self.shift_by(shape.shift, 2, reg, sign_exponent_quiet);
-        self.vv(p66(0xdf), reg, TEMP_X);
+        self.vv(p66(0xdf), reg, TEMP_V);
         self.push_vector(reg);
     }
 
@@ -163,12 +164,12 @@ impl Gen<'_> {
         let b = self.pop_reg();
         let a = self.pop_vector();
         if negate {
-            self.ones(TEMP_X);
-            self.shift_by(shape.shift, 6, TEMP_X, shape.bits - 1);
-            self.vv(p66(0xef), a, TEMP_X);
+            self.ones(TEMP_V);
+            self.shift_by(shape.shift, 6, TEMP_V, shape.bits - 1);
+            self.vv(p66(0xef), a, TEMP_V);
         }
-        self.vv(shape.code(0x59), a, b.xmm());
-        self.vv(shape.code(0x58), a, c.xmm());
+        self.vv(shape.code(0x59), a, b.vreg());
+        self.vv(shape.code(0x58), a, c.vreg());
         self.release(FLOAT, b);
         self.release(FLOAT, c);
         self.push_vector(a);
@@ -180,17 +181,17 @@ impl Gen<'_> {
     fn convert_unsigned_to_f32(&mut self) {
         const TO_F32: Code = (Pre::None, Map::M0F, 0x5b);
         let high = self.pop_vector();
-        let low = self.alloc_xmm();
-        self.asm().movaps(low, high);
+        let low = self.alloc_vreg();
+        self.asm().mov_v(low, high);
         self.shift_by(0x72, 6, low, 16);
         self.shift_by(0x72, 2, low, 16);
         self.shift_by(0x72, 2, high, 16);
         self.vv(TO_F32, low, low);
         self.vv(TO_F32, high, high);
-        self.vector_const(TEMP_X, splat32(65536f32.to_bits()));
-        self.vv(F32X4.code(0x59), high, TEMP_X);
+        self.vector_const(TEMP_V, splat32(65536f32.to_bits()));
+        self.vv(F32X4.code(0x59), high, TEMP_V);
         self.vv(F32X4.code(0x58), high, low);
-        self.free_xmm(low);
+        self.free_vreg(low);
         self.push_vector(high);
     }
 
@@ -198,26 +199,26 @@ impl Gen<'_> {
     fn convert_unsigned_to_f64(&mut self) {
         const TWO_TO_52: u64 = 0x4330_0000_0000_0000;
         let a = self.pop_vector();
-        self.vector_const(TEMP_X, splat32((TWO_TO_52 >> 32) as u32));
-        self.vv(p66(0x62), a, TEMP_X);
-        self.vector_const(TEMP_X, splat64(TWO_TO_52));
-        self.vv(F64X2.code(0x5c), a, TEMP_X);
+        self.vector_const(TEMP_V, splat32((TWO_TO_52 >> 32) as u32));
+        self.vv(p66(0x62), a, TEMP_V);
+        self.vector_const(TEMP_V, splat64(TWO_TO_52));
+        self.vv(F64X2.code(0x5c), a, TEMP_V);
         self.push_vector(a);
     }
 
     /// NaNs become 0 first. The machine gives the smallest number where it does not fit: right for negative ones, to be inverted for others.
     fn truncate_f32_signed(&mut self) {
         let a = self.pop_vector();
-        self.asm().movaps(TEMP_X, a);
-        self.vvi(F32X4.code(0xc2), TEMP_X, TEMP_X, 0);
-        self.vv(p66(0xdb), a, TEMP_X);
+        self.asm().mov_v(TEMP_V, a);
+        self.vvi(F32X4.code(0xc2), TEMP_V, TEMP_V, 0);
+        self.vv(p66(0xdb), a, TEMP_V);
         // The sign is set where the number is ordered and not negative,
-        self.vv(p66(0xef), TEMP_X, a);
+        self.vv(p66(0xef), TEMP_V, a);
         self.vv((Pre::PF3, Map::M0F, 0x5b), a, a);
         // and now where the result is the smallest number all the same.
-        self.vv(p66(0xdb), TEMP_X, a);
-        self.shift_by(0x72, 4, TEMP_X, 31);
-        self.vv(p66(0xef), a, TEMP_X);
+        self.vv(p66(0xdb), TEMP_V, a);
+        self.shift_by(0x72, 4, TEMP_V, 31);
+        self.vv(p66(0xef), a, TEMP_V);
         self.push_vector(a);
     }
 
@@ -225,50 +226,50 @@ impl Gen<'_> {
     fn truncate_f32_unsigned(&mut self) {
         const TRUNCATE: Code = (Pre::PF3, Map::M0F, 0x5b);
         let a = self.pop_vector();
-        self.zero(TEMP_X);
+        self.zero(TEMP_V);
         // NaNs and negative numbers become 0.
-        self.vv(F32X4.code(0x5f), a, TEMP_X);
-        let rest = self.alloc_xmm();
-        self.asm().movaps(rest, a);
-        self.vector_const(TEMP_X, splat32(2_147_483_648f32.to_bits()));
+        self.vv(F32X4.code(0x5f), a, TEMP_V);
+        let rest = self.alloc_vreg();
+        self.asm().mov_v(rest, a);
+        self.vector_const(TEMP_V, splat32(2_147_483_648f32.to_bits()));
         self.vv(TRUNCATE, a, a);
-        self.vv(F32X4.code(0x5c), rest, TEMP_X);
-        self.vvi(F32X4.code(0xc2), TEMP_X, rest, 2);
+        self.vv(F32X4.code(0x5c), rest, TEMP_V);
+        self.vvi(F32X4.code(0xc2), TEMP_V, rest, 2);
         self.vv(TRUNCATE, rest, rest);
-        self.vv(p66(0xef), rest, TEMP_X);
-        self.zero(TEMP_X);
-        self.vv(p38(0x3d), rest, TEMP_X);
+        self.vv(p66(0xef), rest, TEMP_V);
+        self.zero(TEMP_V);
+        self.vv(p38(0x3d), rest, TEMP_V);
         self.vv(p66(0xfe), a, rest);
-        self.free_xmm(rest);
+        self.free_vreg(rest);
         self.push_vector(a);
     }
 
     /// Limited from above, NaNs become 0: `min` gives its second operand for them, which is 0 there. From below the machine saturates.
     fn truncate_f64_signed(&mut self) {
         let a = self.pop_vector();
-        let limit = self.alloc_xmm();
-        self.asm().movaps(limit, a);
+        let limit = self.alloc_vreg();
+        self.asm().mov_v(limit, a);
         self.vvi(F64X2.code(0xc2), limit, limit, 0);
-        self.vector_const(TEMP_X, splat64(f64::from(i32::MAX).to_bits()));
-        self.vv(p66(0xdb), limit, TEMP_X);
+        self.vector_const(TEMP_V, splat64(f64::from(i32::MAX).to_bits()));
+        self.vv(p66(0xdb), limit, TEMP_V);
         self.vv(F64X2.code(0x5d), a, limit);
         self.vv(p66(0xe6), a, a);
-        self.free_xmm(limit);
+        self.free_vreg(limit);
         self.push_vector(a);
     }
 
     /// Limited and rounded; adding 2^52 leaves the number in the low halves.
     fn truncate_f64_unsigned(&mut self) {
         let a = self.pop_vector();
-        self.zero(TEMP_X);
-        self.vv(F64X2.code(0x5f), a, TEMP_X);
-        self.vector_const(TEMP_X, splat64(f64::from(u32::MAX).to_bits()));
-        self.vv(F64X2.code(0x5d), a, TEMP_X);
+        self.zero(TEMP_V);
+        self.vv(F64X2.code(0x5f), a, TEMP_V);
+        self.vector_const(TEMP_V, splat64(f64::from(u32::MAX).to_bits()));
+        self.vv(F64X2.code(0x5d), a, TEMP_V);
         self.vvi((Pre::P66, Map::M0F3A, 0x09), a, a, 3 | 8);
-        self.vector_const(TEMP_X, splat64(0x4330_0000_0000_0000));
-        self.vv(F64X2.code(0x58), a, TEMP_X);
-        self.zero(TEMP_X);
-        self.vvi((Pre::None, Map::M0F, 0xc6), a, TEMP_X, 0x88);
+        self.vector_const(TEMP_V, splat64(0x4330_0000_0000_0000));
+        self.vv(F64X2.code(0x58), a, TEMP_V);
+        self.zero(TEMP_V);
+        self.vvi((Pre::None, Map::M0F, 0xc6), a, TEMP_V, 0x88);
         self.push_vector(a);
     }
 
@@ -283,14 +284,14 @@ impl Gen<'_> {
             return;
         }
         let a = self.pop_vector();
-        let unordered = self.alloc_xmm();
-        self.asm().movaps(unordered, a);
+        let unordered = self.alloc_vreg();
+        self.asm().mov_v(unordered, a);
         self.vvi(shape.code(0xc2), unordered, unordered, UNORDERED);
-        self.vector_const(TEMP_X, nan);
-        self.vv(p66(0xdb), TEMP_X, unordered);
+        self.vector_const(TEMP_V, nan);
+        self.vv(p66(0xdb), TEMP_V, unordered);
         self.vv(p66(0xdf), unordered, a);
-        self.vv(p66(0xeb), unordered, TEMP_X);
-        self.free_xmm(a);
+        self.vv(p66(0xeb), unordered, TEMP_V);
+        self.free_vreg(a);
         self.push_vector(unordered);
     }
 }

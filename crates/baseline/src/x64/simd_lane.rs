@@ -5,18 +5,18 @@ use sterna_isa::Op;
 
 use super::simd::{HIGH, SHUFFLE_BYTES, SHUFFLE_LANES};
 use super::simd_codes::{OR, insert, p66};
-use super::values::Held;
-use super::{Gen, Map, Pre, Rm, TEMP_X, W32, W64, Xmm};
+use super::{Assembler, Gen, Map, Pre, Rm, TEMP_V, Vreg, W32, W64, X64};
+use crate::driver::values::Held;
 use crate::stack::{Bank, Ty};
 
 const FLOAT: Bank = Bank::Float;
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     pub(super) fn splat_integer(&mut self, op: Op) {
         let a = self.pop_reg();
-        let dst = self.alloc_xmm();
+        let dst = self.alloc_vreg();
         let width = if op == Op::I64x2Splat { W64 } else { W32 };
-        self.asm().mov_to_x(width, dst, a.gpr());
+        self.asm().mov_to_v(width, dst, a.gpr());
         self.release(Bank::Int, a);
         let bytes = match op {
             Op::I8x16Splat => 1,
@@ -29,11 +29,11 @@ impl Gen<'_> {
     }
 
     /// Copies the lowest lane to all others.
-    pub(super) fn splat(&mut self, reg: Xmm, bytes: u32) {
+    pub(super) fn splat(&mut self, reg: Vreg, bytes: u32) {
         match bytes {
             1 => {
-                self.zero(TEMP_X);
-                self.vv(SHUFFLE_BYTES, reg, TEMP_X);
+                self.zero(TEMP_V);
+                self.vv(SHUFFLE_BYTES, reg, TEMP_V);
             }
             2 => {
                 self.vvi((Pre::PF2, Map::M0F, 0x70), reg, reg, 0);
@@ -54,10 +54,10 @@ impl Gen<'_> {
     pub(super) fn swizzle(&mut self) {
         let lanes = self.pop_vector();
         let a = self.pop_vector();
-        self.vector_const(TEMP_X, 0x7070_7070_7070_7070_7070_7070_7070_7070);
-        self.vv(p66(0xdc), lanes, TEMP_X);
+        self.vector_const(TEMP_V, 0x7070_7070_7070_7070_7070_7070_7070_7070);
+        self.vv(p66(0xdc), lanes, TEMP_V);
         self.vv(SHUFFLE_BYTES, a, lanes);
-        self.free_xmm(lanes);
+        self.free_vreg(lanes);
         self.push_vector(a);
     }
 
@@ -67,12 +67,12 @@ impl Gen<'_> {
         let a = self.pop_vector();
         let of_a = lanes.map(|lane| if lane < 16 { lane } else { 0x80 });
         let of_b = lanes.map(|lane| if lane < 16 { 0x80 } else { lane - 16 });
-        self.vector_const(TEMP_X, u128::from_le_bytes(of_a));
-        self.vv(SHUFFLE_BYTES, a, TEMP_X);
-        self.vector_const(TEMP_X, u128::from_le_bytes(of_b));
-        self.vv(SHUFFLE_BYTES, b, TEMP_X);
+        self.vector_const(TEMP_V, u128::from_le_bytes(of_a));
+        self.vv(SHUFFLE_BYTES, a, TEMP_V);
+        self.vector_const(TEMP_V, u128::from_le_bytes(of_b));
+        self.vv(SHUFFLE_BYTES, b, TEMP_V);
         self.vv(OR, a, b);
-        self.free_xmm(b);
+        self.free_vreg(b);
         self.push_vector(a);
     }
 
@@ -98,7 +98,7 @@ impl Gen<'_> {
             F32x4ReplaceLane => {
                 let value = self.pop_reg();
                 let a = self.pop_vector();
-                self.vvi((Pre::P66, Map::M0F3A, 0x21), a, value.xmm(), lane << 4);
+                self.vvi((Pre::P66, Map::M0F3A, 0x21), a, value.vreg(), lane << 4);
                 self.release(FLOAT, value);
                 self.push_vector(a);
             }
@@ -107,7 +107,7 @@ impl Gen<'_> {
                 let a = self.pop_vector();
                 // `movsd` keeps the high half, `unpcklpd` the low one.
                 let code = if lane == 0 { (Pre::PF2, Map::M0F, 0x10) } else { p66(0x14) };
-                self.vv(code, a, value.xmm());
+                self.vv(code, a, value.vreg());
                 self.release(FLOAT, value);
                 self.push_vector(a);
             }
@@ -133,7 +133,7 @@ impl Gen<'_> {
             _ => (0x16, W64),
         };
         let code = (Pre::P66, Map::M0F3A, opcode);
-        self.asm().sse_gpr(code, width, Xmm(reg), Rm::Reg(dst), Some(lane));
+        self.asm().sse_gpr(code, width, Vreg(reg), Rm::Reg(dst), Some(lane));
         match op {
             I8x16ExtractLaneS => self.asm().movsx8(W32, dst, Rm::Reg(dst)),
             I16x8ExtractLaneS => self.asm().movsx16(W32, dst, Rm::Reg(dst)),

@@ -5,16 +5,16 @@ use sterna_isa::Op;
 use sterna_module::MemArg;
 
 use super::simd_codes::insert;
-use super::{Gen, Map, Mem, Pre, Rm, TEMP, W32, W64, Xm, Xmm};
+use super::{Assembler, Gen, Map, Mem, Pre, Rm, TEMP, Vreg, W32, W64, X64, Xm};
 use crate::stack::Bank;
 
-impl Gen<'_> {
+impl Gen<'_, X64> {
     /// A load with a vector as its result.
     pub(super) fn load_vector(&mut self, op: Op, arg: &MemArg) {
         let bytes = op.mem_type().expect("memory accesses have a width").bytes();
         let address = self.address(arg, bytes, true);
         self.release_address(&address);
-        let dst = self.alloc_xmm();
+        let dst = self.alloc_vreg();
         self.access(&address);
         let mem = address.mem;
         let extended = |opcode| (Pre::P66, Map::M0F38, opcode);
@@ -34,7 +34,7 @@ impl Gen<'_> {
             }
             // All of it, or the low 4 or 8 bytes.
             _ => {
-                self.asm().load_x(bytes, dst, mem);
+                self.asm().load_v(bytes, dst, mem);
                 return self.push_vector(dst);
             }
         };
@@ -42,16 +42,16 @@ impl Gen<'_> {
         self.push_vector(dst);
     }
 
-    fn load_splat(&mut self, dst: Xmm, mem: Mem, bytes: u32) {
+    fn load_splat(&mut self, dst: Vreg, mem: Mem, bytes: u32) {
         match bytes {
             1 => self.asm().movzx8(TEMP, Rm::Mem(mem)),
             2 => self.asm().movzx16(TEMP, Rm::Mem(mem)),
             _ => {
-                self.asm().load_x(bytes, dst, mem);
+                self.asm().load_v(bytes, dst, mem);
                 return self.splat(dst, bytes);
             }
         }
-        self.asm().mov_to_x(W32, dst, TEMP);
+        self.asm().mov_to_v(W32, dst, TEMP);
         self.splat(dst, bytes);
     }
 
@@ -59,7 +59,7 @@ impl Gen<'_> {
         let value = self.pop_reg();
         let address = self.address(arg, 16, true);
         self.access(&address);
-        self.asm().store_x(16, address.mem, value.xmm());
+        self.asm().store_v(16, address.mem, value.vreg());
         self.release_address(&address);
         self.release(Bank::Float, value);
     }
@@ -87,7 +87,7 @@ impl Gen<'_> {
             _ => (0x16, W64),
         };
         let code = (Pre::P66, Map::M0F3A, opcode);
-        self.asm().sse_gpr(code, width, vector.xmm(), Rm::Mem(address.mem), Some(lane));
+        self.asm().sse_gpr(code, width, vector.vreg(), Rm::Mem(address.mem), Some(lane));
         self.release_address(&address);
         self.release(Bank::Float, vector);
     }

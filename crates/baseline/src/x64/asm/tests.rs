@@ -86,7 +86,7 @@ fn memory_operands() {
                 read(|a| a.lea(W64, Gpr(reg), mem)),
                 format!("lea {}, {text}", gpr(reg, W64))
             );
-            assert_eq!(read(|a| a.load_x(8, Xmm(reg), mem)), format!("movsd xmm{reg}, {text}"));
+            assert_eq!(read(|a| a.load_v(8, Vreg(reg), mem)), format!("movsd xmm{reg}, {text}"));
             let atomic = read(|a| a.atomic(true, 8, &[0x0f, 0xc0], Gpr(reg), mem));
             assert_eq!(atomic, format!("lock xadd {text}, {}", gpr(reg, W64)));
         }
@@ -136,22 +136,22 @@ fn registers() {
             let zero = read(|a| a.movzx8(Gpr(dst), Rm::Reg(Gpr(src))));
             assert_eq!(zero, format!("movzx {}, {}", gpr(dst, W32), byte(src)));
             assert_eq!(
-                read(|a| a.movaps(Xmm(dst), Xmm(src))),
+                read(|a| a.mov_v(Vreg(dst), Vreg(src))),
                 format!("movaps xmm{dst}, xmm{src}")
             );
             assert_eq!(
-                read(|a| a.mov_to_x(W64, Xmm(dst), Gpr(src))),
+                read(|a| a.mov_to_v(W64, Vreg(dst), Gpr(src))),
                 format!("movq xmm{dst}, {}", gpr(src, W64))
             );
             assert_eq!(
-                read(|a| a.mov_from_x(W32, Gpr(dst), Xmm(src))),
+                read(|a| a.mov_from_v(W32, Gpr(dst), Vreg(src))),
                 format!("movd {}, xmm{src}", gpr(dst, W32))
             );
-            let convert = read(|a| a.sse_to_gpr(Pre::PF2, 0x2c, W64, Gpr(dst), Xm::Reg(Xmm(src))));
+            let convert = read(|a| a.sse_to_gpr(Pre::PF2, 0x2c, W64, Gpr(dst), Xm::Reg(Vreg(src))));
             assert_eq!(convert, format!("cvttsd2si {wide}, xmm{src}"));
             let shuffle = read(|a| {
-                a.sse_map(Pre::P66, Map::M0F38, 0x00, Xmm(dst), Xm::Reg(Xmm(src)), None);
-                a.sse_gpr((Pre::P66, Map::M0F3A, 0x22), W64, Xmm(dst), Rm::Reg(Gpr(src)), Some(1));
+                a.sse_map(Pre::P66, Map::M0F38, 0x00, Vreg(dst), Xm::Reg(Vreg(src)), None);
+                a.sse_gpr((Pre::P66, Map::M0F3A, 0x22), W64, Vreg(dst), Rm::Reg(Gpr(src)), Some(1));
             });
             assert_eq!(
                 shuffle,

@@ -1,7 +1,7 @@
 //! Owns the instructions on vector registers: floats and vectors, by prefix, map and opcode.
 //! Does not name them: whoever uses them knows their opcodes.
 
-use super::{Asm, Enc, Gpr, Map, Mem, Pre, Rm, W, W64, Xm, Xmm};
+use super::{Asm, Enc, Gpr, Map, Mem, Pre, Rm, Vreg, W, W64, Xm};
 
 impl Asm {
     /// Any SSE instruction: `reg` and `rm` are hardware numbers, an immediate may follow.
@@ -44,7 +44,7 @@ impl Asm {
 
     /// Destination and source vectors, or memory.
     #[inline(always)]
-    pub fn sse(&mut self, prefix: Pre, opcode: u8, dst: Xmm, src: Xm) {
+    pub fn sse(&mut self, prefix: Pre, opcode: u8, dst: Vreg, src: Xm) {
         self.sse_map(prefix, Map::M0F, opcode, dst, src, None);
     }
 
@@ -54,7 +54,7 @@ impl Asm {
         prefix: Pre,
         map: Map,
         opcode: u8,
-        dst: Xmm,
+        dst: Vreg,
         src: Xm,
         imm: Option<u8>,
     ) {
@@ -70,7 +70,7 @@ impl Asm {
         &mut self,
         (prefix, map, opcode): (Pre, Map, u8),
         w: W,
-        xmm: Xmm,
+        xmm: Vreg,
         rm: Rm,
         imm: Option<u8>,
     ) {
@@ -88,43 +88,5 @@ impl Asm {
             Xm::Mem(mem) => Err(mem),
         };
         self.sse_any((prefix, Map::M0F, opcode), w == W64, dst.0, rm, None);
-    }
-
-    /// A whole register.
-    #[inline(always)]
-    pub fn movaps(&mut self, dst: Xmm, src: Xmm) {
-        self.sse(Pre::None, 0x28, dst, Xm::Reg(src));
-    }
-
-    /// Loads 4, 8 or 16 bytes, the rest becomes zero.
-    #[inline(always)]
-    pub fn load_x(&mut self, bytes: u32, dst: Xmm, src: Mem) {
-        let prefix = match bytes {
-            4 => Pre::PF3,
-            8 => Pre::PF2,
-            _ => Pre::None,
-        };
-        self.sse(prefix, 0x10, dst, Xm::Mem(src));
-    }
-
-    /// Stores 4, 8 or 16 bytes.
-    #[inline(always)]
-    pub fn store_x(&mut self, bytes: u32, dst: Mem, src: Xmm) {
-        let prefix = match bytes {
-            4 => Pre::PF3,
-            8 => Pre::PF2,
-            _ => Pre::None,
-        };
-        self.sse(prefix, 0x11, src, Xm::Mem(dst));
-    }
-
-    /// Bits of an integer register to a vector register.
-    pub fn mov_to_x(&mut self, w: W, dst: Xmm, src: Gpr) {
-        self.sse_gpr((Pre::P66, Map::M0F, 0x6e), w, dst, Rm::Reg(src), None);
-    }
-
-    /// Bits of a vector register to an integer register.
-    pub fn mov_from_x(&mut self, w: W, dst: Gpr, src: Xmm) {
-        self.sse_gpr((Pre::P66, Map::M0F, 0x7e), w, src, Rm::Reg(dst), None);
     }
 }

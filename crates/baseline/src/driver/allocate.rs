@@ -9,18 +9,13 @@ use sterna_abi::{Builtin, StoreCtx, VmCtx};
 use sterna_isa::Op;
 
 use super::values::{Held, Owner, Val};
-use super::{
-    Alu, Cc, Gen, Gpr, Label, Mem, R8, RAX, RCX, RDI, RDX, RSI, RSP, Rm, TEMP, TEMP_X, VMCTX, W32,
-    W64,
-};
+use super::{Alu, Assembler, Cc, Gen, Gpr, Label, Machine, Mem, Rm, W32, W64};
 use crate::stack::{Bank, Loc, Ty};
 
 /// Most fields that are set here.
 const MAX_FIELDS: usize = 24;
 /// Most of them that stay in registers.
 const MAX_HELD: u32 = 4;
-/// What the call of the runtime takes for itself, an even number.
-const SAVED: [Gpr; 6] = [RAX, RCX, RDX, RSI, RDI, R8];
 
 /// An object for which there may be no room.
 pub(crate) struct PendingNew {
@@ -36,9 +31,9 @@ pub(crate) struct PendingNew {
     roots: Option<u32>,
 }
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     /// `struct.new`, `struct.new_default` and `array.new_fixed` (of `len` elements), if the object is small; whether it was.
-    pub(super) fn new_inline(&mut self, op: Op, ty: u32, len: u32) -> bool {
+    pub(crate) fn new_inline(&mut self, op: Op, ty: u32, len: u32) -> bool {
         let module = self.input.module;
         let def = &module.types()[ty as usize];
         let layout = ObjectLayout::of(def, |ty| module.is_func_heap(ty));
@@ -107,15 +102,15 @@ impl Gen<'_> {
             }
             _ => None,
         };
-        let cached = (0..16).filter_map(cached).collect();
+        let cached = (0..32).filter_map(cached).collect();
         let roots = self.record_roots();
         let wasm = self.wasm;
         let mut label = Label::NEW;
         let (next, limit) = (AllocArea::OFF_NEXT, AllocArea::OFF_LIMIT);
         let [next, limit] =
-            [next, limit].map(|field| Mem::new(TEMP, (StoreCtx::OFF_HEAP + field) as i32));
+            [next, limit].map(|field| Mem::new(M::TEMP, (StoreCtx::OFF_HEAP + field) as i32));
         let asm = self.asm();
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
         asm.load(W32, new, next);
         // No overflow: the nursery ends far below 4 GiB.
         asm.lea(W32, other, Mem::new(new, size as i32));
@@ -130,7 +125,7 @@ impl Gen<'_> {
     fn write_header(&mut self, new: Gpr, other: Gpr, ty: u32) -> Gpr {
         let heap = self.heap_base();
         let asm = self.asm();
-        asm.load(W64, other, Mem::new(VMCTX, VmCtx::OFF_TYPE_IDS as i32));
+        asm.load(W64, other, Mem::new(M::VMCTX, VmCtx::OFF_TYPE_IDS as i32));
         asm.load(W32, other, Mem::new(other, ty as i32 * 4));
         asm.store(W64, Mem::indexed(heap, new, 0, object::OFF_TYPE as i32), other);
         heap
@@ -154,7 +149,7 @@ impl Gen<'_> {
                 return self.asm().store(W64, to, other);
             }
             Val::Mem(mem) => {
-                let reg = if ty.bank() == Bank::Int { other.0 } else { TEMP_X.0 };
+                let reg = if ty.bank() == Bank::Int { other.0 } else { M::TEMP_V.0 };
                 self.load_from(ty, reg, mem);
                 reg
             }
@@ -163,31 +158,33 @@ impl Gen<'_> {
     }
 
     /// Emits what happens where there is no room.
-    pub(super) fn flush_news(&mut self) {
+    pub(crate) fn flush_news(&mut self) {
         for mut new in std::mem::take(&mut self.s.news) {
             self.s.asm.ensure(512 + 64 * (new.operands.len() + new.cached.len()));
             self.s.asm.bind(&mut new.label);
             let mut offset = 0;
             for &(ty, val) in &new.operands {
-                self.operand_to_slot(ty, val, Mem::new(RSP, offset));
+                self.operand_to_slot(ty, val, Mem::new(M::SP, offset));
                 offset += ty.slots() as i32 * 8;
             }
             self.out_size = self.out_size.max(offset.max(16) as u32);
             let [op, a, b] = new.imm.map(u64::from);
             let asm = self.asm();
-            SAVED.iter().for_each(|&reg| asm.push(reg));
-            asm.mov(W64, RDI, VMCTX);
-            asm.mov_i(RSI, op);
-            asm.mov_i(RDX, a);
-            asm.mov_i(RCX, b);
-            asm.lea(W64, R8, Mem::new(RSP, SAVED.len() as i32 * 8));
+            // What the call takes for itself.
+            let saved = [3, 2, 1, 0, 4].map(|at| M::C_PARAMS[at]);
+            let pushed = asm.push_all(&saved);
+            asm.mov(W64, M::C_PARAMS[0], M::VMCTX);
+            asm.mov_i(M::C_PARAMS[1], op);
+            asm.mov_i(M::C_PARAMS[2], a);
+            asm.mov_i(M::C_PARAMS[3], b);
+            asm.lea(W64, M::C_PARAMS[4], Mem::new(M::SP, pushed));
             self.call_thunk(Builtin::gc_slow);
             let code = self.s.asm.pos();
             let (wasm, roots) = (new.wasm, new.roots);
             self.s.sites.calls.push(sterna_abi::CallSite { code, wasm, state: None, roots });
             let asm = self.asm();
-            SAVED.iter().rev().for_each(|&reg| asm.pop(reg));
-            asm.load(W64, new.result, Mem::new(RSP, 0));
+            asm.pop_all(&saved);
+            asm.load(W64, new.result, Mem::new(M::SP, 0));
             for &(local, reg) in &new.cached {
                 let home = self.local_home(local);
                 self.load_from(self.s.locals[local as usize].ty, reg, home);

@@ -13,7 +13,7 @@ use sterna_isa::{MemType, Op, TrapCode};
 use sterna_module::{Imm, MemArg, MemoryType};
 
 use super::values::{Held, Val};
-use super::{Alu, Cc, Done, Gen, Gpr, MEMORY, Mem, Rm, TEMP, VMCTX, W32, W64, Xmm, refused};
+use super::{Alu, Assembler, Cc, Done, Gen, Gpr, Machine, Mem, Rm, Shift, Vreg, W32, W64, refused};
 use crate::stack::{Bank, Ty};
 
 /// log2 of the smallest host page.
@@ -21,26 +21,28 @@ const HOST_PAGE_LOG2: u32 = 12;
 
 /// A checked address.
 #[derive(Clone, Copy)]
-pub(super) struct Address {
+pub(crate) struct Address {
     pub mem: Mem,
+    /// How many bytes are accessed.
+    bytes: u32,
     /// Whether the access may fault to trap.
     pub faults: bool,
     /// What it holds.
     held: [Option<Held>; 2],
 }
 
-impl Gen<'_> {
-    pub(super) fn memory_type(&self, memory: u32) -> MemoryType {
+impl<M: Machine> Gen<'_, M> {
+    pub(crate) fn memory_type(&self, memory: u32) -> MemoryType {
         self.input.module.memories()[memory as usize]
     }
 
     fn memory_slot(&self, memory: u32) -> Mem {
         let offset = self.input.layout.memory(MemoryIndex::from_u32(memory));
-        Mem::new(VMCTX, offset as i32)
+        Mem::new(M::VMCTX, offset as i32)
     }
 
     /// Pops an index and computes the address of an access. With `by_hardware` the access itself may have to find out that it is out of bounds.
-    pub(super) fn address(&mut self, arg: &MemArg, size: u32, by_hardware: bool) -> Address {
+    pub(crate) fn address(&mut self, arg: &MemArg, size: u32, by_hardware: bool) -> Address {
         let ty = self.memory_type(arg.memory);
         let span = arg.offset.checked_add(u64::from(size));
         let min = ty.min_bytes().unwrap_or(0);
@@ -51,7 +53,8 @@ impl Gen<'_> {
             {
                 self.pop();
                 let (base, held) = self.base(arg.memory);
-                return Address { mem: Mem::new(base, disp), faults: false, held: [held, None] };
+                let mem = Mem::new(base, disp);
+                return Address { mem, bytes: size, faults: false, held: [held, None] };
             }
         }
         let index = self.pop_reg();
@@ -74,11 +77,11 @@ impl Gen<'_> {
                 all[1] = Some(Held { reg: sum.0, owned: true });
             }
         }
-        Address { mem, faults: guarded, held: all }
+        Address { mem, bytes: size, faults: guarded, held: all }
     }
 
     /// Gives back the registers of an address.
-    pub(super) fn release_address(&mut self, address: &Address) {
+    pub(crate) fn release_address(&mut self, address: &Address) {
         for held in address.held.into_iter().flatten() {
             self.release(Bank::Int, held);
         }
@@ -87,7 +90,7 @@ impl Gen<'_> {
     /// A memory's base.
     fn base(&mut self, memory: u32) -> (Gpr, Option<Held>) {
         if memory == 0 {
-            return (MEMORY, None);
+            return (M::MEMORY, None);
         }
         let base = self.alloc_gpr();
         let slot = self.memory_slot(memory).plus(MemorySlot::OFF_BASE as i32);
@@ -120,71 +123,66 @@ impl Gen<'_> {
             }
         }
         if is_64 {
-            self.trap_if(Cc::B, trap);
+            self.trap_if(M::CARRY, trap);
         }
         let slot = self.memory_slot(arg.memory).plus(MemorySlot::OFF_DEF as i32);
-        self.asm().load(W64, TEMP, slot);
-        let len = Mem::new(TEMP, MemoryDef::OFF_LEN as i32);
+        self.asm().load(W64, M::TEMP, slot);
+        let len = Mem::new(M::TEMP, MemoryDef::OFF_LEN as i32);
         self.asm().alu(Alu::Cmp, W64, end, Rm::Mem(len));
         self.trap_if(Cc::A, trap);
         self.free_gpr(end);
     }
 
-    /// Notes that the next instruction accesses an address.
-    pub(super) fn access(&mut self, address: &Address) {
+    /// An address in a form that the next instruction can use, which is to access it.
+    pub(crate) fn access(&mut self, address: &Address) -> Mem {
+        let mem = self.asm().direct(address.mem, address.bytes);
         if address.faults {
             self.trap_here(TrapCode::MemoryOutOfBounds);
         }
+        mem
     }
 
-    pub(super) fn load(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    pub(crate) fn load(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         let Imm::MemArg(arg) = imm else { unreachable!("memory accesses have a memarg") };
         let (_, results) = op.signature().expect("loads have signatures");
         let ty = Ty::of_fixed(results[0]);
         let mem_type = op.mem_type().expect("memory accesses have a width");
         if ty == Ty::V128 {
-            return self.vector(op, imm);
+            return M::vector(self, op, imm);
         }
         let address = self.address(arg, mem_type.bytes(), true);
         self.release_address(&address);
         let dst = self.result(ty.bank());
-        self.access(&address);
-        let (mem, to) = (address.mem, Gpr(dst));
+        let mem = self.access(&address);
+        let to = Gpr(dst);
         let wide = if ty == Ty::I64 { W64 } else { W32 };
         let asm = self.asm();
         match mem_type {
-            MemType::I8 => asm.movsx8(wide, to, Rm::Mem(mem)),
-            MemType::U8 => asm.movzx8(to, Rm::Mem(mem)),
-            MemType::I16 => asm.movsx16(wide, to, Rm::Mem(mem)),
-            MemType::U16 => asm.movzx16(to, Rm::Mem(mem)),
-            MemType::I32 if ty == Ty::I64 => asm.movsxd(to, Rm::Mem(mem)),
-            MemType::I32 | MemType::U32 => asm.load(W32, to, mem),
-            MemType::I64 | MemType::U64 => asm.load(W64, to, mem),
-            MemType::F32 => asm.load_x(4, Xmm(dst), mem),
-            MemType::F64 => asm.load_x(8, Xmm(dst), mem),
+            MemType::F32 => asm.load_v(4, Vreg(dst), mem),
+            MemType::F64 => asm.load_v(8, Vreg(dst), mem),
             MemType::U128 => return Err(refused(op)),
+            integer => asm.load_as(integer, wide, to, mem),
         }
         self.push_result(ty, dst);
         Ok(())
     }
 
-    pub(super) fn store(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    pub(crate) fn store(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         let Imm::MemArg(arg) = imm else { unreachable!("memory accesses have a memarg") };
         let ty = self.top().ty;
         let bytes = op.mem_type().expect("memory accesses have a width").bytes();
         if ty == Ty::V128 {
-            return self.vector(op, imm);
+            return M::vector(self, op, imm);
         }
         let value = match self.val_of(&self.top()) {
-            Val::Const(bits) if bytes < 8 || i32::try_from(bits as i64).is_ok() => self.pop(),
+            Val::Const(bits) if M::Asm::is_stored(bytes, bits) => self.pop(),
             _ => Val::Reg(self.pop_reg()),
         };
         let address = self.address(arg, bytes, true);
-        self.access(&address);
-        let mem = address.mem;
+        let mem = self.access(&address);
         match (value, ty.bank()) {
             (Val::Const(bits), _) => self.asm().store_i(bytes, mem, bits as i32),
-            (Val::Reg(held), Bank::Float) => self.asm().store_x(bytes, mem, held.xmm()),
+            (Val::Reg(held), Bank::Float) => self.asm().store_v(bytes, mem, held.vreg()),
             (Val::Reg(held), Bank::Int) => match bytes {
                 1 => self.asm().store8(mem, held.gpr()),
                 2 => self.asm().store16(mem, held.gpr()),
@@ -199,14 +197,14 @@ impl Gen<'_> {
     }
 
     /// `memory.size`.
-    pub(super) fn memory_size(&mut self, memory: u32) {
+    pub(crate) fn memory_size(&mut self, memory: u32) {
         let ty = self.memory_type(memory);
         let dst = Gpr(self.result(Bank::Int));
         let slot = self.memory_slot(memory).plus(MemorySlot::OFF_DEF as i32);
         self.asm().load(W64, dst, slot);
         self.asm().load(W64, dst, Mem::new(dst, MemoryDef::OFF_LEN as i32));
         if ty.page_size_log2 > 0 {
-            self.asm().shift_i(super::Shift::Shr, W64, dst, ty.page_size_log2 as u8);
+            self.asm().shift_i(Shift::Shr, W64, dst, ty.page_size_log2 as u8);
         }
         if !ty.is_64 {
             self.asm().mov(W32, dst, dst);

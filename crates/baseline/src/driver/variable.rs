@@ -6,15 +6,15 @@ use sterna_base::GlobalIndex;
 use sterna_isa::Op;
 use sterna_module::Imm;
 
-use super::values::{Held, Owner, Val, width};
-use super::{Done, Gen, Gpr, Mem, Rm, TEMP, VMCTX, W64};
+use super::values::{Held, Owner, Val};
+use super::{Alu, Assembler, Cc, Done, Gen, Machine, Mem, Rm, W32, W64};
 use crate::stack::{Bank, Cond, Entry, Loc, NO_ENTRY, NO_REG, Ty};
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     // ------------------------------------------------------------------------------------------ locals
 
     #[inline(always)]
-    pub(super) fn local(&mut self, op: Op, index: u32) {
+    pub(crate) fn local(&mut self, op: Op, index: u32) {
         match op {
             Op::LocalGet => self.push_local(index),
             Op::LocalSet => self.set_local(index),
@@ -73,13 +73,13 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ constants
 
-    pub(super) fn constant(&mut self, imm: &Imm<'_>) -> Done {
+    pub(crate) fn constant(&mut self, imm: &Imm<'_>) -> Done {
         match *imm {
             Imm::I32(value) => self.push_const(Ty::I32, u64::from(value as u32)),
             Imm::I64(value) => self.push_const(Ty::I64, value as u64),
             Imm::F32(bits) => self.push_const(Ty::F32, u64::from(bits)),
             Imm::F64(bits) => self.push_const(Ty::F64, bits),
-            ref other => return self.vector(Op::V128Const, other),
+            ref other => return M::vector(self, Op::V128Const, other),
         }
         Ok(())
     }
@@ -89,15 +89,15 @@ impl Gen<'_> {
     /// Where a global is; its address may need the free register.
     fn global_place(&mut self, index: u32) -> Mem {
         match self.input.layout.global(GlobalIndex::from_u32(index)) {
-            GlobalPlace::Inline(offset) => Mem::new(VMCTX, offset as i32),
+            GlobalPlace::Inline(offset) => Mem::new(M::VMCTX, offset as i32),
             GlobalPlace::Pointer(offset) => {
-                self.asm().load(W64, TEMP, Mem::new(VMCTX, offset as i32));
-                Mem::new(TEMP, 0)
+                self.asm().load(W64, M::TEMP, Mem::new(M::VMCTX, offset as i32));
+                Mem::new(M::TEMP, 0)
             }
         }
     }
 
-    pub(super) fn global(&mut self, op: Op, imm: &Imm<'_>) {
+    pub(crate) fn global(&mut self, op: Op, imm: &Imm<'_>) {
         let Imm::Index(index) = *imm else { unreachable!("globals have an index") };
         let ty = self.input.module.global_type(GlobalIndex::from_u32(index)).ty;
         let ty = Ty::of(self.input.module, ty);
@@ -125,7 +125,7 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ drop and select
 
-    pub(super) fn parametric(&mut self, op: Op) {
+    pub(crate) fn parametric(&mut self, op: Op) {
         match op {
             Op::Drop => {
                 let height = self.s.stack.len() - 1;
@@ -152,45 +152,9 @@ impl Gen<'_> {
             other => other,
         };
         let dst = self.in_own_reg(ty, a);
-        match (bank, cond) {
-            (Bank::Int, Cond::Cc(cc)) => {
-                let source = match b {
-                    Val::Reg(held) => Rm::Reg(held.gpr()),
-                    Val::Mem(mem) => Rm::Mem(mem),
-                    Val::Const(_) => unreachable!("constants were put into registers"),
-                };
-                self.asm().cmov(cc.inverted(), width(ty), Gpr(dst), source);
-            }
-            (_, cond) => self.select_by_jump(ty, cond, dst, b),
-        }
+        M::select(self, ty, cond, dst, b);
         self.release_val(bank, b);
         self.push_reg(ty, dst);
-    }
-
-    /// Replaces `dst` by `b` unless a condition holds.
-    fn select_by_jump(&mut self, ty: Ty, cond: Cond, dst: u8, b: Val) {
-        use super::Cc;
-        match cond {
-            Cond::Cc(cc) => {
-                let skip = self.asm().jcc_short(cc);
-                self.val_to(ty, dst, b);
-                self.asm().bind_short(skip);
-            }
-            Cond::FloatEq => {
-                let unordered = self.asm().jcc_short(Cc::P);
-                let skip = self.asm().jcc_short(Cc::E);
-                self.asm().bind_short(unordered);
-                self.val_to(ty, dst, b);
-                self.asm().bind_short(skip);
-            }
-            Cond::FloatNe => {
-                let unordered = self.asm().jcc_short(Cc::P);
-                let skip = self.asm().jcc_short(Cc::Ne);
-                self.val_to(ty, dst, b);
-                self.asm().bind_short(skip);
-                self.asm().bind_short(unordered);
-            }
-        }
     }
 
     /// `select` between the two operands on top.
@@ -213,7 +177,7 @@ impl Gen<'_> {
     }
 
     /// Pops a number as a condition: true if not zero.
-    pub(super) fn pop_condition(&mut self) -> Cond {
+    pub(crate) fn pop_condition(&mut self) -> Cond {
         if let Entry { loc: Loc::Flags(cond), .. } = self.top() {
             self.pop_entry();
             return cond;
@@ -221,14 +185,14 @@ impl Gen<'_> {
         match self.val_of(&self.top()) {
             Val::Mem(mem) => {
                 self.pop();
-                self.asm().alu_i(super::Alu::Cmp, super::W32, Rm::Mem(mem), 0);
+                self.asm().alu_i(Alu::Cmp, W32, Rm::Mem(mem), 0);
             }
             _ => {
                 let held = self.pop_reg();
-                self.asm().test(super::W32, held.gpr(), held.gpr());
+                self.asm().test(W32, held.gpr(), held.gpr());
                 self.release(Bank::Int, held);
             }
         }
-        Cond::Cc(super::Cc::Ne)
+        Cond::Cc(Cc::Ne)
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use sterna_abi::{CallCell, Count, CountPlan, CountedSite, Counters, NO_COUNT, Recorder};
 use sterna_base::FuncIndex;
 
-use super::{Alu, Cc, Gen, Label, Mem, RAX, Rm, TEMP, W32, W64};
+use super::{Alu, Assembler, Cc, Gen, Label, Machine, Mem, Rm, W32, W64};
 
 /// A call that does not go to the callee that leads.
 pub(crate) struct PendingMiss {
@@ -67,11 +67,11 @@ impl Counting {
     }
 }
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     // ------------------------------------------------------------------------------------------ counts
 
     /// The function begins.
-    pub(super) fn count_start(&mut self) {
+    pub(crate) fn count_start(&mut self) {
         let Some(counting) = &self.counting else { return };
         let address = counting.counters.address(0);
         self.increment(address);
@@ -79,12 +79,12 @@ impl Gen<'_> {
 
     fn increment(&mut self, counter: u64) {
         let asm = self.asm();
-        asm.mov_i(TEMP, counter);
-        asm.alu_i(Alu::Add, W32, Rm::Mem(Mem::new(TEMP, 0)), 1);
+        asm.mov_i(M::TEMP, counter);
+        asm.alu_i(Alu::Add, W32, Rm::Mem(Mem::new(M::TEMP, 0)), 1);
     }
 
     /// How often the code being compiled runs.
-    pub(super) fn runs_here(&self) -> u32 {
+    pub(crate) fn runs_here(&self) -> u32 {
         self.counting.as_ref().map_or(NO_COUNT, |counting| counting.here)
     }
 
@@ -94,14 +94,14 @@ impl Gen<'_> {
     }
 
     /// A loop begins that is never reached.
-    pub(super) fn skip_loop(&mut self) {
+    pub(crate) fn skip_loop(&mut self) {
         if let Some(counting) = &mut self.counting {
             counting.loops += 1;
         }
     }
 
     /// The iterations of a loop, the innermost construct, begin here.
-    pub(super) fn count_iterations(&mut self) {
+    pub(crate) fn count_iterations(&mut self) {
         let Some(counting) = &mut self.counting else { return };
         let has_calls = self.s.scan.loops.get(counting.loops).copied().unwrap_or(false);
         counting.loops += 1;
@@ -119,7 +119,7 @@ impl Gen<'_> {
     }
 
     /// A loop ends that nothing was counted in, perhaps: as many leave it at its end as entered it, if none left it otherwise.
-    pub(super) fn count_silent_end(&mut self, at: usize, runs: u32, lowest: u32) {
+    pub(crate) fn count_silent_end(&mut self, at: usize, runs: u32, lowest: u32) {
         let Some(counting) = &mut self.counting else { return };
         if counting.silent == Some(at) {
             counting.silent = None;
@@ -130,7 +130,7 @@ impl Gen<'_> {
     }
 
     /// The first half of the innermost construct, an `if`, begins here.
-    pub(super) fn count_then(&mut self) {
+    pub(crate) fn count_then(&mut self) {
         let wasm = self.wasm;
         let Some(counting) = self.active_counting() else { return };
         let before = counting.here;
@@ -142,7 +142,7 @@ impl Gen<'_> {
     }
 
     /// The second half begins, with this count; then the construct's own is that of both.
-    pub(super) fn count_else(&mut self, at: usize) {
+    pub(crate) fn count_else(&mut self, at: usize) {
         let Some(counting) = &mut self.counting else { return };
         if counting.silent.is_some() {
             return;
@@ -155,7 +155,7 @@ impl Gen<'_> {
     }
 
     /// Behind a `br_if`.
-    pub(super) fn count_not_taken(&mut self) {
+    pub(crate) fn count_not_taken(&mut self) {
         let wasm = self.wasm;
         let Some(counting) = self.active_counting() else { return };
         let before = counting.here;
@@ -166,20 +166,20 @@ impl Gen<'_> {
     }
 
     /// A call.
-    pub(super) fn count_call(&mut self) {
+    pub(crate) fn count_call(&mut self) {
         let Some(counting) = &mut self.counting else { return };
         counting.site(self.wasm, counting.here, NO_COUNT);
     }
 
     /// Some of what runs here goes on behind a construct.
-    pub(super) fn count_branch(&mut self, to: usize) {
+    pub(crate) fn count_branch(&mut self, to: usize) {
         if let Some(frame) = self.s.frames.last_mut() {
             frame.lowest = frame.lowest.min(to as u32);
         }
     }
 
     /// At the end of a construct that branches lead to.
-    pub(super) fn count_end(&mut self, at: usize, runs: u32, lowest: u32) {
+    pub(crate) fn count_end(&mut self, at: usize, runs: u32, lowest: u32) {
         let is_left = (lowest as usize) < at || self.has_handlers;
         let Some(counting) = self.active_counting() else { return };
         if is_left {
@@ -191,7 +191,7 @@ impl Gen<'_> {
     }
 
     /// Says what the counters mean.
-    pub(super) fn finish_counts(&mut self) {
+    pub(crate) fn finish_counts(&mut self) {
         if let Some(counting) = self.counting.take() {
             counting.counters.set_plan(counting.plan);
         }
@@ -199,22 +199,22 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ calls
 
-    /// Notes in the call's cell that the function with its entry in `rax` is called, if anybody wants to know.
-    pub(super) fn record_callee(&mut self) {
+    /// Notes in the call's cell that the function with its entry in [`Machine::CALLEE`] is called, if anybody wants to know.
+    pub(crate) fn record_callee(&mut self) {
         let Some(recorder) = self.input.recorder else { return };
         let cell = recorder.call_cell(self.wasm) as u64;
         let mut miss = PendingMiss { label: Label::NEW, back: Label::NEW };
         let asm = self.asm();
-        asm.mov_i(TEMP, cell);
-        asm.alu(Alu::Cmp, W64, RAX, Rm::Mem(Mem::new(TEMP, CallCell::OFF_ENTRY as i32)));
+        asm.mov_i(M::TEMP, cell);
+        asm.alu(Alu::Cmp, W64, M::CALLEE, Rm::Mem(Mem::new(M::TEMP, CallCell::OFF_ENTRY as i32)));
         asm.jcc(Cc::Ne, &mut miss.label);
-        asm.alu_i(Alu::Add, W32, Rm::Mem(Mem::new(TEMP, CallCell::OFF_HITS as i32)), 1);
+        asm.alu_i(Alu::Add, W32, Rm::Mem(Mem::new(M::TEMP, CallCell::OFF_HITS as i32)), 1);
         asm.bind(&mut miss.back);
         self.s.misses.push(miss);
     }
 
     /// Emits what happens at other callees.
-    pub(super) fn flush_misses(&mut self) {
+    pub(crate) fn flush_misses(&mut self) {
         if self.s.misses.is_empty() {
             return;
         }
@@ -222,8 +222,7 @@ impl Gen<'_> {
         for mut miss in std::mem::take(&mut self.s.misses) {
             self.s.asm.ensure(64);
             self.s.asm.bind(&mut miss.label);
-            let call = self.s.asm.call_rel();
-            self.s.asm.refer(&mut vote, call);
+            self.s.asm.call_label(&mut vote);
             self.s.asm.jmp(&mut miss.back);
         }
         self.s.asm.ensure(128);
@@ -235,15 +234,15 @@ impl Gen<'_> {
     /// register.
     fn vote(&mut self) {
         let [entry, hits, misses] = [CallCell::OFF_ENTRY, CallCell::OFF_HITS, CallCell::OFF_MISSES]
-            .map(|offset| Mem::new(TEMP, offset as i32));
+            .map(|offset| Mem::new(M::TEMP, offset as i32));
         let asm = self.asm();
-        asm.push(RAX);
+        asm.push(M::CALLEE);
         asm.alu_i(Alu::Add, W32, Rm::Mem(misses), 1);
-        asm.load(W32, RAX, misses);
-        asm.alu(Alu::Cmp, W32, RAX, Rm::Mem(hits));
-        asm.pop(RAX);
+        asm.load(W32, M::CALLEE, misses);
+        asm.alu(Alu::Cmp, W32, M::CALLEE, Rm::Mem(hits));
+        asm.pop(M::CALLEE);
         let stays = asm.jcc_short(Cc::Be);
-        asm.store(W64, entry, RAX);
+        asm.store(W64, entry, M::CALLEE);
         asm.store_i(4, hits, 1);
         asm.store_i(4, misses, 0);
         asm.bind_short(stays);

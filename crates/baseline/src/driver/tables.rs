@@ -8,13 +8,13 @@ use sterna_module::Imm;
 
 use super::call::Arg;
 use super::values::Val;
-use super::{Alu, Cc, Done, Gen, Gpr, Mem, Rm, VMCTX, W32, W64, refused};
+use super::{Alu, Assembler, Cc, Done, Gen, Gpr, Machine, Mem, Rm, W32, W64, refused};
 use crate::stack::{Bank, Cond, Ty};
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     /// An operator of class Builtin.
     // tidy: dispatch
-    pub(super) fn builtin(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    pub(crate) fn builtin(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         let (a, b) = match *imm {
             Imm::Index(a) => (a, 0),
             Imm::Index2(a, b) => (a, b),
@@ -29,12 +29,12 @@ impl Gen<'_> {
             Op::MemoryGrow => {
                 let ty = address(self.memory_type(a).is_64);
                 self.runtime(Builtin::memory_grow, &[a], 1);
-                self.push_rax(ty);
+                self.push_builtin_result(ty);
             }
             Op::TableGrow => {
                 let ty = address(module.tables()[a as usize].is_64);
                 self.runtime(Builtin::table_grow, &[a], 2);
-                self.push_rax(ty);
+                self.push_builtin_result(ty);
             }
             Op::MemoryFill => self.runtime(Builtin::memory_fill, &[a], 3),
             Op::MemoryCopy => self.runtime(Builtin::memory_copy, &[a, b], 3),
@@ -68,7 +68,7 @@ impl Gen<'_> {
         let ty = if self.input.module.tables()[table as usize].is_64 { Ty::I64 } else { Ty::I32 };
         let dst = Gpr(self.result(Bank::Int));
         let offset = self.input.layout.table(TableIndex::from_u32(table));
-        self.asm().load(W64, dst, Mem::new(VMCTX, offset as i32));
+        self.asm().load(W64, dst, Mem::new(M::VMCTX, offset as i32));
         let w = if ty == Ty::I64 { W64 } else { W32 };
         self.asm().load(w, dst, Mem::new(dst, TableDef::OFF_LEN as i32));
         self.push_result(ty, dst.0);
@@ -84,7 +84,7 @@ impl Gen<'_> {
     }
 
     /// An operator of class Ref.
-    pub(super) fn reference(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    pub(crate) fn reference(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         match (op, imm) {
             (Op::RefNull, &Imm::HeapType(heap)) => {
                 let ty = Ty::of_heap(self.input.module, heap);
@@ -92,7 +92,7 @@ impl Gen<'_> {
             }
             (Op::RefFunc, &Imm::Index(func)) => {
                 self.call_builtin(Builtin::ref_func, &[Arg::Imm(u64::from(func))]);
-                self.push_rax(Ty::Func);
+                self.push_builtin_result(Ty::Func);
             }
             (Op::RefIsNull, _) => self.test_null(Cc::E),
             (Op::RefEq, _) => {
@@ -118,7 +118,7 @@ impl Gen<'_> {
     }
 
     /// Pops a reference and compares it with null.
-    pub(super) fn test_null(&mut self, cc: Cc) {
+    pub(crate) fn test_null(&mut self, cc: Cc) {
         match self.val_of(&self.top()) {
             Val::Mem(mem) => {
                 self.pop();

@@ -3,7 +3,7 @@
 
 use sterna_abi::{
     Builtin, CallSite, CodeReloc, Convention, FuncEntry, FuncRef, Leave, NULL_TYPE, PendingTail,
-    ROW_DISPLAY, RelocKind, StoreCtx, TableDef, TypeRow, ValuePlace, VmCtx,
+    ROW_DISPLAY, StoreCtx, TableDef, TypeRow, ValuePlace, VmCtx,
 };
 use sterna_base::{FuncIndex, TableIndex, TypeIndex};
 use sterna_isa::{FuncType, Op, TrapCode};
@@ -11,8 +11,7 @@ use sterna_module::Imm;
 
 use super::values::{Held, Owner, Val, width};
 use super::{
-    AT_AREA, Alu, Asm, Cc, Done, Gen, Gpr, Label, Mem, R10, RAX, RBP, RDI, RSI, RSP, Rm, Shift,
-    TEMP, TEMP_X, VMCTX, W, W32, W64, Xmm, refused,
+    Alu, Assembler, Cc, Done, Gen, Gpr, Label, Machine, Mem, Rm, Shift, Vreg, W, W32, W64, refused,
 };
 use crate::signature::{Params, Place, Results, area_size};
 use crate::stack::{Bank, Loc, NO_REG, Ty};
@@ -79,7 +78,7 @@ pub(crate) struct PendingPoll {
 enum Callee {
     /// A function of this module.
     Direct(FuncIndex),
-    /// Its entry in `rax`, then the address of its code, and the register of the callee's vmctx.
+    /// Its entry in [`Machine::CALLEE`], then the address of its code, and the register of the callee's vmctx.
     Indirect(Gpr),
 }
 
@@ -91,7 +90,7 @@ pub(crate) enum Arg {
     Address(Mem),
 }
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     // ------------------------------------------------------------------------------------------ moves
 
     /// Carries out the moves in `s.moves`, none of which may see another's result.
@@ -113,12 +112,12 @@ impl Gen<'_> {
                 let first = registers[0];
                 let temp = match first.ty.bank() {
                     Bank::Int => {
-                        self.s.asm.mov(W64, TEMP, Gpr(first.to));
-                        TEMP.0
+                        self.s.asm.mov(W64, M::TEMP, Gpr(first.to));
+                        M::TEMP.0
                     }
                     Bank::Float => {
-                        self.s.asm.movaps(TEMP_X, Xmm(first.to));
-                        TEMP_X.0
+                        self.s.asm.mov_v(M::TEMP_V, Vreg(first.to));
+                        M::TEMP_V.0
                     }
                 };
                 for m in &mut registers {
@@ -149,14 +148,14 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ sites
 
     /// Notes that the call just emitted returns here.
-    pub(super) fn call_site(&mut self, wasm: u32, state: Option<u32>, with_roots: bool) {
+    pub(crate) fn call_site(&mut self, wasm: u32, state: Option<u32>, with_roots: bool) {
         let roots = if with_roots { self.record_roots() } else { None };
         let code = self.s.asm.pos();
         self.s.sites.calls.push(CallSite { code, wasm, state, roots });
     }
 
     /// The references that the frame holds: in homes of locals and operands.
-    pub(super) fn record_roots(&mut self) -> Option<u32> {
+    pub(crate) fn record_roots(&mut self) -> Option<u32> {
         if self.s.objects.is_empty() {
             if self.s.root_locals.is_empty() {
                 return None;
@@ -190,7 +189,7 @@ impl Gen<'_> {
     }
 
     /// Records locals and operands, if that is asked for.
-    pub(super) fn record_state(&mut self) -> Option<u32> {
+    pub(crate) fn record_state(&mut self) -> Option<u32> {
         if !self.input.settings.capture_state {
             return None;
         }
@@ -210,15 +209,19 @@ impl Gen<'_> {
         }
         let has_address = self.begins_at_loop() || area_size(&self.ty.results) > 0;
         let leave = Leave {
-            vmctx: ValuePlace::Register(VMCTX.0),
-            results: if has_address { ValuePlace::Frame(AT_AREA) } else { ValuePlace::Const(0) },
+            vmctx: ValuePlace::Register(M::VMCTX.0),
+            results: if has_address {
+                ValuePlace::Frame(Self::AT_AREA)
+            } else {
+                ValuePlace::Const(0)
+            },
         };
         Some(self.s.sites.state(locals, values, leave))
     }
 
     // ------------------------------------------------------------------------------------------ wasm calls
 
-    pub(super) fn call(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    pub(crate) fn call(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         let module = self.input.module;
         let (callee, ty) = match (op, imm) {
             (Op::Call | Op::ReturnCall, &Imm::Index(func)) => {
@@ -258,34 +261,34 @@ impl Gen<'_> {
             return Callee::Direct(func);
         }
         let offset = self.input.layout.imported_func(func) as i32;
-        self.take(Bank::Int, RAX.0);
+        self.take(Bank::Int, M::CALLEE.0);
         let instance = self.alloc_gpr();
-        let at = Mem::new(VMCTX, offset);
-        self.asm().load(W64, RAX, at.plus(FuncRef::OFF_ENTRY as i32));
+        let at = Mem::new(M::VMCTX, offset);
+        self.asm().load(W64, M::CALLEE, at.plus(FuncRef::OFF_ENTRY as i32));
         self.asm().load(W64, instance, at.plus(FuncRef::OFF_INSTANCE as i32));
         Callee::Indirect(instance)
     }
 
-    /// From the `FuncEntry` in `rax` to its code.
+    /// From the `FuncEntry` in [`Machine::CALLEE`] to its code.
     fn load_code(&mut self) {
         let offset = match self.input.convention {
             Convention::Reg => FuncEntry::OFF_REG,
             Convention::Tail => FuncEntry::OFF_TAIL,
         };
-        self.asm().load(W64, RAX, Mem::new(RAX, offset as i32));
+        self.asm().load(W64, M::CALLEE, Mem::new(M::CALLEE, offset as i32));
     }
 
     /// Has the address of a function reference in an own register; it goes to entry and instance.
     fn callee_of(&mut self, func_ref: Gpr) -> Callee {
         let entry = Mem::new(func_ref, FuncRef::OFF_ENTRY as i32);
-        if func_ref == RAX {
+        if func_ref == M::CALLEE {
             let instance = self.alloc_gpr();
-            self.asm().load(W64, instance, Mem::new(RAX, FuncRef::OFF_INSTANCE as i32));
-            self.asm().load(W64, RAX, entry);
+            self.asm().load(W64, instance, Mem::new(M::CALLEE, FuncRef::OFF_INSTANCE as i32));
+            self.asm().load(W64, M::CALLEE, entry);
             return Callee::Indirect(instance);
         }
-        self.take(Bank::Int, RAX.0);
-        self.asm().load(W64, RAX, entry);
+        self.take(Bank::Int, M::CALLEE.0);
+        self.asm().load(W64, M::CALLEE, entry);
         self.asm().load(W64, func_ref, Mem::new(func_ref, FuncRef::OFF_INSTANCE as i32));
         Callee::Indirect(func_ref)
     }
@@ -293,11 +296,11 @@ impl Gen<'_> {
     /// A call through a table: bounds, null and type are checked.
     fn indirect_callee(&mut self, ty: TypeIndex, table: u32) -> Callee {
         let element = self.table_element(table, TrapCode::UndefinedElement);
-        let ids = Mem::new(VMCTX, VmCtx::OFF_TYPE_IDS as i32);
-        self.asm().load(W64, TEMP, ids);
-        self.asm().load(W32, TEMP, Mem::new(TEMP, ty.as_u32() as i32 * 4));
+        let ids = Mem::new(M::VMCTX, VmCtx::OFF_TYPE_IDS as i32);
+        self.asm().load(W64, M::TEMP, ids);
+        self.asm().load(W32, M::TEMP, Mem::new(M::TEMP, ty.as_u32() as i32 * 4));
         let actual = Mem::new(element, FuncRef::OFF_TYPE as i32);
-        self.asm().alu(Alu::Cmp, W32, TEMP, Rm::Mem(actual));
+        self.asm().alu(Alu::Cmp, W32, M::TEMP, Rm::Mem(actual));
         let mut same = Label::NEW;
         self.asm().jcc(Cc::E, &mut same);
         self.asm().alu_i(Alu::Cmp, W32, Rm::Mem(actual), NULL_TYPE as i32);
@@ -309,7 +312,7 @@ impl Gen<'_> {
             let id = self.alloc_gpr();
             self.asm().load(W32, id, actual);
             self.supertype_at(id, module.type_depth(ty));
-            self.asm().alu(Alu::Cmp, W32, id, Rm::Reg(TEMP));
+            self.asm().alu(Alu::Cmp, W32, id, Rm::Reg(M::TEMP));
             self.trap_if(Cc::Ne, TrapCode::IndirectCallTypeMismatch);
             self.free_gpr(id);
         }
@@ -318,10 +321,10 @@ impl Gen<'_> {
     }
 
     /// Replaces the id of a type by that of its supertype at a depth.
-    pub(super) fn supertype_at(&mut self, id: Gpr, depth: u32) {
+    pub(crate) fn supertype_at(&mut self, id: Gpr, depth: u32) {
         let asm = self.asm();
         asm.shift_i(Shift::Shl, W64, id, TypeRow::LOG2_SIZE as u8);
-        asm.alu(Alu::Add, W64, id, Rm::Mem(Mem::new(VMCTX, VmCtx::OFF_TYPE_ROWS as i32)));
+        asm.alu(Alu::Add, W64, id, Rm::Mem(Mem::new(M::VMCTX, VmCtx::OFF_TYPE_ROWS as i32)));
         match depth.checked_sub(ROW_DISPLAY as u32) {
             None => {
                 let at = TypeRow::OFF_DISPLAY + depth * 4;
@@ -335,7 +338,7 @@ impl Gen<'_> {
     }
 
     /// Pops an index of a table and computes the element's address in an own register. Speculation past the check sees element 0.
-    pub(super) fn table_element(&mut self, table: u32, trap: TrapCode) -> Gpr {
+    pub(crate) fn table_element(&mut self, table: u32, trap: TrapCode) -> Gpr {
         let module = self.input.module;
         let ty = &module.tables()[table as usize];
         let index = self.pop_reg();
@@ -343,8 +346,8 @@ impl Gen<'_> {
         let offset = self.input.layout.table(TableIndex::from_u32(table));
         let shift = if module.is_func_heap(ty.element.heap) { FuncRef::LOG2_SIZE } else { 3 };
         let asm = self.asm();
-        asm.load(W64, TEMP, Mem::new(VMCTX, offset as i32));
-        asm.load(W64, base, Mem::new(TEMP, TableDef::OFF_BASE as i32));
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, offset as i32));
+        asm.load(W64, base, Mem::new(M::TEMP, TableDef::OFF_BASE as i32));
         asm.mov(W64, address, index.gpr());
         asm.shift_i(Shift::Shl, W64, address, shift as u8);
         asm.alu(Alu::Add, W64, address, Rm::Reg(base));
@@ -353,7 +356,7 @@ impl Gen<'_> {
                 asm.alu_i(Alu::Cmp, W64, Rm::Reg(index.gpr()), len);
             }
             _ => {
-                let len = Mem::new(TEMP, TableDef::OFF_LEN as i32);
+                let len = Mem::new(M::TEMP, TableDef::OFF_LEN as i32);
                 asm.alu(Alu::Cmp, W64, index.gpr(), Rm::Mem(len));
             }
         }
@@ -372,10 +375,10 @@ impl Gen<'_> {
             self.asm().test(W64, func_ref, func_ref);
             self.trap_if(Cc::E, null);
         }
-        if func_ref == RAX {
+        if func_ref == M::CALLEE {
             let other = self.alloc_gpr();
-            self.asm().mov(W64, other, RAX);
-            self.free_gpr(RAX);
+            self.asm().mov(W64, other, M::CALLEE);
+            self.free_gpr(M::CALLEE);
             self.trap_on_null(other, null);
             return self.callee_of(other);
         }
@@ -387,12 +390,12 @@ impl Gen<'_> {
     fn trap_on_null(&mut self, func_ref: Gpr, null: TrapCode) {
         if !self.input.settings.explicit_checks {
             self.trap_here(null);
-            self.asm().load(W64, TEMP, Mem::new(func_ref, FuncRef::OFF_ENTRY as i32));
+            self.asm().load(W64, M::TEMP, Mem::new(func_ref, FuncRef::OFF_ENTRY as i32));
         }
     }
 
     /// Stores the operands below `base` that are in registers to their homes.
-    pub(super) fn spill_below(&mut self, base: usize) {
+    pub(crate) fn spill_below(&mut self, base: usize) {
         for bank in [Bank::Int, Bank::Float] {
             let mut operands = self.banks[bank as usize].operands;
             while operands != 0 {
@@ -415,13 +418,14 @@ impl Gen<'_> {
             self.save_pins();
         }
         let area = area_size(&ty.results);
+        let registers = self.registers();
         self.s.moves.clear();
         let instance = match callee {
-            Callee::Direct(_) => VMCTX,
+            Callee::Direct(_) => M::VMCTX,
             Callee::Indirect(instance) => instance,
         };
-        self.s.moves.push(Move::int(RDI.0, instance.0, W64));
-        let mut places = Params::new(area > 0);
+        self.s.moves.push(Move::int(registers.params[0], instance.0, W64));
+        let mut places = Params::new(registers, area > 0);
         for (at, &param) in ty.params.iter().enumerate() {
             let entry = self.s.stack[base + at];
             let val = self.val_of(&entry);
@@ -431,21 +435,31 @@ impl Gen<'_> {
                 }
                 Place::Memory(offset) => {
                     self.s.asm.ensure(64);
-                    self.val_to_mem(entry.ty, Mem::new(RSP, offset as i32), val);
+                    self.val_to_mem(entry.ty, Mem::new(M::SP, offset as i32), val);
                 }
             }
         }
         let stack = places.stack_size();
         if area > 0 && tail {
             // The callee's results are this function's.
-            self.s.moves.push(Move::load(Ty::I64, RSI.0, Mem::new(RBP, AT_AREA)));
+            self.s.moves.push(Move::load(
+                Ty::I64,
+                registers.params[1],
+                Mem::new(M::FP, Self::AT_AREA),
+            ));
         } else if area > 0 {
-            self.s.moves.push(Move::address(RSI.0, Mem::new(RSP, stack as i32)));
+            self.s.moves.push(Move::address(registers.params[1], Mem::new(M::SP, stack as i32)));
         }
         self.out_size = self.out_size.max(stack + area);
         self.do_moves();
         self.truncate(base);
         stack
+    }
+
+    /// Has linking fill in a callee.
+    fn relocate(&mut self, offset: u32, target: FuncIndex) {
+        let (kind, addend) = M::CALL;
+        self.s.relocs.push(CodeReloc { offset, kind, target, addend });
     }
 
     /// Replaces this function's frame by the callee's.
@@ -460,14 +474,13 @@ impl Gen<'_> {
         }
         match callee {
             Callee::Direct(target) => {
-                let offset = self.asm().jmp_rel();
-                let kind = RelocKind::PcRel32;
-                self.s.relocs.push(CodeReloc { offset, kind, target, addend: -4 });
+                let offset = self.asm().jmp_func();
+                self.relocate(offset, target);
             }
             Callee::Indirect(instance) => {
-                self.asm().jmp_rm(Rm::Reg(RAX));
+                self.asm().jmp_rm(Rm::Reg(M::CALLEE));
                 self.free_gpr(instance);
-                self.free_gpr(RAX);
+                self.free_gpr(M::CALLEE);
             }
         }
         self.end_reachable();
@@ -477,9 +490,9 @@ impl Gen<'_> {
     fn leave_tail_call(&mut self, callee: Callee, ty: &FuncType) {
         self.count_branch(0);
         let base = self.s.stack.len() - ty.params.len();
-        let load = |asm: &mut Asm| {
-            asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
-            asm.load(W64, TEMP, Mem::new(TEMP, StoreCtx::OFF_VALUE_SP as i32));
+        let load = |asm: &mut M::Asm| {
+            asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
+            asm.load(W64, M::TEMP, Mem::new(M::TEMP, StoreCtx::OFF_VALUE_SP as i32));
         };
         self.slots_behind(base, load);
         self.truncate(base);
@@ -487,20 +500,24 @@ impl Gen<'_> {
         let instance = match callee {
             Callee::Direct(func) => {
                 let asm = self.asm();
-                asm.load(W64, RAX, Mem::new(VMCTX, VmCtx::OFF_ENTRIES as i32));
-                asm.lea(W64, RAX, Mem::new(RAX, (func.as_u32() * FuncEntry::SIZE) as i32));
-                VMCTX
+                asm.load(W64, M::CALLEE, Mem::new(M::VMCTX, VmCtx::OFF_ENTRIES as i32));
+                asm.lea(
+                    W64,
+                    M::CALLEE,
+                    Mem::new(M::CALLEE, (func.as_u32() * FuncEntry::SIZE) as i32),
+                );
+                M::VMCTX
             }
             Callee::Indirect(instance) => {
                 self.free_gpr(instance);
-                self.free_gpr(RAX);
+                self.free_gpr(M::CALLEE);
                 instance
             }
         };
         let asm = self.asm();
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
-        let field = |field| Mem::new(TEMP, (StoreCtx::OFF_PENDING_TAIL + field) as i32);
-        asm.store(W64, field(PendingTail::OFF_ENTRY), RAX);
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
+        let field = |field| Mem::new(M::TEMP, (StoreCtx::OFF_PENDING_TAIL + field) as i32);
+        asm.store(W64, field(PendingTail::OFF_ENTRY), M::CALLEE);
         asm.store(W64, field(PendingTail::OFF_INSTANCE), instance);
         self.epilogue();
         self.end_reachable();
@@ -511,37 +528,33 @@ impl Gen<'_> {
     fn shift_arguments(&mut self, stack: u32) {
         let up = self.own_stack as i32 - stack as i32;
         let asm = &mut self.s.asm;
-        asm.load(W64, R10, Mem::new(RBP, 8));
-        asm.load(W64, TEMP, Mem::new(RBP, 0));
+        asm.take_record();
         for offset in (0..stack as i32).step_by(8).rev() {
             asm.ensure(64);
-            asm.load_x(8, TEMP_X, Mem::new(RSP, offset));
-            asm.store_x(8, Mem::new(RBP, 16 + up + offset), TEMP_X);
+            asm.load_v(8, M::TEMP_V, Mem::new(M::SP, offset));
+            asm.store_v(8, Mem::new(M::FP, 16 + up + offset), M::TEMP_V);
         }
-        asm.lea(W64, RSP, Mem::new(RBP, 8 + up));
-        asm.store(W64, Mem::new(RSP, 0), R10);
-        asm.mov(W64, RBP, TEMP);
+        asm.leave_moved(up);
     }
 
     fn plain_call(&mut self, callee: Callee, ty: &FuncType) {
         let stack = self.arguments(callee, ty, false);
         match callee {
             Callee::Direct(target) => {
-                let offset = self.asm().call_rel();
-                let kind = RelocKind::PcRel32;
-                self.s.relocs.push(CodeReloc { offset, kind, target, addend: -4 });
+                let offset = self.asm().call_func();
+                self.relocate(offset, target);
             }
             Callee::Indirect(instance) => {
-                self.asm().call_rm(Rm::Reg(RAX));
+                self.asm().call_rm(Rm::Reg(M::CALLEE));
                 self.free_gpr(instance);
-                self.free_gpr(RAX);
+                self.free_gpr(M::CALLEE);
             }
         }
         let state = self.record_state();
         self.call_site(self.wasm, state, true);
         self.land_here();
         if self.input.convention == Convention::Tail && stack > 0 {
-            self.asm().alu_i(Alu::Sub, W64, Rm::Reg(RSP), stack as i32);
+            self.asm().lower_stack(stack);
         }
         self.drop_caches();
         self.restore_pins();
@@ -551,7 +564,7 @@ impl Gen<'_> {
     /// Pushes the results that a call has left.
     fn push_results(&mut self, ty: &FuncType, stack: u32) {
         let is_one = ty.results.len() == 1;
-        let mut places = Results::new(self.input.convention);
+        let mut places = Results::new(self.registers());
         for &result in &ty.results {
             let ty = Ty::of(self.input.module, result);
             match places.next(result) {
@@ -571,7 +584,7 @@ impl Gen<'_> {
                     self.s.asm.ensure(64);
                     self.push(ty, Loc::Home);
                     let home = self.home(&self.top());
-                    self.copy(ty, home, Mem::new(RSP, (stack + offset) as i32));
+                    self.copy(ty, home, Mem::new(M::SP, (stack + offset) as i32));
                 }
             }
         }
@@ -579,18 +592,17 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ builtins
 
-    /// Calls a builtin through its thunk. The operands among the arguments are popped and given back. The result is in `rax`, which nobody owns.
-    pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Arg]) {
-        use crate::signature::INT_PARAMS;
+    /// Calls a builtin through its thunk. The operands among the arguments are popped and given back. The result is in [`Machine::RESULT`], which nobody owns.
+    pub(crate) fn call_builtin(&mut self, builtin: Builtin, args: &[Arg]) {
         self.spill_all();
         self.save_pins();
         self.s.moves.clear();
-        self.s.moves.push(Move::int(RDI.0, VMCTX.0, W64));
-        for (&arg, &to) in args.iter().zip(&INT_PARAMS[1..]) {
+        self.s.moves.push(Move::int(M::C_PARAMS[0].0, M::VMCTX.0, W64));
+        for (&arg, &to) in args.iter().zip(&M::C_PARAMS[1..]) {
             self.s.moves.push(match arg {
-                Arg::Imm(bits) => Move::constant(to, bits),
-                Arg::Val(ty, val) => Move::val(ty, to, val),
-                Arg::Address(mem) => Move::address(to, mem),
+                Arg::Imm(bits) => Move::constant(to.0, bits),
+                Arg::Val(ty, val) => Move::val(ty, to.0, val),
+                Arg::Address(mem) => Move::address(to.0, mem),
             });
         }
         self.do_moves();
@@ -606,29 +618,29 @@ impl Gen<'_> {
     }
 
     /// The call itself.
-    pub(super) fn call_thunk(&mut self, builtin: Builtin) {
+    pub(crate) fn call_thunk(&mut self, builtin: Builtin) {
         let asm = self.asm();
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_THUNKS as i32));
-        asm.call_rm(Rm::Mem(Mem::new(TEMP, builtin.thunk_offset() as i32)));
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_THUNKS as i32));
+        asm.call_rm(Rm::Mem(Mem::new(M::TEMP, builtin.thunk_offset() as i32)));
     }
 
-    /// Makes `rax`, a builtin's result, an operand.
-    pub(super) fn push_rax(&mut self, ty: Ty) {
-        self.take(Bank::Int, RAX.0);
+    /// Makes a builtin's result an operand.
+    pub(crate) fn push_builtin_result(&mut self, ty: Ty) {
+        self.take(Bank::Int, M::RESULT.0);
         if ty == Ty::I32 {
-            self.asm().mov(W32, RAX, RAX);
+            self.asm().mov(W32, M::RESULT, M::RESULT);
         }
-        self.push_gpr(ty, RAX);
+        self.push_gpr(ty, M::RESULT);
     }
 
     // ------------------------------------------------------------------------------------------ polls
 
     /// Checks the interruption flag, with no operand in a register.
-    pub(super) fn poll(&mut self) {
+    pub(crate) fn poll(&mut self) {
         let state = self.record_state();
         let asm = &mut self.s.asm;
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
-        asm.cmp8_i(Mem::new(TEMP, StoreCtx::OFF_INTERRUPT as i32), 0);
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
+        asm.cmp8_i(Mem::new(M::TEMP, StoreCtx::OFF_INTERRUPT as i32), 0);
         let mut poll = PendingPoll { label: Label::NEW, back: Label::NEW, wasm: self.wasm, state };
         asm.jcc(Cc::Ne, &mut poll.label);
         asm.bind(&mut poll.back);
@@ -636,14 +648,14 @@ impl Gen<'_> {
     }
 
     /// Emits the calls of polls, whose thunk preserves all registers.
-    pub(super) fn flush_polls(&mut self) {
+    pub(crate) fn flush_polls(&mut self) {
         for mut poll in std::mem::take(&mut self.s.polls) {
             self.s.asm.ensure(128);
             self.s.asm.bind(&mut poll.label);
             if poll.state.is_some() {
                 self.save_pins();
             }
-            self.asm().mov(W64, RDI, VMCTX);
+            self.asm().mov(W64, M::C_PARAMS[0], M::VMCTX);
             self.call_thunk(Builtin::poll);
             self.call_site(poll.wasm, poll.state, false);
             self.s.asm.jmp(&mut poll.back);
@@ -653,13 +665,13 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ returns
 
     /// Returns the topmost operands, which stay on the abstract stack.
-    pub(super) fn emit_return(&mut self) {
+    pub(crate) fn emit_return(&mut self) {
         let ty = self.ty;
         let base = self.s.stack.len() - ty.results.len();
         if self.begins_at_loop() {
             return self.return_in_slots(base);
         }
-        let mut places = Results::new(self.input.convention);
+        let mut places = Results::new(self.registers());
         self.s.moves.clear();
         for (at, &result) in ty.results.iter().enumerate() {
             let entry = self.s.stack[base + at];
@@ -676,16 +688,16 @@ impl Gen<'_> {
     }
 
     /// Stores a result in the caller's area.
-    pub(super) fn return_in_area(&mut self, ty: Ty, val: Val, offset: u32) {
-        let load = |asm: &mut Asm| asm.load(W64, TEMP, Mem::new(RBP, AT_AREA));
+    pub(crate) fn return_in_area(&mut self, ty: Ty, val: Val, offset: u32) {
+        let load = |asm: &mut M::Asm| asm.load(W64, M::TEMP, Mem::new(M::FP, Self::AT_AREA));
         self.val_behind(ty, val, offset, load);
     }
 
     /// Stores a value at an offset from an address that `load` loads to the free register, where it is then.
-    pub(super) fn val_behind(&mut self, ty: Ty, val: Val, offset: u32, load: impl Fn(&mut Asm)) {
+    pub(crate) fn val_behind(&mut self, ty: Ty, val: Val, offset: u32, load: impl Fn(&mut M::Asm)) {
         self.s.asm.ensure(64);
         // A value needs the free register unless it is in one of its own.
-        let to = Mem::new(TEMP, offset as i32);
+        let to = Mem::new(M::TEMP, offset as i32);
         match val {
             Val::Reg(Held { reg, .. }) => {
                 load(self.asm());
@@ -693,7 +705,7 @@ impl Gen<'_> {
             }
             _ => {
                 // Any bits go through the free vector register.
-                let (reg, wide) = (TEMP_X.0, if ty == Ty::V128 { Ty::V128 } else { Ty::F64 });
+                let (reg, wide) = (M::TEMP_V.0, if ty == Ty::V128 { Ty::V128 } else { Ty::F64 });
                 match val {
                     Val::Const(bits) => self.const_to(wide, reg, bits),
                     Val::Mem(mem) => self.load_from(wide, reg, mem),

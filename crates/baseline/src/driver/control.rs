@@ -8,12 +8,12 @@ use sterna_isa::{Op, TrapCode};
 use sterna_module::{BlockType, BrTable, Imm, Operator};
 
 use super::values::Val;
-use super::{Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, Rm, TEMP, W32, W64, refused, slot_offset};
+use super::{Alu, Assembler, Cc, Done, Gen, Gpr, Label, Machine, Mem, Rm, W32, W64, refused};
 use crate::stack::{Bank, Cond, Entry, Frame, FrameKind, Loc, Ty};
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     // tidy: dispatch
-    pub(super) fn control(&mut self, operator: &Operator<'_>) -> Done {
+    pub(crate) fn control(&mut self, operator: &Operator<'_>) -> Done {
         match (operator.op, &operator.imm) {
             (Op::Block, &Imm::Block(ty)) => {
                 self.flush();
@@ -44,7 +44,7 @@ impl Gen<'_> {
     }
 
     /// Follows nesting through unreachable code.
-    pub(super) fn skip(&mut self, operator: &Operator<'_>) -> Done {
+    pub(crate) fn skip(&mut self, operator: &Operator<'_>) -> Done {
         match operator.op {
             Op::Loop => {
                 self.skipped += 1;
@@ -65,7 +65,7 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ constructs
 
     /// Opens a construct whose parameters are on the stack.
-    pub(super) fn open(&mut self, kind: FrameKind, ty: BlockType) {
+    pub(crate) fn open(&mut self, kind: FrameKind, ty: BlockType) {
         let module = self.input.module;
         let params = module.block_params(ty).len() as u32;
         let results = module.block_results(&ty).len() as u32;
@@ -153,7 +153,7 @@ impl Gen<'_> {
         self.count_else(at);
     }
 
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let at = self.s.frames.len() - 1;
         match self.s.frames[at].kind {
             FrameKind::If => {
@@ -172,7 +172,7 @@ impl Gen<'_> {
     }
 
     /// Ends a construct, whose parts have all ended.
-    pub(super) fn end_construct(&mut self) {
+    pub(crate) fn end_construct(&mut self) {
         let at = self.s.frames.len() - 1;
         let frame = self.s.frames[at];
         if at == 0 {
@@ -206,11 +206,11 @@ impl Gen<'_> {
     }
 
     /// Pushes what branches to a label carry.
-    pub(super) fn push_carried(&mut self, types: impl ExactSizeIterator<Item = Ty>) {
+    pub(crate) fn push_carried(&mut self, types: impl ExactSizeIterator<Item = Ty>) {
         let one = types.len() == 1;
         for ty in types {
             if one {
-                self.push_reg(ty, RAX.0);
+                self.push_reg(ty, M::RESULT.0);
             } else {
                 self.push(ty, Loc::Home);
             }
@@ -218,19 +218,19 @@ impl Gen<'_> {
     }
 
     /// Drops operands down to a height, and everything in registers.
-    pub(super) fn reset(&mut self, height: usize) {
+    pub(crate) fn reset(&mut self, height: usize) {
         self.truncate(height);
         self.drop_caches();
     }
 
-    pub(super) fn end_reachable(&mut self) {
+    pub(crate) fn end_reachable(&mut self) {
         self.reachable = false;
         let height = self.s.frames.last().map_or(0, |frame| frame.height as usize);
         self.reset(height.min(self.s.stack.len()));
     }
 
     /// Jumps to the end of the innermost construct.
-    pub(super) fn fall_to_end(&mut self) {
+    pub(crate) fn fall_to_end(&mut self) {
         self.branch(0);
     }
 
@@ -256,7 +256,7 @@ impl Gen<'_> {
         }
         match self.arity(at) {
             (0, _) => true,
-            (1, false) => self.top().loc == Loc::Reg(RAX.0),
+            (1, false) => self.top().loc == Loc::Reg(M::RESULT.0),
             _ => false,
         }
     }
@@ -268,7 +268,7 @@ impl Gen<'_> {
         if !to_homes {
             let entry = self.top();
             let val = self.val_of(&entry);
-            return self.val_to(entry.ty, RAX.0, val);
+            return self.val_to(entry.ty, M::RESULT.0, val);
         }
         let height = self.s.frames[at].height as usize;
         let mut slot = match height.checked_sub(1) {
@@ -283,7 +283,7 @@ impl Gen<'_> {
             self.s.asm.ensure(64);
             let entry = self.s.stack[at];
             if entry.loc != Loc::Home || entry.slot != slot {
-                let to = Mem::new(super::RBP, slot_offset(slot, entry.ty.slots()));
+                let to = Mem::new(M::FP, Self::slot_offset(slot, entry.ty.slots()));
                 let val = self.val_of(&entry);
                 self.val_to_mem(entry.ty, to, val);
             }
@@ -292,7 +292,7 @@ impl Gen<'_> {
     }
 
     /// Branches to a label, or returns.
-    pub(super) fn branch(&mut self, depth: u32) {
+    pub(crate) fn branch(&mut self, depth: u32) {
         let at = self.frame_at(depth);
         self.count_branch(at);
         if at == 0 {
@@ -302,25 +302,8 @@ impl Gen<'_> {
         self.s.asm.jmp(&mut self.s.frames[at].label);
     }
 
-    /// Jumps if a condition holds.
-    pub(super) fn jump_if(&mut self, cond: Cond, label: &mut Label) {
-        let asm = &mut self.s.asm;
-        match cond {
-            Cond::Cc(cc) => asm.jcc(cc, label),
-            Cond::FloatEq => {
-                let unordered = asm.jcc_short(Cc::P);
-                asm.jcc(Cc::E, label);
-                asm.bind_short(unordered);
-            }
-            Cond::FloatNe => {
-                asm.jcc(Cc::P, label);
-                asm.jcc(Cc::Ne, label);
-            }
-        }
-    }
-
-    pub(super) fn jump_unless(&mut self, cond: Cond, label: &mut Label) {
-        self.jump_if(super::integer::inverted(cond), label);
+    pub(crate) fn jump_unless(&mut self, cond: Cond, label: &mut Label) {
+        self.s.asm.jump_if(cond.inverted(), label);
     }
 
     fn br_if(&mut self, depth: u32) {
@@ -338,12 +321,12 @@ impl Gen<'_> {
     }
 
     /// Branches to a label if a condition holds.
-    pub(super) fn branch_if(&mut self, cond: Cond, depth: u32) {
+    pub(crate) fn branch_if(&mut self, cond: Cond, depth: u32) {
         let at = self.frame_at(depth);
         self.count_branch(at);
         if self.is_plain(at) {
             let mut label = self.s.frames[at].label;
-            self.jump_if(cond, &mut label);
+            self.s.asm.jump_if(cond, &mut label);
             self.s.frames[at].label = label;
             return;
         }
@@ -353,7 +336,7 @@ impl Gen<'_> {
         self.s.asm.bind(&mut next);
     }
 
-    /// A table of displacements, each relative to its own end. Labels that carry operands have a stub each.
+    /// Labels that carry operands have a stub each.
     fn br_table(&mut self, table: &BrTable<'_>) {
         let index = Gpr(self.pop_own());
         if table.is_empty() {
@@ -364,27 +347,19 @@ impl Gen<'_> {
         let len = table.len();
         let asm = &mut self.s.asm;
         // Speculation past the check takes the default, too.
-        asm.mov_i(TEMP, len as u64);
-        asm.alu(Alu::Cmp, W32, index, Rm::Reg(TEMP));
-        asm.cmov(Cc::A, W32, index, Rm::Reg(TEMP));
-        let at_table = asm.lea_rip(TEMP);
-        asm.lea(W64, index, Mem::indexed(TEMP, index, 2, 0));
-        asm.movsxd(TEMP, Rm::Mem(Mem::new(index, 0)));
-        asm.lea(W64, index, Mem::indexed(index, TEMP, 0, 4));
-        asm.jmp_rm(Rm::Reg(index));
-        let here = asm.pos();
-        asm.patch32(at_table, here - (at_table + 4));
+        asm.mov_i(M::TEMP, len as u64);
+        asm.alu(Alu::Cmp, W32, index, Rm::Reg(M::TEMP));
+        asm.cmov(Cc::A, W32, index, Rm::Reg(M::TEMP));
+        asm.jump_by_table(index);
         self.free_gpr(index);
         let mut stubs = std::mem::take(&mut self.s.labels);
         stubs.clear();
         self.s.asm.ensure((len + 1) * 4);
         for depth in table.targets().chain([table.default()]) {
-            self.s.asm.word32(0);
-            let entry = self.s.asm.pos() - 4;
             let at = self.frame_at(depth);
             self.count_branch(at);
             if self.is_plain(at) {
-                self.s.asm.refer(&mut self.s.frames[at].label, entry);
+                self.s.asm.table_entry(&mut self.s.frames[at].label);
                 continue;
             }
             let known = match self.s.stub_of.get(at) {
@@ -398,7 +373,7 @@ impl Gen<'_> {
                     stubs.len() as u32 - 1
                 }
             };
-            self.s.asm.refer(&mut stubs[known as usize].1, entry);
+            self.s.asm.table_entry(&mut stubs[known as usize].1);
         }
         for (depth, label) in &mut stubs {
             self.s.asm.ensure(256);
@@ -411,7 +386,7 @@ impl Gen<'_> {
 
     // ------------------------------------------------------------------------------------------ branches on references
 
-    pub(super) fn br_on_null(&mut self, depth: u32) {
+    pub(crate) fn br_on_null(&mut self, depth: u32) {
         let ty = self.top().ty;
         let reg = self.pop_own();
         self.asm().test(W64, Gpr(reg), Gpr(reg));
@@ -419,14 +394,14 @@ impl Gen<'_> {
         self.push_reg(ty, reg);
     }
 
-    pub(super) fn br_on_non_null(&mut self, depth: u32) {
+    pub(crate) fn br_on_non_null(&mut self, depth: u32) {
         let entry = self.top();
         match self.val_of(&entry) {
             Val::Reg(held) => self.asm().test(W64, Gpr(held.reg), Gpr(held.reg)),
             Val::Mem(mem) => self.asm().alu_i(Alu::Cmp, W64, Rm::Mem(mem), 0),
             Val::Const(bits) => {
-                self.asm().mov_i(TEMP, bits);
-                self.asm().test(W64, TEMP, TEMP);
+                self.asm().mov_i(M::TEMP, bits);
+                self.asm().test(W64, M::TEMP, M::TEMP);
             }
         }
         self.branch_if(Cond::Cc(Cc::Ne), depth);

@@ -4,21 +4,15 @@
 //! A register that calls preserve costs a save and a restore for the whole function; any other one a store and a load at each call. References to
 //! objects stay in memory, where the collector finds them.
 
-use super::{Gen, Gpr, R8, R9, R10, R12, R13, RBX, SAVES};
+use super::{Gen, Machine};
 use crate::stack::{Bank, Ty};
 
-/// Registers that calls preserve.
-const KEPT: [Gpr; 3] = [RBX, R12, R13];
-/// Some that they do not.
-const LOST: [Gpr; 3] = [R8, R9, R10];
-/// Vector registers, which they never preserve.
-const VECTORS: [u8; 7] = [8, 9, 10, 11, 12, 13, 14];
 /// Uses, weighted by loops, that pay for a save and a restore.
 const MIN_USES: u32 = 4;
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     /// Gives registers to the locals that are used most.
-    pub(super) fn assign_pins(&mut self) {
+    pub(crate) fn assign_pins(&mut self) {
         if self.has_handlers {
             return;
         }
@@ -31,8 +25,8 @@ impl Gen<'_> {
             .collect();
         best.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let lost = self.s.scan.clobbers.saturating_mul(2).saturating_add(1);
-        let (mut kept_left, mut lost_left) = (KEPT.iter(), LOST.iter());
-        let mut vectors = VECTORS.iter();
+        let (mut kept_left, mut lost_left) = (M::KEPT_PINS.iter(), M::LOST_PINS.iter());
+        let mut vectors = M::VECTOR_PINS.iter();
         for (uses, index) in best {
             let bank = self.s.locals[index as usize].ty.bank();
             let reg = match bank {
@@ -43,13 +37,13 @@ impl Gen<'_> {
                     let kept = kept_left.next();
                     kept.or_else(|| lost_left.next().filter(|_| uses > lost)).map(|reg| reg.0)
                 }
-                Bank::Float => vectors.next().filter(|_| uses > lost).copied(),
+                Bank::Float => vectors.next().filter(|_| uses > lost).map(|reg| reg.0),
             };
             let Some(reg) = reg else { continue };
             self.s.locals[index as usize].pin = reg;
             self.banks[bank as usize].pin(reg);
             if bank == Bank::Int
-                && let Some(at) = SAVES.iter().position(|(save, _)| save.0 == reg)
+                && let Some(at) = M::SAVES.iter().position(|save| save.0 == reg)
             {
                 self.saves |= 1 << at;
             } else {
@@ -59,7 +53,7 @@ impl Gen<'_> {
     }
 
     /// Before a call: stores the pinned locals that it does not preserve.
-    pub(super) fn save_pins(&mut self) {
+    pub(crate) fn save_pins(&mut self) {
         for at in 0..self.s.lost_pins.len() {
             let index = self.s.lost_pins[at];
             let local = self.s.locals[index as usize];
@@ -69,7 +63,7 @@ impl Gen<'_> {
     }
 
     /// After it: loads them again.
-    pub(super) fn restore_pins(&mut self) {
+    pub(crate) fn restore_pins(&mut self) {
         for at in 0..self.s.lost_pins.len() {
             let index = self.s.lost_pins[at];
             let local = self.s.locals[index as usize];

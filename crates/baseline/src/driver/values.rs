@@ -7,7 +7,7 @@
 use sterna_eval::Value;
 use sterna_isa::{Op, Ty as FixedTy};
 
-use super::{Asm, Cc, Gen, Gpr, Mem, Pre, RBP, Rm, TEMP, TEMP_X, W32, W64, Xm, Xmm, slot_offset};
+use super::{Alu, Assembler, Gen, Gpr, Machine, Mem, Rm, Vreg, W, W32, W64};
 use crate::stack::{Bank, Cond, Entry, Loc, NO_ENTRY, NO_REG, Ty};
 
 /// Who a register belongs to.
@@ -24,18 +24,18 @@ pub(crate) enum Owner {
 
 /// The registers of a bank, as sets of bits and by register.
 pub(crate) struct BankState {
-    pub free: u16,
-    pub cached: u16,
-    pub operands: u16,
-    pub locked: u16,
+    pub free: u32,
+    pub cached: u32,
+    pub operands: u32,
+    pub locked: u32,
     /// All that can be free.
-    pub all: u16,
-    owners: [Owner; 16],
+    pub all: u32,
+    owners: [Owner; 32],
 }
 
 impl BankState {
-    pub fn new(all: u16) -> BankState {
-        BankState { free: all, cached: 0, operands: 0, locked: 0, all, owners: [Owner::Free; 16] }
+    pub fn new(all: u32) -> BankState {
+        BankState { free: all, cached: 0, operands: 0, locked: 0, all, owners: [Owner::Free; 32] }
     }
 
     /// Takes a register out for good.
@@ -84,8 +84,8 @@ impl Held {
         Gpr(self.reg)
     }
 
-    pub fn xmm(self) -> Xmm {
-        Xmm(self.reg)
+    pub fn vreg(self) -> Vreg {
+        Vreg(self.reg)
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn width(ty: Ty) -> super::W {
 }
 
 /// The lowest register of a set.
-fn lowest(set: u16) -> Option<u8> {
+fn lowest(set: u32) -> Option<u8> {
     (set != 0).then(|| set.trailing_zeros() as u8)
 }
 
@@ -115,8 +115,8 @@ pub(crate) struct Two {
     pub hint: Option<u8>,
 }
 
-impl Gen<'_> {
-    pub(crate) fn asm(&mut self) -> &mut Asm {
+impl<M: Machine> Gen<'_, M> {
+    pub(crate) fn asm(&mut self) -> &mut M::Asm {
         &mut self.s.asm
     }
 
@@ -128,7 +128,7 @@ impl Gen<'_> {
     }
 
     /// A register for the current operator, none of a set of others.
-    pub(crate) fn alloc_but(&mut self, bank: Bank, but: u16) -> u8 {
+    pub(crate) fn alloc_but(&mut self, bank: Bank, but: u32) -> u8 {
         let state = &mut self.banks[bank as usize];
         let usable = !state.locked & !but;
         if let Some(reg) = lowest(state.free & usable) {
@@ -140,7 +140,7 @@ impl Gen<'_> {
             self.banks[bank as usize].set(reg, Owner::Step);
             return reg;
         }
-        let deepest = (0..16u8)
+        let deepest = (0..32u8)
             .filter_map(|reg| match state.owner(reg) {
                 Owner::Operand(at) if usable >> reg & 1 != 0 => Some((at, reg)),
                 _ => None,
@@ -160,8 +160,8 @@ impl Gen<'_> {
         Gpr(self.alloc_but(Bank::Int, 0))
     }
 
-    pub(crate) fn alloc_xmm(&mut self) -> Xmm {
-        Xmm(self.alloc_but(Bank::Float, 0))
+    pub(crate) fn alloc_vreg(&mut self) -> Vreg {
+        Vreg(self.alloc_but(Bank::Float, 0))
     }
 
     /// Makes a particular register the current operator's, which must not hold it yet.
@@ -195,7 +195,7 @@ impl Gen<'_> {
         self.free(Bank::Int, reg.0);
     }
 
-    pub(crate) fn free_xmm(&mut self, reg: Xmm) {
+    pub(crate) fn free_vreg(&mut self, reg: Vreg) {
         self.free(Bank::Float, reg.0);
     }
 
@@ -253,12 +253,12 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ places
 
     pub(crate) fn home(&self, entry: &Entry) -> Mem {
-        Mem::new(RBP, slot_offset(entry.slot, entry.ty.slots()))
+        Mem::new(M::FP, Self::slot_offset(entry.slot, entry.ty.slots()))
     }
 
     pub(crate) fn local_home(&self, index: u32) -> Mem {
         let local = &self.s.locals[index as usize];
-        Mem::new(RBP, slot_offset(local.slot, local.ty.slots()))
+        Mem::new(M::FP, Self::slot_offset(local.slot, local.ty.slots()))
     }
 
     pub(crate) fn move_reg(&mut self, ty: Ty, to: u8, from: u8) {
@@ -267,27 +267,27 @@ impl Gen<'_> {
         }
         match ty.bank() {
             Bank::Int => self.s.asm.mov(width(ty), Gpr(to), Gpr(from)),
-            Bank::Float => self.s.asm.movaps(Xmm(to), Xmm(from)),
+            Bank::Float => self.s.asm.mov_v(Vreg(to), Vreg(from)),
         }
     }
 
     pub(crate) fn store_to(&mut self, ty: Ty, to: Mem, reg: u8) {
         match ty.bank() {
             Bank::Int => self.s.asm.store(width(ty), to, Gpr(reg)),
-            Bank::Float => self.s.asm.store_x(ty.bytes(), to, Xmm(reg)),
+            Bank::Float => self.s.asm.store_v(ty.bytes(), to, Vreg(reg)),
         }
     }
 
     pub(crate) fn load_from(&mut self, ty: Ty, reg: u8, from: Mem) {
         match ty.bank() {
             Bank::Int => self.s.asm.load(width(ty), Gpr(reg), from),
-            Bank::Float => self.s.asm.load_x(ty.bytes(), Xmm(reg), from),
+            Bank::Float => self.s.asm.load_v(ty.bytes(), Vreg(reg), from),
         }
     }
 
     /// Copies a value in memory, through the registers that are always free.
     pub(crate) fn copy(&mut self, ty: Ty, to: Mem, from: Mem) {
-        let reg = if ty.bank() == Bank::Int { TEMP.0 } else { TEMP_X.0 };
+        let reg = if ty.bank() == Bank::Int { M::TEMP.0 } else { M::TEMP_V.0 };
         self.load_from(ty, reg, from);
         self.store_to(ty, to, reg);
     }
@@ -296,12 +296,10 @@ impl Gen<'_> {
     pub(crate) fn const_to(&mut self, ty: Ty, reg: u8, bits: u64) {
         match ty.bank() {
             Bank::Int => self.s.asm.mov_i(Gpr(reg), bits),
-            Bank::Float if bits == 0 => {
-                self.s.asm.sse(Pre::None, 0x57, Xmm(reg), Xm::Reg(Xmm(reg)));
-            }
+            Bank::Float if bits == 0 => self.s.asm.zero_v(Vreg(reg)),
             Bank::Float => {
-                self.s.asm.mov_i(TEMP, bits);
-                self.s.asm.mov_to_x(W64, Xmm(reg), TEMP);
+                self.s.asm.mov_i(M::TEMP, bits);
+                self.s.asm.mov_to_v(W64, Vreg(reg), M::TEMP);
             }
         }
     }
@@ -317,8 +315,8 @@ impl Gen<'_> {
             _ => match i32::try_from(bits as i64) {
                 Ok(imm) => self.s.asm.store_i(8, to, imm),
                 Err(_) => {
-                    self.s.asm.mov_i(TEMP, bits);
-                    self.s.asm.store(W64, to, TEMP);
+                    self.s.asm.mov_i(M::TEMP, bits);
+                    self.s.asm.store(W64, to, M::TEMP);
                 }
             },
         }
@@ -573,6 +571,30 @@ impl Gen<'_> {
         }
     }
 
+    /// Pushes a result that went to a hinted register, or one of its own.
+    pub(crate) fn push_result_at(&mut self, ty: Ty, dst: u8, hint: Option<u8>) {
+        match hint {
+            Some(_) => self.push_local(self.next_set),
+            None => self.push_reg(ty, dst),
+        }
+    }
+
+    /// An instruction with a second operand wherever it is.
+    pub(crate) fn alu_val(&mut self, op: Alu, w: W, dst: Gpr, b: Val) {
+        match b {
+            Val::Const(bits) => match (w, i32::try_from(bits as i64)) {
+                (W32, _) => self.asm().alu_i(op, w, Rm::Reg(dst), bits as i32),
+                (W64, Ok(imm)) => self.asm().alu_i(op, w, Rm::Reg(dst), imm),
+                (W64, Err(_)) => {
+                    self.asm().mov_i(M::TEMP, bits);
+                    self.asm().alu(op, w, dst, Rm::Reg(M::TEMP));
+                }
+            },
+            Val::Reg(held) => self.asm().alu(op, w, dst, Rm::Reg(held.gpr())),
+            Val::Mem(mem) => self.asm().alu(op, w, dst, Rm::Mem(mem)),
+        }
+    }
+
     // ------------------------------------------------------------------------------------------ flags and constants
 
     /// Turns a comparison on top of the stack into a number.
@@ -586,27 +608,8 @@ impl Gen<'_> {
     fn number_of_flags(&mut self, cond: Cond) {
         self.pop_entry();
         let reg = Gpr(self.alloc(Bank::Int));
-        self.set_bool(cond, reg);
+        self.s.asm.set_bool(cond, reg);
         self.push_gpr(Ty::I32, reg);
-    }
-
-    /// Sets a register to 1 if a condition holds, else 0.
-    pub(crate) fn set_bool(&mut self, cond: Cond, reg: Gpr) {
-        let asm = &mut self.s.asm;
-        match cond {
-            Cond::Cc(cc) => asm.setcc(cc, reg),
-            Cond::FloatEq => {
-                asm.setcc(Cc::Np, reg);
-                asm.setcc(Cc::E, TEMP);
-                asm.alu(super::Alu::And, W32, reg, Rm::Reg(TEMP));
-            }
-            Cond::FloatNe => {
-                asm.setcc(Cc::P, reg);
-                asm.setcc(Cc::Ne, TEMP);
-                asm.alu(super::Alu::Or, W32, reg, Rm::Reg(TEMP));
-            }
-        }
-        asm.movzx8(reg, Rm::Reg(reg));
     }
 
     /// Evaluates an operator whose operands are constants. `false` if they are not, or it traps.

@@ -11,10 +11,7 @@ use sterna_base::FuncIndex;
 use sterna_isa::ValType;
 
 use super::values::Owner;
-use super::{
-    AT_AREA, Alu, Cc, Gen, Gpr, Label, Mem, R10, RAX, RBP, RCX, RDI, RDX, RSI, Rm, TEMP, VMCTX,
-    W32, W64, Xmm,
-};
+use super::{Alu, Assembler, Cc, Gen, Gpr, Label, Machine, Mem, Rm, Vreg, W32, W64};
 use crate::signature::{Place, Results};
 use crate::stack::{Entry, Loc, NO_REG, Ty};
 
@@ -38,9 +35,9 @@ pub(crate) struct PendingCount {
     cached: Vec<(u32, u8)>,
 }
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     /// Counts a call, or an iteration of the loop that begins here, if anybody wants to know.
-    pub(super) fn count(&mut self, is_loop: bool) {
+    pub(crate) fn count(&mut self, is_loop: bool) {
         let Some(func) = self.input.counted else { return };
         let fits = self.local_slots + 2 * MAX_OPERANDS as u32 <= MAX_SLOTS
             && self.s.stack.len() <= MAX_OPERANDS
@@ -54,7 +51,7 @@ impl Gen<'_> {
             Owner::Local(local) => Some((local, reg)),
             _ => None,
         };
-        let cached = (0..16).filter_map(cached).collect();
+        let cached = (0..32).filter_map(cached).collect();
         let mut count = PendingCount {
             label: Label::NEW,
             back: Label::NEW,
@@ -65,15 +62,15 @@ impl Gen<'_> {
         };
         let budget = func.as_u32() * FuncEntry::SIZE + FuncEntry::OFF_BUDGET;
         let asm = &mut self.s.asm;
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_ENTRIES as i32));
-        asm.alu_i(Alu::Sub, W32, Rm::Mem(Mem::new(TEMP, budget as i32)), 1);
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_ENTRIES as i32));
+        asm.alu_i(Alu::Sub, W32, Rm::Mem(Mem::new(M::TEMP, budget as i32)), 1);
         asm.jcc(Cc::E, &mut count.label);
         asm.bind(&mut count.back);
         self.s.counts.push(count);
     }
 
     /// Emits what happens when budgets are used up.
-    pub(super) fn flush_counts(&mut self) {
+    pub(crate) fn flush_counts(&mut self) {
         // Loops are left by the same code, but for their operands.
         let mut leave = Label::NEW;
         let mut is_left = false;
@@ -83,14 +80,15 @@ impl Gen<'_> {
             self.s.asm.bind(&mut count.label);
             self.save_pins();
             let asm = self.asm();
-            asm.mov(W64, RDI, VMCTX);
-            asm.mov_i(RSI, func.as_u32().into());
-            asm.mov_i(RDX, count.position.into());
+            asm.mov(W64, M::C_PARAMS[0], M::VMCTX);
+            asm.mov_i(M::C_PARAMS[1], func.as_u32().into());
+            asm.mov_i(M::C_PARAMS[2], count.position.into());
             self.call_thunk(Builtin::hot);
             self.call_site(count.wasm, None, false);
             if !matches!(count.position, COMPILED | NO_EXIT) {
                 is_left = true;
-                self.asm().test(W64, RAX, RAX);
+                self.asm().mov_other(M::CALLEE, M::RESULT);
+                self.asm().test(W64, M::CALLEE, M::CALLEE);
                 if count.operands.is_empty() {
                     self.asm().jcc(Cc::Ne, &mut leave);
                 } else {
@@ -115,26 +113,26 @@ impl Gen<'_> {
         }
     }
 
-    /// Writes the operands at a loop to the canonical frame. Keeps `rax`.
+    /// Writes the operands at a loop to the canonical frame. Keeps [`Machine::CALLEE`].
     fn store_operands(&mut self, operands: &[Entry]) {
         self.load_frame();
         for entry in operands {
-            let to = Mem::new(TEMP, (entry.slot + RECORD_SLOTS) as i32 * 8);
+            let to = Mem::new(M::TEMP, (entry.slot + RECORD_SLOTS) as i32 * 8);
             match entry.loc {
                 Loc::Const(bits) => {
-                    self.asm().mov_i(RCX, bits);
-                    self.asm().store(W64, to, RCX);
+                    self.asm().mov_i(M::SPARE, bits);
+                    self.asm().store(W64, to, M::SPARE);
                 }
                 _ => self.copy_to_slot(entry.ty, to, self.home(entry)),
             }
         }
     }
 
-    /// With the operands in the canonical frame, goes on in the code at `rax`, see [`sterna_abi::CodeEntry::Loop`], and returns what that
+    /// With the operands in the canonical frame, goes on in the code at [`Machine::CALLEE`], see [`sterna_abi::CodeEntry::Loop`], and returns what that
     /// leaves.
     fn leave_loop(&mut self, func: FuncIndex) {
         self.load_frame();
-        let slot = |slot: u32| Mem::new(TEMP, slot as i32 * 8);
+        let slot = |slot: u32| Mem::new(M::TEMP, slot as i32 * 8);
         for index in 0..self.s.locals.len() as u32 {
             let local = self.s.locals[index as usize];
             // Pinned ones that calls do not preserve have just been saved.
@@ -146,35 +144,39 @@ impl Gen<'_> {
             }
         }
         let asm = self.asm();
-        asm.mov(W64, RDI, VMCTX);
-        asm.load(W64, RSI, Mem::new(VMCTX, VmCtx::OFF_ENTRIES as i32));
-        asm.lea(W64, RSI, Mem::new(RSI, (func.as_u32() * FuncEntry::SIZE) as i32));
-        asm.mov(W64, RDX, TEMP);
-        asm.call_rm(Rm::Reg(RAX));
+        asm.mov(W64, M::C_PARAMS[0], M::VMCTX);
+        asm.load(W64, M::C_PARAMS[1], Mem::new(M::VMCTX, VmCtx::OFF_ENTRIES as i32));
+        asm.lea(
+            W64,
+            M::C_PARAMS[1],
+            Mem::new(M::C_PARAMS[1], (func.as_u32() * FuncEntry::SIZE) as i32),
+        );
+        asm.mov(W64, M::C_PARAMS[2], M::TEMP);
+        asm.call_rm(Rm::Reg(M::CALLEE));
         if self.begins_at_loop() {
             // The results are where they belong.
             return self.epilogue();
         }
         self.load_frame();
         let results = &self.ty.results;
-        let mut places = Results::new(self.input.convention);
+        let mut places = Results::new(self.registers());
         let mut at = 0;
         for &ty in results {
-            let from = Mem::new(TEMP, at * 8);
+            let from = Mem::new(M::TEMP, at * 8);
             at += ty.slots() as i32;
             match places.next(ty) {
                 Place::Memory(offset) => {
-                    self.asm().load(W64, R10, Mem::new(RBP, AT_AREA));
+                    self.asm().load(W64, M::SPARE, Mem::new(M::FP, Self::AT_AREA));
                     for half in 0..ty.slots() as i32 {
-                        self.asm().load(W64, RSI, from.plus(half * 8));
-                        self.asm().store(W64, Mem::new(R10, offset as i32 + half * 8), RSI);
+                        let to = Mem::new(M::SPARE, offset as i32 + half * 8);
+                        self.copy(Ty::F64, to, from.plus(half * 8));
                     }
                 }
                 Place::Int(reg) if ty == ValType::I32 => self.asm().load(W32, Gpr(reg), from),
                 Place::Int(reg) => self.asm().load(W64, Gpr(reg), from),
                 Place::Float(reg) => {
                     let bytes = Ty::of(self.input.module, ty).bytes();
-                    self.asm().load_x(bytes, Xmm(reg), from);
+                    self.asm().load_v(bytes, Vreg(reg), from);
                 }
             }
         }
@@ -184,21 +186,21 @@ impl Gen<'_> {
     /// Where the canonical frame is to be, to the free register: at the end of the value stack, or where this one began.
     fn load_frame(&mut self) {
         if self.begins_at_loop() {
-            return self.asm().load(W64, TEMP, Mem::new(RBP, AT_AREA));
+            return self.asm().load(W64, M::TEMP, Mem::new(M::FP, Self::AT_AREA));
         }
         let asm = self.asm();
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
-        asm.load(W64, TEMP, Mem::new(TEMP, StoreCtx::OFF_VALUE_SP as i32));
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
+        asm.load(W64, M::TEMP, Mem::new(M::TEMP, StoreCtx::OFF_VALUE_SP as i32));
     }
 
     fn copy_to_slot(&mut self, ty: Ty, to: Mem, from: Mem) {
         let asm = self.asm();
         let w = if ty.bytes() == 4 { W32 } else { W64 };
-        asm.load(w, RCX, from);
-        asm.store(W64, to, RCX);
+        asm.load(w, M::SPARE, from);
+        asm.store(W64, to, M::SPARE);
         if ty == Ty::V128 {
-            asm.load(W64, RCX, from.plus(8));
-            asm.store(W64, to.plus(8), RCX);
+            asm.load(W64, M::SPARE, from.plus(8));
+            asm.store(W64, to.plus(8), M::SPARE);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Owns exceptions: throws, landing pads, and the code that finds the clause of an exception.
 //! Does not own labels (`control`), nor the search through frames: the runtime does that.
 //!
-//! A `try` has one *dispatch* point, where its exceptions arrive in `rax`: thrown by its body with a jump, or by calls in it through their landing
+//! A `try` has one *dispatch* point, where its exceptions arrive in [`Machine::RESULT`]: thrown by its body with a jump, or by calls in it through their landing
 //! sites. Nothing is in registers there: no local is pinned in a function with handlers, and operands below the `try` are in their homes since it began.
 //! There the clauses are tried in order; an exception that none of them wants goes on to the next outer `try`, or out of the function.
 //! In the legacy form, the bodies of the clauses lie between the tests; the exception is an operand below theirs.
@@ -14,9 +14,7 @@ use sterna_module::{Catch, Imm, Operator, TryTable};
 
 use super::call::Arg;
 use super::values::Val;
-use super::{
-    AT_VMCTX, Alu, Cc, Done, Gen, Gpr, Label, Mem, RAX, RBP, RSP, Rm, VMCTX, W32, W64, refused,
-};
+use super::{Alu, Assembler, Cc, Done, Gen, Gpr, Label, Machine, Mem, Rm, W32, W64, refused};
 use crate::stack::{Bank, FrameKind, Loc, NO_ENTRY, Ty};
 
 /// A `try` whose body is being compiled.
@@ -30,8 +28,8 @@ pub(crate) struct Handler {
     landings: u32,
 }
 
-impl Gen<'_> {
-    pub(super) fn exception(&mut self, operator: &Operator<'_>) -> Done {
+impl<M: Machine> Gen<'_, M> {
+    pub(crate) fn exception(&mut self, operator: &Operator<'_>) -> Done {
         match (operator.op, &operator.imm) {
             (Op::Throw, &Imm::Index(tag)) => self.throw(tag),
             (Op::ThrowRef, _) => self.throw_ref(),
@@ -56,14 +54,14 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ throwing
 
     /// After a call was emitted: exceptions of the callee land at the innermost open `try`.
-    pub(super) fn land_here(&mut self) {
+    pub(crate) fn land_here(&mut self) {
         let Some(handler) = self.s.handlers.last_mut() else { return };
         let index = self.s.sites.landings.len() as u32;
         let pad = std::mem::replace(&mut handler.landings, index);
         self.s.sites.landings.push(LandingSite { code: self.s.asm.pos(), pad, below: 0 });
     }
 
-    /// Throws the exception in `rax`, which is not null, to the innermost of the first `handlers` open `try`s, or out of the function.
+    /// Throws the exception in [`Machine::RESULT`], which is not null, to the innermost of the first `handlers` open `try`s, or out of the function.
     fn throw_to(&mut self, handlers: usize) {
         match handlers.checked_sub(1) {
             Some(at) => self.s.asm.jmp(&mut self.s.handlers[at].label),
@@ -72,17 +70,17 @@ impl Gen<'_> {
         self.end_reachable();
     }
 
-    /// Has the runtime throw the exception in `rax`.
+    /// Has the runtime throw the exception in [`Machine::RESULT`].
     fn unwind(&mut self) {
-        let exn = Val::Reg(super::values::Held { reg: RAX.0, owned: false });
+        let exn = Val::Reg(super::values::Held { reg: M::RESULT.0, owned: false });
         self.call_builtin(Builtin::exn_unwind, &[Arg::Val(Ty::I64, exn)]);
-        self.s.asm.ud2();
+        self.s.asm.stop();
     }
 
     fn throw(&mut self, tag: u32) {
         let count = self.input.module.tag_type(TagIndex::from_u32(tag)).params.len();
         self.operands_in_slots(count);
-        let args = [Arg::Imm(u64::from(tag)), Arg::Address(Mem::new(RSP, 0))];
+        let args = [Arg::Imm(u64::from(tag)), Arg::Address(Mem::new(M::SP, 0))];
         self.call_builtin(Builtin::exn_new, &args);
         self.throw_to(self.s.handlers.len());
     }
@@ -90,16 +88,16 @@ impl Gen<'_> {
     fn throw_ref(&mut self) {
         let val = self.pop();
         match val {
-            Val::Reg(held) if held.reg == RAX.0 && held.owned => {}
+            Val::Reg(held) if held.reg == M::RESULT.0 && held.owned => {}
             _ => {
-                self.take(Bank::Int, RAX.0);
-                self.val_to(Ty::I64, RAX.0, val);
+                self.take(Bank::Int, M::RESULT.0);
+                self.val_to(Ty::I64, M::RESULT.0, val);
                 self.release_val(Bank::Int, val);
             }
         }
-        self.free_gpr(RAX);
+        self.free_gpr(M::RESULT);
         if let Some(at) = self.s.handlers.len().checked_sub(1) {
-            self.asm().test(W64, RAX, RAX);
+            self.asm().test(W64, M::RESULT, M::RESULT);
             self.s.asm.jcc(Cc::Ne, &mut self.s.handlers[at].label);
         }
         // Traps if it is null.
@@ -143,22 +141,22 @@ impl Gen<'_> {
         while at != NO_ENTRY {
             at = std::mem::replace(&mut self.s.sites.landings[at as usize].pad, pad);
         }
-        self.asm().load(W64, VMCTX, Mem::new(RBP, AT_VMCTX));
+        self.asm().load(W64, M::VMCTX, Mem::new(M::FP, Self::AT_VMCTX));
         self.load_base();
         self.reachable = true;
-        self.push_reg(Ty::Exn, RAX.0);
+        self.push_reg(Ty::Exn, M::RESULT.0);
         let exn = self.s.stack.len() as u32 - 1;
         self.spill(exn);
         true
     }
 
-    /// Loads the exception, whose entry is at `at`, into `rax`.
+    /// Loads the exception, whose entry is at `at`, into [`Machine::RESULT`].
     fn load_exception(&mut self, at: usize) {
         let home = self.home(&self.s.stack[at]);
-        self.asm().load(W64, RAX, home);
+        self.asm().load(W64, M::RESULT, home);
     }
 
-    pub(super) fn end_try_table(&mut self) {
+    pub(crate) fn end_try_table(&mut self) {
         let is_used = self.end_body();
         let catches = self.s.catches.pop().expect("every try_table has put its clauses there");
         if !is_used {
@@ -205,7 +203,7 @@ impl Gen<'_> {
         let at_tag = self.input.layout.tag(tag) as i32;
         self.asm().load(W64, exn, home);
         let base = self.heap_base();
-        self.asm().load(W32, number, Mem::new(VMCTX, at_tag));
+        self.asm().load(W32, number, Mem::new(M::VMCTX, at_tag));
         let found = Mem::indexed(base, exn, 0, object::OFF_TAG as i32);
         self.asm().alu(Alu::Cmp, W32, number, Rm::Mem(found));
         self.free_gpr(number);
@@ -220,7 +218,8 @@ impl Gen<'_> {
             let ty = Ty::of(module, param);
             let dst = self.alloc(ty.bank());
             let base = self.heap_base();
-            self.load_field(storage, false, dst, Mem::indexed(base, exn, 0, offset as i32));
+            let field = Mem::indexed(base, exn, 0, offset as i32);
+            self.load_field(storage, false, dst, base, field);
             self.push_reg(ty, dst);
         }
         self.free_gpr(exn);
@@ -229,7 +228,7 @@ impl Gen<'_> {
     /// Has the runtime copy the payload of an exception.
     fn payload_by_runtime(&mut self, exn: Gpr, params: &[sterna_isa::ValType]) {
         let held = super::values::Held { reg: exn.0, owned: true };
-        let args = [Arg::Val(Ty::I64, Val::Reg(held)), Arg::Address(Mem::new(RSP, 0))];
+        let args = [Arg::Val(Ty::I64, Val::Reg(held)), Arg::Address(Mem::new(M::SP, 0))];
         let slots: usize = params.iter().map(|ty| ty.slots()).sum();
         self.out_size = self.out_size.max(slots as u32 * 8);
         self.call_builtin(Builtin::exn_payload, &args);
@@ -239,7 +238,7 @@ impl Gen<'_> {
             let ty = Ty::of(self.input.module, param);
             self.push(ty, Loc::Home);
             let home = self.home(&self.top());
-            self.copy(ty, home, Mem::new(RSP, offset));
+            self.copy(ty, home, Mem::new(M::SP, offset));
             offset += ty.slots() as i32 * 8;
         }
     }
@@ -279,7 +278,7 @@ impl Gen<'_> {
     }
 
     /// Before the end of a `try` with clauses.
-    pub(super) fn end_clauses(&mut self, at: usize) {
+    pub(crate) fn end_clauses(&mut self, at: usize) {
         self.reopen(at);
         if self.reachable {
             let exn = self.s.stack.len() - 1;
@@ -289,7 +288,7 @@ impl Gen<'_> {
     }
 
     /// Before the end of a `try` without clauses, which passes exceptions on to those `try`s that are not inside of the `delegate`th label outside of it.
-    pub(super) fn end_try(&mut self, delegate: u32) {
+    pub(crate) fn end_try(&mut self, delegate: u32) {
         let target = self.s.frames.len() - 2 - delegate as usize;
         if self.end_body() {
             let handlers = self.s.handlers.iter().filter(|open| open.frame <= target).count();

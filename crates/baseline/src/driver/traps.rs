@@ -7,7 +7,7 @@
 use sterna_abi::{Builtin, CallSite, VmCtx};
 use sterna_isa::TrapCode;
 
-use super::{Cc, Gen, Label, Mem, R11, RBP, RDI, RSI, RSP, Rm, VMCTX, W64};
+use super::{Assembler, Cc, Gen, Label, Machine, Mem, Rm, W64};
 
 /// A trap to be raised behind the function's code.
 pub(crate) struct PendingTrap {
@@ -16,21 +16,21 @@ pub(crate) struct PendingTrap {
     label: Label,
 }
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     /// Traps if a condition holds.
-    pub(super) fn trap_if(&mut self, cc: Cc, trap: TrapCode) {
+    pub(crate) fn trap_if(&mut self, cc: Cc, trap: TrapCode) {
         let at = self.pending_trap(trap);
         self.s.asm.jcc(cc, &mut self.s.traps[at].label);
     }
 
     /// Traps.
-    pub(super) fn trap(&mut self, trap: TrapCode) {
+    pub(crate) fn trap(&mut self, trap: TrapCode) {
         let at = self.pending_trap(trap);
         self.s.asm.jmp(&mut self.s.traps[at].label);
     }
 
     /// The next instruction faults to raise a trap, in signal mode.
-    pub(super) fn trap_here(&mut self, trap: TrapCode) {
+    pub(crate) fn trap_here(&mut self, trap: TrapCode) {
         if !self.input.settings.explicit_checks {
             let at = self.s.asm.pos();
             self.s.sites.trap(at, self.wasm, trap);
@@ -49,30 +49,29 @@ impl Gen<'_> {
     }
 
     /// Emits the traps.
-    pub(super) fn flush_traps(&mut self) {
+    pub(crate) fn flush_traps(&mut self) {
         for mut pending in std::mem::take(&mut self.s.traps) {
             self.s.asm.ensure(64);
+            let vmctx_param = self.vmctx_param();
             let asm = &mut self.s.asm;
             asm.bind(&mut pending.label);
             let in_prologue = pending.trap == TrapCode::StackOverflow;
             if in_prologue {
                 // Back to where the stack is known to have room.
-                asm.mov(W64, RSP, RBP);
+                asm.mov(W64, M::SP, M::FP);
             }
             if !self.input.settings.explicit_checks {
                 self.s.sites.trap(asm.pos(), pending.wasm, pending.trap);
-                asm.ud2();
+                asm.stop();
                 continue;
             }
-            if !in_prologue {
-                asm.mov(W64, RDI, VMCTX);
-            }
-            asm.mov_i(RSI, pending.trap as u64);
-            asm.load(W64, R11, Mem::new(RDI, VmCtx::OFF_THUNKS as i32));
-            asm.call_rm(Rm::Mem(Mem::new(R11, Builtin::raise.thunk_offset() as i32)));
+            asm.mov_other(M::C_PARAMS[0], if in_prologue { vmctx_param } else { M::VMCTX });
+            asm.mov_i(M::C_PARAMS[1], pending.trap as u64);
+            asm.load(W64, M::TEMP, Mem::new(M::C_PARAMS[0], VmCtx::OFF_THUNKS as i32));
+            asm.call_rm(Rm::Mem(Mem::new(M::TEMP, Builtin::raise.thunk_offset() as i32)));
             let site = CallSite { code: asm.pos(), wasm: pending.wasm, state: None, roots: None };
             self.s.sites.calls.push(site);
-            asm.ud2();
+            asm.stop();
         }
     }
 }

@@ -10,20 +10,19 @@ use sterna_abi::gc::{
 };
 use sterna_abi::{Builtin, StoreCtx, VmCtx};
 use sterna_base::TypeIndex;
-use sterna_isa::{HeapType, Op, RefType, TrapCode};
+use sterna_isa::{HeapType, MemType, Op, RefType, TrapCode};
 use sterna_module::Imm;
 
 use super::call::Arg;
 use super::values::{Held, Val};
 use super::{
-    Alu, Cc, Done, Gen, Gpr, Label, MEMORY, Mem, RAX, RDI, RDX, RSI, RSP, Rm, Shift, TEMP, VMCTX,
-    W32, W64, Xmm, refused,
+    Alu, Assembler, Cc, Done, Gen, Gpr, Label, Machine, Mem, Rm, Shift, Vreg, W32, W64, refused,
 };
 use crate::stack::{Bank, Cond, Ty};
 
-impl Gen<'_> {
+impl<M: Machine> Gen<'_, M> {
     // tidy: dispatch
-    pub(super) fn object(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    pub(crate) fn object(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         if let (Op::BrOnCast | Op::BrOnCastFail, &Imm::BrOnCast { label, to, .. }) = (op, imm) {
             self.br_on_cast(op, label, to);
             return Ok(());
@@ -87,14 +86,14 @@ impl Gen<'_> {
     // ------------------------------------------------------------------------------------------ by the runtime
 
     /// Pops operands into slots at the bottom of the frame, with room for a result.
-    pub(super) fn operands_in_slots(&mut self, count: usize) {
+    pub(crate) fn operands_in_slots(&mut self, count: usize) {
         let base = self.s.stack.len() - count;
         let mut offset = 0;
         for at in base..self.s.stack.len() {
             self.s.asm.ensure(64);
             let entry = self.s.stack[at];
             let val = self.val_of(&entry);
-            self.operand_to_slot(entry.ty, val, Mem::new(RSP, offset));
+            self.operand_to_slot(entry.ty, val, Mem::new(M::SP, offset));
             offset += entry.ty.slots() as i32 * 8;
         }
         self.out_size = self.out_size.max(offset.max(16) as u32);
@@ -102,17 +101,17 @@ impl Gen<'_> {
     }
 
     /// Stores an operand in a slot, zero-extended.
-    pub(super) fn operand_to_slot(&mut self, ty: Ty, val: Val, to: Mem) {
+    pub(crate) fn operand_to_slot(&mut self, ty: Ty, val: Val, to: Mem) {
         match (ty, val) {
             (Ty::V128, val) => self.val_to_mem(Ty::V128, to, val),
             (_, Val::Const(bits)) => self.store_const(Ty::I64, to, bits),
             (Ty::F32, Val::Reg(held)) => {
-                self.asm().mov_from_x(W32, TEMP, Xmm(held.reg));
-                self.asm().store(W64, to, TEMP);
+                self.asm().mov_from_v(W32, M::TEMP, Vreg(held.reg));
+                self.asm().store(W64, to, M::TEMP);
             }
             (Ty::I32 | Ty::F32, Val::Mem(mem)) => {
-                self.asm().load(W32, TEMP, mem);
-                self.asm().store(W64, to, TEMP);
+                self.asm().load(W32, M::TEMP, mem);
+                self.asm().store(W64, to, M::TEMP);
             }
             (Ty::I32, val) => self.val_to_mem(Ty::I64, to, val),
             (ty, val) => self.val_to_mem(ty, to, val),
@@ -144,7 +143,7 @@ impl Gen<'_> {
         self.call_gc(op, a, b);
         if let Some(ty) = result {
             let dst = self.alloc(ty.bank());
-            self.load_from(ty, dst, Mem::new(RSP, 0));
+            self.load_from(ty, dst, Mem::new(M::SP, 0));
             self.push_reg(ty, dst);
         }
         Ok(())
@@ -152,23 +151,23 @@ impl Gen<'_> {
 
     fn call_gc(&mut self, op: Op, a: u32, b: u32) {
         let [number, a, b] = [op as u32, a, b].map(|imm| Arg::Imm(u64::from(imm)));
-        self.call_builtin(Builtin::gc, &[number, a, b, Arg::Address(Mem::new(RSP, 0))]);
+        self.call_builtin(Builtin::gc, &[number, a, b, Arg::Address(Mem::new(M::SP, 0))]);
     }
 
     // ------------------------------------------------------------------------------------------ objects
 
     /// The register that has the heap's base: that of memory 0 in functions that do not access that, else the free one, into which it is loaded.
-    pub(super) fn heap_base(&mut self) -> Gpr {
+    pub(crate) fn heap_base(&mut self) -> Gpr {
         if self.has_heap_base() {
-            return MEMORY;
+            return M::MEMORY;
         }
-        self.load_heap_base(TEMP);
-        TEMP
+        self.load_heap_base(M::TEMP);
+        M::TEMP
     }
 
-    pub(super) fn load_heap_base(&mut self, to: Gpr) {
+    pub(crate) fn load_heap_base(&mut self, to: Gpr) {
         let asm = self.asm();
-        asm.load(W64, to, Mem::new(VMCTX, VmCtx::OFF_STORE as i32));
+        asm.load(W64, to, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
         asm.load(W64, to, Mem::new(to, (StoreCtx::OFF_HEAP + AllocArea::OFF_BASE) as i32));
     }
 
@@ -191,30 +190,45 @@ impl Gen<'_> {
         true
     }
 
-    /// Loads a field; the first register of its address has the heap's base.
-    pub(super) fn load_field(&mut self, storage: Storage, signed: bool, dst: u8, mem: Mem) {
+    /// The operand of the first access to an object, in a form that the next instruction can use: it may fault, if the reference is null.
+    fn first_access(&mut self, mem: Mem, bytes: u32, null: Option<TrapCode>) -> Mem {
+        let Some(null) = null else { return mem };
+        let mem = self.asm().direct(mem, bytes);
+        self.trap_here(null);
+        mem
+    }
+
+    /// Loads a field of an object in the heap at `base`.
+    pub(crate) fn load_field(
+        &mut self,
+        storage: Storage,
+        signed: bool,
+        dst: u8,
+        base: Gpr,
+        mem: Mem,
+    ) {
         let to = Gpr(dst);
         let asm = self.asm();
         match storage {
-            Storage::I8 if signed => asm.movsx8(W32, to, Rm::Mem(mem)),
-            Storage::I8 => asm.movzx8(to, Rm::Mem(mem)),
-            Storage::I16 if signed => asm.movsx16(W32, to, Rm::Mem(mem)),
-            Storage::I16 => asm.movzx16(to, Rm::Mem(mem)),
+            Storage::I8 if signed => asm.load_as(MemType::I8, W32, to, mem),
+            Storage::I8 => asm.load_as(MemType::U8, W32, to, mem),
+            Storage::I16 if signed => asm.load_as(MemType::I16, W32, to, mem),
+            Storage::I16 => asm.load_as(MemType::U16, W32, to, mem),
             Storage::I32 | Storage::Ref => asm.load(W32, to, mem),
             Storage::I64 => asm.load(W64, to, mem),
-            Storage::F32 => asm.load_x(4, Xmm(dst), mem),
-            Storage::F64 => asm.load_x(8, Xmm(dst), mem),
-            Storage::V128 => asm.load_x(16, Xmm(dst), mem),
+            Storage::F32 => asm.load_v(4, Vreg(dst), mem),
+            Storage::F64 => asm.load_v(8, Vreg(dst), mem),
+            Storage::V128 => asm.load_v(16, Vreg(dst), mem),
             Storage::Func => {
                 // Functions are in a table before it or behind it.
                 asm.load(W32, to, mem);
                 asm.alu_i(Alu::And, W32, Rm::Reg(to), FUNC_MASK as i32);
-                asm.load(W64, to, Mem::indexed(mem.base, to, 3, FUNCS_AT));
+                asm.load(W64, to, Mem::indexed(base, to, 3, FUNCS_AT));
             }
         }
     }
 
-    pub(super) fn store_field(&mut self, storage: Storage, mem: Mem, reg: u8) {
+    pub(crate) fn store_field(&mut self, storage: Storage, mem: Mem, reg: u8) {
         let from = Gpr(reg);
         let asm = self.asm();
         match storage {
@@ -222,9 +236,9 @@ impl Gen<'_> {
             Storage::I16 => asm.store16(mem, from),
             Storage::I32 | Storage::Ref | Storage::Func => asm.store(W32, mem, from),
             Storage::I64 => asm.store(W64, mem, from),
-            Storage::F32 => asm.store_x(4, mem, Xmm(reg)),
-            Storage::F64 => asm.store_x(8, mem, Xmm(reg)),
-            Storage::V128 => asm.store_x(16, mem, Xmm(reg)),
+            Storage::F32 => asm.store_v(4, mem, Vreg(reg)),
+            Storage::F64 => asm.store_v(8, mem, Vreg(reg)),
+            Storage::V128 => asm.store_v(16, mem, Vreg(reg)),
         }
     }
 
@@ -243,11 +257,9 @@ impl Gen<'_> {
         let base = self.heap_base();
         self.release(Bank::Int, object);
         let dst = self.alloc(result.bank());
-        if faults {
-            self.trap_here(null);
-        }
         let mem = Mem::indexed(base, object.gpr(), 0, offset as i32);
-        self.load_field(storage, op == Op::StructGetS, dst, mem);
+        let mem = self.first_access(mem, storage.size(), faults.then_some(null));
+        self.load_field(storage, op == Op::StructGetS, dst, base, mem);
         self.push_reg(result, dst);
     }
 
@@ -264,49 +276,56 @@ impl Gen<'_> {
         let first = if storage == Storage::Ref { object::OFF_WORD } else { offset };
         let faults = self.check_null(object.gpr(), first, null);
         let base = self.heap_base();
-        if faults {
-            self.trap_here(null);
-        }
-        if storage == Storage::Ref {
-            self.barrier(base, object.gpr(), None, offset);
-        }
         let mem = Mem::indexed(base, object.gpr(), 0, offset as i32);
-        self.store_field(storage, mem, value.reg);
+        let null = faults.then_some(null);
+        if storage == Storage::Ref {
+            self.barrier(base, object.gpr(), None, offset, null);
+            self.store_field(storage, mem, value.reg);
+        } else {
+            let mem = self.first_access(mem, storage.size(), null);
+            self.store_field(storage, mem, value.reg);
+        }
         self.release(Bank::Int, object);
         self.release(bank, value);
     }
 
     /// Before a reference is stored into an object, at `offset` from the heap's base plus `element`, or from the object: calls the write barrier if the object is old.
     /// The heap's base is in `base`, before and after.
-    fn barrier(&mut self, base: Gpr, object: Gpr, element: Option<Gpr>, offset: u32) {
+    /// Its first access may find that the reference is null.
+    fn barrier(
+        &mut self,
+        base: Gpr,
+        object: Gpr,
+        element: Option<Gpr>,
+        offset: u32,
+        null: Option<TrapCode>,
+    ) {
         let word = Mem::indexed(base, object, 0, object::OFF_WORD as i32);
+        let word = self.first_access(word, 4, null);
         self.asm().test_i(W32, Rm::Mem(word), object::LOGGABLE as i32);
         let mut hot = Label::NEW;
         self.asm().jcc(Cc::E, &mut hot);
         // The thunk preserves all registers, so only those of its arguments must be kept.
-        for reg in [RAX, RDX, RSI, RDI] {
-            self.asm().push(reg);
-        }
+        let saved = [M::C_PARAMS[2], M::C_PARAMS[1], M::C_PARAMS[0]];
+        self.asm().push_all(&saved);
         match element {
             None => {
-                self.asm().mov(W64, RSI, object);
-                self.asm().mov_i(RDX, u64::from(offset));
+                self.asm().mov(W64, M::C_PARAMS[1], object);
+                self.asm().mov_i(M::C_PARAMS[2], u64::from(offset));
             }
             Some(element) => {
-                self.asm().mov(W64, TEMP, element);
-                self.asm().alu(Alu::Sub, W32, TEMP, Rm::Reg(object));
-                self.asm().mov(W64, RSI, object);
-                self.asm().lea(W32, RDX, Mem::new(TEMP, offset as i32));
+                self.asm().mov(W64, M::TEMP, element);
+                self.asm().alu(Alu::Sub, W32, M::TEMP, Rm::Reg(object));
+                self.asm().mov(W64, M::C_PARAMS[1], object);
+                self.asm().lea(W32, M::C_PARAMS[2], Mem::new(M::TEMP, offset as i32));
             }
         }
-        self.asm().mov(W64, RDI, VMCTX);
+        self.asm().mov(W64, M::C_PARAMS[0], M::VMCTX);
         self.call_thunk(Builtin::barrier);
         self.call_site(self.wasm, None, false);
-        for reg in [RDI, RSI, RDX, RAX] {
-            self.asm().pop(reg);
-        }
-        if base == TEMP {
-            self.load_heap_base(TEMP);
+        self.asm().pop_all(&saved);
+        if base == M::TEMP {
+            self.load_heap_base(M::TEMP);
         }
         self.asm().bind(&mut hot);
     }
@@ -320,10 +339,8 @@ impl Gen<'_> {
         let base = self.heap_base();
         self.release(Bank::Int, object);
         let dst = self.alloc_gpr();
-        if faults {
-            self.trap_here(null);
-        }
         let len = Mem::indexed(base, object.gpr(), 0, object::OFF_LEN as i32);
+        let len = self.first_access(len, 4, faults.then_some(null));
         self.asm().load(W32, dst, len);
         self.push_gpr(Ty::I32, dst);
     }
@@ -335,10 +352,8 @@ impl Gen<'_> {
         let null = TrapCode::NullArrayReference;
         let faults = self.check_null(object.gpr(), object::OFF_LEN, null);
         let base = self.heap_base();
-        if faults {
-            self.trap_here(null);
-        }
         let len = Mem::indexed(base, object.gpr(), 0, object::OFF_LEN as i32);
+        let len = self.first_access(len, 4, faults.then_some(null));
         self.asm().alu(Alu::Cmp, W32, index.gpr(), Rm::Mem(len));
         self.trap_if(Cc::Ae, TrapCode::ArrayOutOfBounds);
         let element = self.alloc_gpr();
@@ -366,7 +381,7 @@ impl Gen<'_> {
         self.free_gpr(element);
         let dst = self.alloc(result.bank());
         let mem = Mem::indexed(base, element, 0, offset as i32);
-        self.load_field(storage, op == Op::ArrayGetS, dst, mem);
+        self.load_field(storage, op == Op::ArrayGetS, dst, base, mem);
         self.push_reg(result, dst);
     }
 
@@ -380,7 +395,7 @@ impl Gen<'_> {
         let value = self.pop_reg();
         let (object, element, base) = self.element(storage.size());
         if storage == Storage::Ref {
-            self.barrier(base, object.gpr(), Some(element), offset);
+            self.barrier(base, object.gpr(), Some(element), offset, None);
         }
         let mem = Mem::indexed(base, element, 0, offset as i32);
         self.store_field(storage, mem, value.reg);
@@ -402,14 +417,14 @@ impl Gen<'_> {
                 self.spill_all();
                 let val = self.val_of(&self.top());
                 match val {
-                    Val::Const(bits) => self.store_const(Ty::I64, Mem::new(RSP, 0), bits),
-                    other => self.val_to_mem(Ty::I64, Mem::new(RSP, 0), other),
+                    Val::Const(bits) => self.store_const(Ty::I64, Mem::new(M::SP, 0), bits),
+                    other => self.val_to_mem(Ty::I64, Mem::new(M::SP, 0), other),
                 }
                 self.out_size = self.out_size.max(16);
                 let op = if nullable { Op::RefTestNullable } else { Op::RefTestNonNull };
                 self.call_gc(op, code, flags);
                 let dst = self.alloc_gpr();
-                self.asm().load(W32, dst, Mem::new(RSP, 0));
+                self.asm().load(W32, dst, Mem::new(M::SP, 0));
                 dst
             }
         }
@@ -432,9 +447,8 @@ impl Gen<'_> {
         self.asm().alu_i(Alu::And, W32, Rm::Reg(dst), 1);
         if nullable {
             self.asm().test(W64, reference, reference);
-            self.asm().setcc(Cc::E, TEMP);
-            self.asm().movzx8(TEMP, Rm::Reg(TEMP));
-            self.asm().alu(Alu::Or, W32, dst, Rm::Reg(TEMP));
+            self.asm().set_bool(Cond::Cc(Cc::E), M::TEMP);
+            self.asm().alu(Alu::Or, W32, dst, Rm::Reg(M::TEMP));
         }
         dst
     }
@@ -455,15 +469,15 @@ impl Gen<'_> {
         let actual = Mem::indexed(base, reference, 0, object::OFF_TYPE as i32);
         let asm = self.asm();
         asm.load(W32, id, actual);
-        asm.load(W64, TEMP, Mem::new(VMCTX, VmCtx::OFF_TYPE_IDS as i32));
-        asm.load(W32, TEMP, Mem::new(TEMP, ty as i32 * 4));
-        asm.alu(Alu::Cmp, W32, id, Rm::Reg(TEMP));
+        asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_TYPE_IDS as i32));
+        asm.load(W32, M::TEMP, Mem::new(M::TEMP, ty as i32 * 4));
+        asm.alu(Alu::Cmp, W32, id, Rm::Reg(M::TEMP));
         if module.types()[ty as usize].is_final {
             asm.jcc(Cc::Ne, &mut done);
         } else {
             asm.jcc(Cc::E, &mut yes);
             self.supertype_at(id, module.type_depth(TypeIndex::from_u32(ty)));
-            self.asm().alu(Alu::Cmp, W32, id, Rm::Reg(TEMP));
+            self.asm().alu(Alu::Cmp, W32, id, Rm::Reg(M::TEMP));
             self.asm().jcc(Cc::Ne, &mut done);
         }
         self.asm().bind(&mut yes);
