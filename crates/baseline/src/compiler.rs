@@ -13,10 +13,12 @@ use sterna_module::Module;
 
 use crate::driver::{Input, Scratch, adapters, compile};
 use crate::machine::Machine;
-use crate::x64::X64;
 
-/// The machine this runs on.
-type Native = X64;
+/// The machine this runs on; any, if there is no compiler for it.
+#[cfg(not(target_arch = "aarch64"))]
+type Native = crate::x64::X64;
+#[cfg(target_arch = "aarch64")]
+type Native = crate::a64::A64;
 
 /// Largest body compiled, in bytes.
 const MAX_BODY: u32 = 16 << 20;

@@ -178,12 +178,18 @@ pub(crate) struct Short(pub u32);
 ///
 /// Unless one says otherwise, it may change the flags. An instruction on 32 bits clears the upper half of its destination.
 pub(crate) trait Assembler: Default {
-    fn clear(&mut self);
+    /// Begins the code of a body of so many bytes.
+    fn begin(&mut self, body: u32);
 
     /// Bytes so far.
     fn pos(&self) -> u32;
 
     fn code(&self) -> &[u8];
+
+    /// Whether all jumps reach where they lead: else the code must not be used.
+    fn is_linked(&self) -> bool {
+        true
+    }
 
     /// Makes room for `count` bytes and one instruction.
     fn ensure(&mut self, count: usize);
@@ -312,7 +318,10 @@ pub(crate) trait Assembler: Default {
     /// Compares a byte in memory.
     fn cmp8_i(&mut self, mem: Mem, imm: u8);
 
-    /// Sets the flags to those of `a & b`.
+    /// Compares with zero.
+    fn compare_zero(&mut self, w: W, reg: Gpr);
+
+    /// Sets the flags to those of `a & b`: whether it is zero, or negative.
     fn test(&mut self, w: W, a: Gpr, b: Gpr);
 
     fn test_i(&mut self, w: W, a: Rm, imm: i32);

@@ -11,18 +11,23 @@ mod integer;
 mod jumps;
 mod memory;
 mod operands;
+mod portable;
 #[cfg(test)]
 mod tests;
 mod vector;
 pub(crate) mod vector_codes;
 
+#[allow(unused_imports, reason = "operators on floats are to come")]
 pub(crate) use float::float_imm;
 pub(crate) use immediates::{Imm12, LogicalImm, imm12, logical_imm};
 pub(crate) use integer::Rrr;
-pub(crate) use jumps::{Label, Short};
 pub(crate) use memory::{Access, Step};
 pub(crate) use operands::*;
+
+#[allow(unused_imports, reason = "operators on vectors are to come")]
 pub(crate) use vector::vector_imm;
+
+pub(crate) use crate::machine::{Gpr, Label, Short, Vreg, W};
 
 /// The code of a function as it grows.
 #[derive(Default)]

@@ -136,10 +136,15 @@ impl<M: Machine> Gen<'_, M> {
     /// An address in a form that the next instruction can use, which is to access it.
     pub(crate) fn access(&mut self, address: &Address) -> Mem {
         let mem = self.asm().direct(address.mem, address.bytes);
+        self.note_access(address);
+        mem
+    }
+
+    /// Notes that the next instruction accesses an address.
+    pub(crate) fn note_access(&mut self, address: &Address) {
         if address.faults {
             self.trap_here(TrapCode::MemoryOutOfBounds);
         }
-        mem
     }
 
     pub(crate) fn load(&mut self, op: Op, imm: &Imm<'_>) -> Done {

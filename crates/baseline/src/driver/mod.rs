@@ -18,6 +18,7 @@ mod count;
 mod enter;
 mod exception;
 pub(crate) mod gc;
+pub(crate) mod integer;
 pub(crate) mod memory;
 mod pins;
 pub(crate) mod record;
@@ -150,7 +151,7 @@ pub(crate) fn compile<M: Machine>(
 ) -> Result<FunctionCode, Refusal> {
     let body = input.module.body(func);
     let ty = input.module.func_type(func);
-    s.asm.clear();
+    s.asm.begin(body.size());
     s.sites.clear();
     s.stack.clear();
     s.locals.clear();
@@ -287,6 +288,9 @@ impl<M: Machine> Gen<'_, M> {
         let size = self.frame_size();
         if size > MAX_FRAME {
             return Err(format!("its frame of {size} bytes is too large"));
+        }
+        if !self.s.asm.is_linked() {
+            return Err("its jumps are too long".to_owned());
         }
         self.s.asm.set_frame_size(frame_at, size);
         for landing in &mut self.s.sites.landings {
@@ -559,7 +563,7 @@ impl<M: Machine> Gen<'_, M> {
             return Ok(());
         }
         match kind {
-            Kind::Integer => M::integer(self, op),
+            Kind::Integer => self.integer_operator(op),
             Kind::Float => M::float(self, op),
             Kind::Comparison => M::float_compare(self, op),
             Kind::Conversion | Kind::Vector => M::convert(self, op),

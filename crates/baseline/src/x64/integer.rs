@@ -11,7 +11,7 @@ use super::{
     WithCarry, X64, refused,
 };
 use crate::driver::values::{Held, Two, Val, width};
-use crate::stack::{Bank, Cond, Entry, Loc, Ty};
+use crate::stack::{Bank, Loc, Ty};
 
 const INT: Bank = Bank::Int;
 
@@ -21,10 +21,6 @@ impl Gen<'_, X64> {
         use Op::*;
         let (_, results) = op.signature().expect("these classes have signatures");
         let ty = Ty::of_fixed(results[0]);
-        if let Some((cc, ty)) = comparison(op) {
-            self.compare(cc, ty);
-            return Ok(());
-        }
         match op {
             I32Add | I64Add => self.arithmetic(Alu::Add, ty),
             I32Sub | I64Sub => self.arithmetic(Alu::Sub, ty),
@@ -41,8 +37,6 @@ impl Gen<'_, X64> {
             I32DivU | I64DivU => self.divide(ty, false, false),
             I32RemS | I64RemS => self.divide(ty, true, true),
             I32RemU | I64RemU => self.divide(ty, false, true),
-            I32Eqz => self.eqz(Ty::I32),
-            I64Eqz => self.eqz(Ty::I64),
             I32Clz | I64Clz => self.leading_zeros(ty),
             I32Ctz | I64Ctz => self.trailing_zeros(ty),
             I32Popcnt | I64Popcnt if self.input.cpu.popcnt => {
@@ -51,8 +45,6 @@ impl Gen<'_, X64> {
             I32Extend8S | I64Extend8S => self.extend(ty, 1),
             I32Extend16S | I64Extend16S => self.extend(ty, 2),
             I64Extend32S | I64ExtendI32S => self.extend(ty, 4),
-            I32WrapI64 => self.wrap(),
-            I64ExtendI32U => self.extend_unsigned(),
             _ => return Err(refused(op)),
         }
         Ok(())
@@ -287,57 +279,6 @@ impl Gen<'_, X64> {
         });
     }
 
-    // ------------------------------------------------------------------------------------------ comparisons
-
-    /// Compares two operands; the flags are the result.
-    fn compare(&mut self, mut cc: Cc, ty: Ty) {
-        let w = width(ty);
-        let swap = matches!(self.s.stack[self.s.stack.len() - 2].loc, Loc::Const(_));
-        let (a, b);
-        if swap {
-            a = self.pop_reg();
-            b = self.pop();
-            cc = cc.swapped();
-        } else {
-            b = self.pop();
-            if let (Val::Const(bits), Val::Mem(mem)) = (b, self.val_of(&self.top())) {
-                let fits = i32::try_from(bits as i64).is_ok();
-                if w == W32 || fits {
-                    self.pop();
-                    self.asm().alu_i(Alu::Cmp, w, Rm::Mem(mem), bits as i32);
-                    return self.push_flags(Cond::Cc(cc));
-                }
-            }
-            a = self.pop_reg();
-        }
-        match b {
-            Val::Const(0) => self.asm().test(w, a.gpr(), a.gpr()),
-            _ => self.alu_val(Alu::Cmp, w, a.gpr(), b),
-        }
-        self.release(INT, a);
-        self.release_val(INT, b);
-        self.push_flags(Cond::Cc(cc));
-    }
-
-    fn eqz(&mut self, ty: Ty) {
-        if let Entry { loc: Loc::Flags(cond), .. } = self.top() {
-            self.pop_entry();
-            return self.push_flags(cond.inverted());
-        }
-        match self.val_of(&self.top()) {
-            Val::Mem(mem) => {
-                self.pop();
-                self.asm().alu_i(Alu::Cmp, width(ty), Rm::Mem(mem), 0);
-            }
-            _ => {
-                let a = self.pop_reg();
-                self.asm().test(width(ty), a.gpr(), a.gpr());
-                self.release(INT, a);
-            }
-        }
-        self.push_flags(Cond::Cc(Cc::E));
-    }
-
     // ------------------------------------------------------------------------------------------ one operand
 
     /// An instruction with any source and a register to write.
@@ -397,40 +338,6 @@ impl Gen<'_, X64> {
         });
     }
 
-    fn wrap(&mut self) {
-        let a = self.pop();
-        match a {
-            Val::Const(bits) => self.push_const(Ty::I32, bits & u64::from(u32::MAX)),
-            Val::Mem(mem) => {
-                let dst = self.result(INT);
-                self.asm().load(W32, Gpr(dst), mem);
-                self.push_result(Ty::I32, dst);
-            }
-            Val::Reg(held) => {
-                self.release(INT, held);
-                let dst = match self.result_hint(INT) {
-                    Some(pin) => pin,
-                    None => self.alloc(INT),
-                };
-                self.asm().mov(W32, Gpr(dst), held.gpr());
-                self.push_result(Ty::I32, dst);
-            }
-        }
-    }
-
-    fn extend_unsigned(&mut self) {
-        let a = self.pop();
-        match a {
-            Val::Const(bits) => self.push_const(Ty::I64, bits),
-            Val::Reg(held) if held.owned => self.push_reg(Ty::I64, held.reg),
-            other => {
-                let dst = self.result(INT);
-                self.val_to(Ty::I32, dst, other);
-                self.push_result(Ty::I64, dst);
-            }
-        }
-    }
-
     // ------------------------------------------------------------------------------------------ wide arithmetic
 
     /// Operators on pairs of 64 bits.
@@ -470,24 +377,4 @@ impl Gen<'_, X64> {
         self.push_gpr(Ty::I64, a_low);
         self.push_gpr(Ty::I64, a_high);
     }
-}
-
-/// Condition of a comparison of integers, and their type.
-fn comparison(op: Op) -> Option<(Cc, Ty)> {
-    use Op::*;
-    let cc = match op {
-        I32Eq | I64Eq => Cc::E,
-        I32Ne | I64Ne => Cc::Ne,
-        I32LtS | I64LtS => Cc::L,
-        I32LtU | I64LtU => Cc::B,
-        I32GtS | I64GtS => Cc::G,
-        I32GtU | I64GtU => Cc::A,
-        I32LeS | I64LeS => Cc::Le,
-        I32LeU | I64LeU => Cc::Be,
-        I32GeS | I64GeS => Cc::Ge,
-        I32GeU | I64GeU => Cc::Ae,
-        _ => return None,
-    };
-    let (params, _) = op.signature().expect("comparisons have signatures");
-    Some((cc, Ty::of_fixed(params[0])))
 }

@@ -7,34 +7,8 @@
 //! Conditional jumps reach 1 MiB (by a bit: 32 KiB), others 128 MiB. Where the target is known, a conditional jump that does not reach it is
 //! inverted and skips an unconditional one. Where it is not known, [`Asm::far`] has the same done always.
 
-use super::{Asm, Cc, Gpr, W};
-
-/// A place in the code that jumps lead to, before or after it is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Label {
-    /// Where it is, if bound; else the last jump, or `u32::MAX`.
-    at: u32,
-    bound: bool,
-}
-
-impl Label {
-    pub const NEW: Label = Label { at: u32::MAX, bound: false };
-
-    /// Whether its place is known.
-    pub fn is_bound(&self) -> bool {
-        self.bound
-    }
-
-    /// Whether anything jumps here, not being bound.
-    pub fn is_used(&self) -> bool {
-        self.at != u32::MAX
-    }
-}
-
-/// A forward jump over few instructions, to be bound by [`Asm::bind_short`].
-#[derive(Clone, Copy)]
-#[must_use]
-pub(crate) struct Short(u32);
+use super::{Asm, Cc};
+use crate::machine::{Gpr, Label, Short, W};
 
 /// A distance field in units of words: its width, its lowest bit.
 type Field = (u32, u32);

@@ -1,13 +1,8 @@
 //! Owns what instructions are made of: registers, widths, shifts, conditions, lanes, each with its number in the encoding.
 //! Does not encode.
 
-/// A general-purpose register by its number. 31 is the zero register or the stack pointer: each instruction says which.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Gpr(pub u8);
-
-/// A register for floats and vectors by its number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Vreg(pub u8);
+use crate::machine::{Gpr, W};
+pub(crate) use W::{W32, W64};
 
 /// Reads as 0; what is written to it is lost.
 pub(crate) const ZR: Gpr = Gpr(31);
@@ -18,21 +13,13 @@ pub(crate) const LR: Gpr = Gpr(30);
 /// The frame pointer.
 pub(crate) const FP: Gpr = Gpr(29);
 
-/// Operand width.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum W {
-    W32,
-    W64,
-}
-pub(crate) use W::{W32, W64};
-
 impl W {
     pub(super) fn bit(self) -> u32 {
-        u32::from(self == W64)
+        u32::from(self == W::W64)
     }
 
     pub fn bits(self) -> u32 {
-        if self == W64 { 64 } else { 32 }
+        if self == W::W64 { 64 } else { 32 }
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::stack::Cond;
 
 impl Assembler for Asm {
-    fn clear(&mut self) {
+    fn begin(&mut self, _body: u32) {
         self.len = 0;
     }
 
@@ -202,7 +202,7 @@ impl Assembler for Asm {
 
     fn pop_all(&mut self, registers: &[Gpr]) {
         registers.iter().rev().for_each(|&reg| self.pop(reg));
-        if registers.len() % 2 != 0 {
+        if !registers.len().is_multiple_of(2) {
             self.pop(RAX);
         }
     }
@@ -362,6 +362,10 @@ impl Assembler for Asm {
     #[inline(always)]
     fn test(&mut self, w: W, a: Gpr, b: Gpr) {
         self.op_rm(w == W64, &[0x85], b.0, Rm::Reg(a));
+    }
+
+    fn compare_zero(&mut self, w: W, reg: Gpr) {
+        self.test(w, reg, reg);
     }
 
     fn test_i(&mut self, w: W, a: Rm, imm: i32) {
