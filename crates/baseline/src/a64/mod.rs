@@ -7,8 +7,14 @@
 
 pub(crate) mod asm;
 mod atomic;
+mod convert;
+mod float;
 mod integer;
 mod select;
+mod simd;
+mod simd_codes;
+mod simd_lane;
+mod simd_memory;
 
 use sterna_abi::{Convention, RelocKind};
 use sterna_isa::Op;
@@ -106,23 +112,19 @@ impl Machine for A64 {
     }
 
     fn float(code: &mut Gen<'_, A64>, op: Op) -> Done {
-        let _ = code;
-        Err(refused(op))
+        code.float(op)
     }
 
     fn float_compare(code: &mut Gen<'_, A64>, op: Op) -> Done {
-        let _ = code;
-        Err(refused(op))
+        code.float_compare(op)
     }
 
     fn convert(code: &mut Gen<'_, A64>, op: Op) -> Done {
-        let _ = code;
-        Err(refused(op))
+        code.convert(op)
     }
 
     fn vector(code: &mut Gen<'_, A64>, op: Op, imm: &Imm<'_>) -> Done {
-        let _ = (code, imm);
-        Err(refused(op))
+        code.vector(op, imm)
     }
 
     fn wide(code: &mut Gen<'_, A64>, op: Op) {

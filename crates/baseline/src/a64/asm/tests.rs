@@ -8,7 +8,7 @@ mod vectors;
 
 use super::{Asm, W32, W64, imm12, logical_imm};
 
-/// `word "text": instructions;` a line: the instructions are that word, which is what an assembler makes of the text. Several words for several instructions.
+/// `word "text": instruction;` a line: the instruction is that word, which is what an assembler makes of the text.
 macro_rules! check {
     ($($word:literal $text:literal: $method:ident($($arg:expr),*);)*) => {
         let mut wrong = Vec::new();

@@ -1,5 +1,5 @@
-//! Owns the instructions on vectors: by opcode, moves of lanes, constants, lanes in memory.
-//! Does not own the opcodes (`vector_codes`) nor loads and stores of whole vectors (`memory`).
+//! Owns the instructions on vectors: by opcode, moves of lanes, constants.
+//! Does not own the opcodes (`vector_codes`) nor loads and stores (`memory`).
 
 use super::vector_codes::{Code2, Code3, CodeShift};
 use super::{Asm, Gpr, Lanes, Vreg};
@@ -13,7 +13,8 @@ fn lane_field(lanes: Lanes, lane: u8) -> u32 {
     (u32::from(lane) << 1 | 1) << lanes as u32
 }
 
-/// The instruction, without its register, that makes a constant at once, if there is one: all bytes 0 or 255, or lanes with one byte that is not (of 0 or 255).
+/// The instruction, without its register, that makes a constant at once, if there is one: of bytes 0 and 255; of equal bytes; of lanes whose bytes but one are
+/// all 0, or all 255.
 pub(crate) fn vector_imm(bits: u128) -> Option<u32> {
     const MOVI: u32 = 0x4f00_0400;
     const INVERT: u32 = 1 << 29;
@@ -119,7 +120,7 @@ impl Asm {
         self.word32(0x0e00_2c00 | lane_field(lanes, lane) << 16 | three(dst.0, src.0, 0));
     }
 
-    /// A lane as a scalar, `S4` or `D2`; what is above becomes zero.
+    /// A lane as the lowest one; what is above becomes zero.
     pub fn mov_lane(&mut self, lanes: Lanes, dst: Vreg, src: Vreg, lane: u8) {
         self.word32(0x5e00_0400 | lane_field(lanes, lane) << 16 | three(dst.0, src.0, 0));
     }
@@ -140,35 +141,5 @@ impl Asm {
         let wide = u32::from(lanes == Lanes::D2) << 29;
         let imm = (imm >> 5 & 7) << 16 | (imm & 31) << 5;
         self.word32(0x4f00_f400 | wide | imm | u32::from(dst.0));
-    }
-
-    // ------------------------------------------------------------------------------------------ lanes in memory
-
-    fn one_lane(&mut self, word: u32, lanes: Lanes, reg: Vreg, lane: u8, address: Gpr) {
-        let lane = u32::from(lane);
-        // The number of the lane stands above the bits that the width leaves: Q, S, size.
-        let (opcode, number) = match lanes {
-            Lanes::B16 => (0, lane),
-            Lanes::H8 => (0x4000, lane << 1),
-            Lanes::S4 => (0x8000, lane << 2),
-            Lanes::D2 => (0x8000, lane << 3 | 1),
-        };
-        let number = (number >> 3 & 1) << 30 | (number & 7) << 10;
-        self.word32(word | opcode | number | u32::from(address.0) << 5 | u32::from(reg.0));
-    }
-
-    /// Loads a lane from an address in a register; the others stay.
-    pub fn ld1_lane(&mut self, lanes: Lanes, reg: Vreg, lane: u8, address: Gpr) {
-        self.one_lane(0x0d40_0000, lanes, reg, lane, address);
-    }
-
-    pub fn st1_lane(&mut self, lanes: Lanes, reg: Vreg, lane: u8, address: Gpr) {
-        self.one_lane(0x0d00_0000, lanes, reg, lane, address);
-    }
-
-    /// Loads all lanes with the same.
-    pub fn ld1r(&mut self, lanes: Lanes, dst: Vreg, address: Gpr) {
-        let size = (lanes as u32) << 10;
-        self.word32(0x4d40_c000 | size | u32::from(address.0) << 5 | u32::from(dst.0));
     }
 }

@@ -161,6 +161,12 @@ codes! { Code2
     NOT 0x6e20_5800;
     /// Bits that are set, of bytes.
     CNT 0x4e20_5800;
+    /// Exchanges the lanes within each 64 bits,
+    REV64 0x4e20_0800;
+    /// within 32,
+    REV32 0x6e20_0800;
+    /// within 16: bytes only.
+    REV16 0x4e20_1800;
     ABS 0x4e20_b800;
     NEG 0x6e20_b800;
     CMEQ_ZERO 0x4e20_9800;

@@ -85,6 +85,10 @@ fn two() {
     check! {
         0x6e20_5bc1 "not v1.16b, v30.16b": v2(NOT, D, A);
         0x4e20_5bc1 "cnt v1.16b, v30.16b": v2(CNT, D, A);
+        0x4e20_0bc1 "rev64 v1.16b, v30.16b": v2(REV64.of(B16), D, A);
+        0x4ea0_0bc1 "rev64 v1.4s, v30.4s": v2(REV64.of(S4), D, A);
+        0x6e60_0bc1 "rev32 v1.8h, v30.8h": v2(REV32.of(H8), D, A);
+        0x4e20_1bc1 "rev16 v1.16b, v30.16b": v2(REV16, D, A);
         0x4ee0_bbc1 "abs v1.2d, v30.2d": v2(ABS.of(D2), D, A);
         0x6e60_bbc1 "neg v1.8h, v30.8h": v2(NEG.of(H8), D, A);
         0x4e20_9bc1 "cmeq v1.16b, v30.16b, #0": v2(CMEQ_ZERO.of(B16), D, A);
@@ -163,6 +167,8 @@ fn lanes() {
         0x4e18_3fdd "umov x29, v30.d[1]": umov(D2, R(29), A, 1);
         0x0e1f_2fdd "smov w29, v30.b[15]": smov(B16, R(29), A, 15);
         0x0e1e_2fdd "smov w29, v30.h[7]": smov(H8, R(29), A, 7);
+        0x5e1f_07c1 "mov b1, v30.b[15]": mov_lane(B16, D, A, 15);
+        0x5e1e_07c1 "mov h1, v30.h[7]": mov_lane(H8, D, A, 7);
         0x5e1c_07c1 "mov s1, v30.s[3]": mov_lane(S4, D, A, 3);
         0x5e18_07c1 "mov d1, v30.d[1]": mov_lane(D2, D, A, 1);
     }
@@ -192,23 +198,5 @@ fn constants() {
         0x0102_0102_0102_0102_0102_0102_0102_0102,
     ] {
         assert_eq!(vector_imm(bits), None, "{bits:x}");
-    }
-}
-
-#[test]
-fn memory() {
-    check! {
-        0x4d40_1fdf "ld1 {v31.b}[15], [x30]": ld1_lane(B16, B, 15, R(30));
-        0x4d40_5bdf "ld1 {v31.h}[7], [x30]": ld1_lane(H8, B, 7, R(30));
-        0x4d40_93df "ld1 {v31.s}[3], [x30]": ld1_lane(S4, B, 3, R(30));
-        0x4d40_87ff "ld1 {v31.d}[1], [sp]": ld1_lane(D2, B, 1, SP);
-        0x4d00_07df "st1 {v31.b}[9], [x30]": st1_lane(B16, B, 9, R(30));
-        0x0d00_53df "st1 {v31.h}[2], [x30]": st1_lane(H8, B, 2, R(30));
-        0x0d00_93df "st1 {v31.s}[1], [x30]": st1_lane(S4, B, 1, R(30));
-        0x0d00_87df "st1 {v31.d}[0], [x30]": st1_lane(D2, B, 0, R(30));
-        0x4d40_c3df "ld1r {v31.16b}, [x30]": ld1r(B16, B, R(30));
-        0x4d40_c7df "ld1r {v31.8h}, [x30]": ld1r(H8, B, R(30));
-        0x4d40_cbdf "ld1r {v31.4s}, [x30]": ld1r(S4, B, R(30));
-        0x4d40_cfdf "ld1r {v31.2d}, [x30]": ld1r(D2, B, R(30));
     }
 }
