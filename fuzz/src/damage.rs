@@ -22,7 +22,7 @@ pub(crate) fn check(engine: &Engine, wasm: &[u8], random: &mut Random) -> Result
             (Ok(_), Err(error)) => format!("valid, but refused: {error}"),
             (Err(error), Ok(_)) => format!("accepted, but invalid: {error}"),
         };
-        return Err(Finding { message, wasm: damaged });
+        return Err(Finding { message, wasm: damaged, owner: None });
     }
     Ok(tally)
 }

@@ -41,6 +41,8 @@ enum Outcome {
 /// One configuration's run of a module, advanced call by call.
 struct Run {
     module: Module,
+    /// What it imports from.
+    owner: Option<Module>,
     store: Store<()>,
     instance: Instance,
     funcs: Vec<(String, Func)>,
@@ -140,14 +142,18 @@ impl Differential {
 
     /// Runs every export of a module in all configurations, in step.
     pub(crate) fn run(&self, generated: &Generated, random: &mut Random) -> Result<Tally, Finding> {
-        let finding = |message: String| Finding { message, wasm: generated.wasm.clone() };
+        let Generated { wasm, owner } = generated;
+        let finding =
+            |message: String| Finding { message, wasm: wasm.clone(), owner: owner.clone() };
         let mut runs = Vec::new();
         let mut refused = Vec::new();
         for (name, engine) in &self.engines {
-            let module = Module::new(engine, &generated.wasm);
-            let module = module
-                .map_err(|error| finding(format!("{name}: generated module refused: {error}")))?;
-            match Run::new(engine, module) {
+            let load = |wasm: &Vec<u8>| {
+                let module = Module::new(engine, wasm);
+                module
+                    .map_err(|error| finding(format!("{name}: generated module refused: {error}")))
+            };
+            match Run::new(engine, load(wasm)?, owner.as_ref().map(load).transpose()?) {
                 Ok(run) => runs.push((*name, run)),
                 Err(error) => refused.push((*name, trap_or_text(&error))),
             }
@@ -231,19 +237,36 @@ fn trap_or_text(error: &sterna::Error) -> String {
     }
 }
 
+/// An instance of a module, and of the one that it imports from.
+fn instantiate(
+    store: &mut Store<()>,
+    module: &Module,
+    owner: Option<&Module>,
+) -> sterna::Result<Instance> {
+    let Some(owner) = owner else { return Instance::new(store, module, &[]) };
+    let owner = Instance::new(&mut *store, owner, &[])?;
+    let imports = module.imports().map(|import| {
+        let object = owner.get_export(&mut *store, import.name());
+        object.expect("the generator's owners export what is imported")
+    });
+    let imports: Vec<Extern> = imports.collect();
+    Instance::new(store, module, &imports)
+}
+
 impl Run {
-    fn new(engine: &Engine, module: Module) -> sterna::Result<Run> {
+    fn new(engine: &Engine, module: Module, owner: Option<Module>) -> sterna::Result<Run> {
         let mut store = Store::new(engine, ());
         store.limits(Limits { heap_bytes: Some(HEAP_BYTES), ..Limits::default() });
-        let instance = Instance::new(&mut store, &module, &[])?;
-        let mut run = Run { module, store, instance, funcs: Vec::new(), objects: Vec::new() };
+        let instance = instantiate(&mut store, &module, owner.as_ref())?;
+        let (funcs, objects) = (Vec::new(), Vec::new());
+        let mut run = Run { module, owner, store, instance, funcs, objects };
         run.find_funcs();
         Ok(run)
     }
 
     /// Goes on with a fresh instance, in the same store.
     fn renew(&mut self) -> sterna::Result<()> {
-        self.instance = Instance::new(&mut self.store, &self.module, &[])?;
+        self.instance = instantiate(&mut self.store, &self.module, self.owner.as_ref())?;
         self.find_funcs();
         Ok(())
     }

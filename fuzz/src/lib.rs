@@ -6,6 +6,7 @@
 mod callees;
 mod damage;
 mod differential;
+mod edges;
 mod generate;
 mod loops;
 mod objects;
@@ -53,6 +54,8 @@ pub struct Finding {
     pub message: String,
     /// The binary.
     pub wasm: Vec<u8>,
+    /// The module that it imports from.
+    pub owner: Option<Vec<u8>>,
 }
 
 impl Differential {

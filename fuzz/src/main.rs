@@ -75,7 +75,8 @@ fn worker(
         let seed = options.seed + number;
         if options.trace {
             eprintln!("seed {seed}");
-            save(options, seed, &Generated::new(&mut Random::new(seed)).wasm);
+            let Generated { wasm, owner } = Generated::new(&mut Random::new(seed));
+            save(options, seed, &wasm, owner.as_deref());
         }
         let result = differential.check(seed);
         let mut total = total.lock().expect("workers do not panic while holding the total");
@@ -92,14 +93,19 @@ fn worker(
 
 fn report(options: &Options, seed: u64, finding: &Finding) {
     eprintln!("seed {seed}: {}", finding.message);
-    save(options, seed, &finding.wasm);
+    save(options, seed, &finding.wasm, finding.owner.as_deref());
     eprintln!("  again with: cargo x fuzz --seed {seed} --count 1");
 }
 
-fn save(options: &Options, seed: u64, wasm: &[u8]) {
-    let path = options.out.join(format!("{seed}.wasm"));
-    match std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, wasm)) {
-        Ok(()) => eprintln!("  module: {}", path.display()),
-        Err(error) => eprintln!("  the module could not be written to {}: {error}", path.display()),
+fn save(options: &Options, seed: u64, wasm: &[u8], owner: Option<&[u8]>) {
+    let files = [(format!("{seed}.wasm"), Some(wasm)), (format!("{seed}.owner.wasm"), owner)];
+    for (name, bytes) in files {
+        let (Some(bytes), path) = (bytes, options.out.join(name)) else { continue };
+        match std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, bytes)) {
+            Ok(()) => eprintln!("  module: {}", path.display()),
+            Err(error) => {
+                eprintln!("  the module could not be written to {}: {error}", path.display());
+            }
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! Rules, for accesses that are a root, a constant and an offset away from it (`checks`):
 //! 1. A load of what a load of the same kind has loaded, or a store of the same width has stored, is that value. It cannot trap, as the first one has
 //!    not, provided that its offset is no larger: so its index has not wrapped where that of the first one has not.
-//! 2. A store to another root makes everything of its memory unknown; one to the same root, what it overlaps.
+//! 2. A store to another root makes everything of its memory unknown; one to the same root, what it overlaps. Imported memories may be one and
+//!    the same: a store to one counts for all.
 //! 3. So does whatever else writes to memory, calls included. Memories that are shared are left alone.
 //! 4. What is known at the end of a block is known in those that only it leads to.
 
@@ -133,13 +134,15 @@ impl Reloads {
     }
 
     fn store(&mut self, graph: &Graph, inst: Inst, op: Op, module: &Module) {
-        let memory = graph.access(inst).memory;
+        let (memory, imported) = (graph.access(inst).memory, module.num_imported_memories());
+        let is_other =
+            |known: &Known| known.memory != memory && known.memory.max(memory) as usize >= imported;
         let Some(mut stored) = self.place(graph, inst, op, module) else {
-            return self.known.retain(|known| known.memory != memory);
+            return self.known.retain(is_other);
         };
         let ends = |known: &Known| known.at + i64::from(known.size);
         self.known.retain(|known| {
-            known.memory != memory
+            is_other(known)
                 || known.root == stored.root
                     && (ends(known) <= stored.at || ends(&stored) <= known.at)
         });
