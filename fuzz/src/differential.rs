@@ -41,8 +41,9 @@ enum Outcome {
 /// One configuration's run of a module, advanced call by call.
 struct Run {
     module: Module,
-    /// What it imports from.
+    /// What it imports from, and whether there is another instance.
     owner: Option<Module>,
+    sibling: bool,
     store: Store<()>,
     instance: Instance,
     funcs: Vec<(String, Func)>,
@@ -142,18 +143,13 @@ impl Differential {
 
     /// Runs every export of a module in all configurations, in step.
     pub(crate) fn run(&self, generated: &Generated, random: &mut Random) -> Result<Tally, Finding> {
-        let Generated { wasm, owner } = generated;
-        let finding =
-            |message: String| Finding { message, wasm: wasm.clone(), owner: owner.clone() };
+        let finding = |message: String| generated.finding(message);
         let mut runs = Vec::new();
         let mut refused = Vec::new();
         for (name, engine) in &self.engines {
-            let load = |wasm: &Vec<u8>| {
-                let module = Module::new(engine, wasm);
-                module
-                    .map_err(|error| finding(format!("{name}: generated module refused: {error}")))
-            };
-            match Run::new(engine, load(wasm)?, owner.as_ref().map(load).transpose()?) {
+            let run = Run::new(engine, generated)
+                .map_err(|error| finding(format!("{name}: generated module refused: {error}")))?;
+            match run {
                 Ok(run) => runs.push((*name, run)),
                 Err(error) => refused.push((*name, trap_or_text(&error))),
             }
@@ -242,6 +238,7 @@ fn instantiate(
     store: &mut Store<()>,
     module: &Module,
     owner: Option<&Module>,
+    sibling: bool,
 ) -> sterna::Result<Instance> {
     let Some(owner) = owner else { return Instance::new(store, module, &[]) };
     let owner = Instance::new(&mut *store, owner, &[])?;
@@ -250,23 +247,43 @@ fn instantiate(
         object.expect("the generator's owners export what is imported")
     });
     let imports: Vec<Extern> = imports.collect();
-    Instance::new(store, module, &imports)
+    let instance = Instance::new(&mut *store, module, &imports)?;
+    if sibling {
+        Instance::new(store, module, &imports)?;
+    }
+    Ok(instance)
 }
 
 impl Run {
-    fn new(engine: &Engine, module: Module, owner: Option<Module>) -> sterna::Result<Run> {
+    /// Loads a module and instantiates it.
+    ///
+    /// # Errors
+    /// It cannot be loaded; or, in the inner result, not be instantiated.
+    fn new(engine: &Engine, generated: &Generated) -> sterna::Result<sterna::Result<Run>> {
+        let module = Module::new(engine, &generated.wasm)?;
+        let owner = generated.owner.as_ref().map(|owner| Module::new(engine, owner)).transpose()?;
+        Ok(Run::start(engine, module, owner, generated.sibling))
+    }
+
+    fn start(
+        engine: &Engine,
+        module: Module,
+        owner: Option<Module>,
+        sibling: bool,
+    ) -> sterna::Result<Run> {
         let mut store = Store::new(engine, ());
         store.limits(Limits { heap_bytes: Some(HEAP_BYTES), ..Limits::default() });
-        let instance = instantiate(&mut store, &module, owner.as_ref())?;
+        let instance = instantiate(&mut store, &module, owner.as_ref(), sibling)?;
         let (funcs, objects) = (Vec::new(), Vec::new());
-        let mut run = Run { module, owner, store, instance, funcs, objects };
+        let mut run = Run { module, owner, sibling, store, instance, funcs, objects };
         run.find_funcs();
         Ok(run)
     }
 
     /// Goes on with a fresh instance, in the same store.
     fn renew(&mut self) -> sterna::Result<()> {
-        self.instance = instantiate(&mut self.store, &self.module, self.owner.as_ref())?;
+        let Run { store, module, owner, sibling, .. } = self;
+        self.instance = instantiate(store, module, owner.as_ref(), *sibling)?;
         self.find_funcs();
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Owns the plan of a generated pair of modules that share memories, tables and globals, each imported under several names: what knowledge
-//! of places is about. Does not own the bodies of functions (`body`).
+//! of places is about. Does not own the bodies of functions (`body`) and their ways to places (`places`).
 //!
 //! The *owner* exports two objects of each kind; the *program* imports them, mostly some of them twice, and accesses them at the edges:
 //! indices near the end of memory, near the end of their type, that wrap, together with offsets of all sizes.
 
 mod body;
+mod places;
 
 use std::fmt::Write;
 
@@ -87,6 +88,8 @@ pub(crate) fn programs(random: &mut Random) -> (String, String) {
     for name in ["mix", "grow", "throw", "call"] {
         _ = writeln!(text, "  (import \"owner\" \"{name}\" (func ${name} (type $f)))");
     }
+    let index = memories.index;
+    _ = writeln!(text, "  (import \"owner\" \"poke\" (func $poke (param i32 {index})))");
     for at in 0..MEMORIES - 1 {
         let (of, ty) = (random.below(2), memories.ty());
         _ = writeln!(text, "  (import \"owner\" \"m{of}\" (memory $m{at} {ty}))");
@@ -143,6 +146,9 @@ fn owner(memories: Memories, table: &str) -> String {
     (i32.store $m0 offset=64 ({index}.const 0) (local.get 0))
     (if (i32.and (local.get 0) (i32.const 1)) (then (throw $e (local.get 0))))
     (global.get $i0))
+  (func (export "poke") (param i32 {index})
+    (i32.store8 $m0 (local.get 1) (local.get 0))
+    (i32.store8 $m1 (local.get 1) (local.get 0)))
   (func (export "call") (param i32) (result i32)
     (global.set $i0 (i32.xor (global.get $i1) (local.get 0)))
     (call_indirect $t1 (type $f) (local.get 0) {}))

@@ -5,6 +5,7 @@ use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
 use wasmparser::{Operator, Parser, Payload};
 
+use crate::Finding;
 use crate::callees;
 use crate::edges;
 use crate::loops;
@@ -21,6 +22,8 @@ pub struct Generated {
     pub wasm: Vec<u8>,
     /// Another module, whose exports are its imports.
     pub owner: Option<Vec<u8>>,
+    /// Whether the module is instantiated once more with the same imports, to leave functions of that instance in tables.
+    pub sibling: bool,
 }
 
 impl Generated {
@@ -33,7 +36,8 @@ impl Generated {
         // Numbers that no seed of `seeds.txt` has that once showed a difference: they stay what they are.
         if matches!(kind, 2 | 11 | 13 | 14) {
             let (owner, program) = edges::programs(random);
-            return Generated { wasm: binary(&program), owner: Some(binary(&owner)) };
+            let (wasm, owner) = (binary(&program), Some(binary(&owner)));
+            return Generated { wasm, owner, sibling: random.one_in(3) };
         }
         if kind.is_multiple_of(2) {
             let text = match random.below(3) {
@@ -41,7 +45,7 @@ impl Generated {
                 1 => loops::program(random),
                 _ => objects::program(random),
             };
-            return Generated { wasm: binary(&text), owner: None };
+            return Generated { wasm: binary(&text), owner: None, sibling: false };
         }
         loop {
             let size = 1_000 + random.below(40_000) as usize;
@@ -56,7 +60,7 @@ impl Generated {
             }
             let wasm = module.to_bytes();
             if has_functions(&wasm) && !waits(&wasm) {
-                return Generated { wasm, owner: None };
+                return Generated { wasm, owner: None, sibling: false };
             }
         }
     }
@@ -64,6 +68,13 @@ impl Generated {
 
 fn binary(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+impl Generated {
+    /// What is wrong with it.
+    pub(crate) fn finding(&self, message: String) -> Finding {
+        Finding { message, wasm: self.wasm.clone(), owner: self.owner.clone() }
+    }
 }
 
 /// Without function types there are no functions.

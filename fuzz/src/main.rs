@@ -75,7 +75,7 @@ fn worker(
         let seed = options.seed + number;
         if options.trace {
             eprintln!("seed {seed}");
-            let Generated { wasm, owner } = Generated::new(&mut Random::new(seed));
+            let Generated { wasm, owner, .. } = Generated::new(&mut Random::new(seed));
             save(options, seed, &wasm, owner.as_deref());
         }
         let result = differential.check(seed);

@@ -9,22 +9,6 @@ use std::fmt::Write;
 use super::{MEMORIES, Plan, TABLES};
 use crate::random::Random;
 
-/// Static offsets around what machines and guard regions make of them.
-const OFFSETS: [u64; 12] = [
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_0000,
-    0xffff_ffff,
-    0x01ff_ffff,
-    0x0200_0000,
-    0x01ff_0000,
-    0x1_0000_0000,
-    0x7fff_ffff_ffff_ffff,
-    0x8000_0000_0000_0000,
-    0xffff_ffff_ffff_0000,
-    0xffff_ffff_ffff_ffff,
-];
-
 /// How a place is read and written.
 struct Kind {
     ty: &'static str,
@@ -47,15 +31,15 @@ const KINDS: [Kind; 10] = [
 ];
 
 pub(super) struct Body<'a> {
-    random: &'a mut Random,
-    plan: &'a Plan,
+    pub(super) random: &'a mut Random,
+    pub(super) plan: &'a Plan,
     /// Where the pointers point, and how far they go in the loops around.
-    pointers: [(u64, i64); 3],
+    pub(super) pointers: [(u64, i64); 3],
     /// Places that were accessed: the pointer, and how far from it.
-    places: Vec<(usize, u64)>,
+    pub(super) places: Vec<(usize, u64)>,
     loops: usize,
     /// Open conditions and loops, in which pointers stay.
-    inside: u32,
+    pub(super) inside: u32,
     out: String,
 }
 
@@ -87,107 +71,8 @@ impl Body<'_> {
         self.out
     }
 
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         _ = writeln!(self.out, "    {text}");
-    }
-
-    /// Sets a pointer.
-    fn point(&mut self, at: usize) {
-        let (index, bytes) = (self.plan.memories.index, self.plan.memories.bytes());
-        let mask = [0, 1, 7, 8, 15][self.random.below(5) as usize];
-        let to = match self.random.below(8) {
-            0..3 => 40 + self.random.below(200),
-            3..6 => bytes - self.random.below(250),
-            6 => 0u64.wrapping_sub(1 + self.random.below(120)),
-            _ => bytes / 2,
-        };
-        let near = match self.random.below(12) {
-            0 => "(local.get $a)".to_owned(),
-            _ => format!("(i32.and (local.get $a) (i32.const {mask}))"),
-        };
-        let near = self.extended(near, "u");
-        let to = self.wrapped(to);
-        self.pointers[at] = (to, 0);
-        self.line(&format!("(local.set $p{at} ({index}.add {near} ({index}.const {to})))"));
-    }
-
-    /// A number as an index of a memory.
-    fn wrapped(&self, number: u64) -> u64 {
-        if self.plan.memories.index == "i32" { u64::from(number as u32) } else { number }
-    }
-
-    /// An `i32` as an index of a memory.
-    fn extended(&self, value: String, sign: &str) -> String {
-        match self.plan.memories.index {
-            "i64" => format!("(i64.extend_i32_{sign} {value})"),
-            _ => value,
-        }
-    }
-
-    /// The instruction's static part and the index for some place, `size` bytes of which are accessed.
-    fn address(&mut self, size: u64) -> (String, String) {
-        let (pointer, delta) = match self.places.len() as u64 {
-            len if len > 0 && !self.random.one_in(3) => {
-                let (pointer, delta) = self.places[self.random.below(len) as usize];
-                let by = if self.random.one_in(3) { self.random.below(17) } else { 8 };
-                (pointer, delta.wrapping_add(by).wrapping_sub(8))
-            }
-            _ => self.place(size),
-        };
-        self.places.push((pointer, delta));
-        let place = self.pointers[pointer].0.wrapping_add(delta);
-        let offset = match self.random.below(40) {
-            0..22 => 0,
-            22..32 => self.random.below(64),
-            32..35 => self.wrapped(place).saturating_sub(self.random.below(40)),
-            35 | 36 => {
-                let count = if self.plan.memories.index == "i32" { 7 } else { 12 };
-                let offset = OFFSETS[self.random.below(count) as usize];
-                let nearer = offset.saturating_sub(self.random.below(3) * 8);
-                // Mostly too far: seldom where it would be all that a function does.
-                if self.inside > 0 || place > 1 << 21 { nearer } else { 8 }
-            }
-            // The index wraps before the offset is added.
-            37 if self.inside > 0 => self.wrapped(place).saturating_add(1 + self.random.below(20)),
-            _ => delta.min(1 << 20),
-        };
-        let index = self.plan.memories.index;
-        let offset = self.wrapped(offset);
-        let by = self.wrapped(delta.wrapping_sub(offset));
-        let local = format!("(local.get $p{pointer})");
-        let at = match (by, self.random.below(4)) {
-            (0, _) => local,
-            (_, 0) => {
-                format!(
-                    "({index}.sub {local} ({index}.const {}))",
-                    self.wrapped(0u64.wrapping_sub(by))
-                )
-            }
-            _ => format!("({index}.add {local} ({index}.const {by}))"),
-        };
-        (if offset == 0 { String::new() } else { format!("offset={offset} ") }, at)
-    }
-
-    /// A place, as a pointer and how far from it.
-    fn place(&mut self, size: u64) -> (usize, u64) {
-        let bytes = self.plan.memories.bytes();
-        let pointer = self.random.below(3) as usize;
-        let (from, span) = self.pointers[pointer];
-        // What keeps all of a loop in memory.
-        let (up, down) = (span.max(0) as u64, span.min(0).unsigned_abs());
-        let to = match self.random.below(16) {
-            0..6 => down + self.random.below(300),
-            6..11 => bytes - size - up - 16 - self.random.below(120),
-            11..13 if from >= down && from + up < bytes => {
-                from.saturating_add(self.random.below(9))
-            }
-            13 => {
-                bytes.wrapping_sub(size + up).wrapping_add(self.random.below(20)).wrapping_sub(16)
-            }
-            14 => down.wrapping_sub(self.random.below(20)).wrapping_add(16),
-            _ => down + 64 + self.random.below(64),
-        };
-        (pointer, to.wrapping_sub(from))
     }
 
     fn memory(&mut self) -> u64 {
@@ -211,7 +96,7 @@ impl Body<'_> {
         let Kind { ty, load, size, .. } = KINDS[self.random.below(10) as usize];
         let ((offset, at), memory) = (self.address(size), self.memory());
         match ty {
-            "i32" if self.random.one_in(16) => {
+            "i32" if self.random.one_in(40) => {
                 format!("(i32.atomic.rmw.add $m{memory} {offset}{at} (local.get $x))")
             }
             "v128" if self.random.one_in(4) => format!(
@@ -256,7 +141,7 @@ impl Body<'_> {
     }
 
     fn statement(&mut self, depth: u32) {
-        match self.random.below(32) {
+        match self.random.below(36) {
             0..6 => {
                 let value = self.value();
                 self.store(&value);
@@ -269,7 +154,17 @@ impl Body<'_> {
                 let value = self.global();
                 self.digest(&value);
             }
-            13..18 => self.set_global(),
+            13..16 => self.set_global(),
+            16 | 17 => {
+                // With nothing in between that could look at globals.
+                for _ in 0..3 + self.random.below(3) {
+                    let value = self.global();
+                    match self.random.one_in(2) {
+                        true => self.digest(&value),
+                        false => self.set_global_to(&value),
+                    }
+                }
+            }
             18 => self.grow(),
             19 | 20 => self.bulk(),
             21 => self.table(),
@@ -296,13 +191,39 @@ impl Body<'_> {
                 self.inside -= 1;
                 self.line("))");
             }
-            27..30 if depth > 0 => self.repeated(depth - 1),
-            _ => {
-                // The same place by two names.
-                let value = self.value();
-                self.store(&value);
-                let value = self.load();
-                self.digest(&value);
+            27..29 if depth > 0 => self.repeated(depth - 1),
+            _ => self.again(),
+        }
+    }
+
+    /// Accesses one place several times, in different ways.
+    fn again(&mut self) {
+        let Kind { ty, load, store, size } = KINDS[self.random.below(9) as usize];
+        let ((pointer, delta), memory) = (self.place(size), self.memory());
+        for _ in 0..2 + self.random.below(4) {
+            let (offset, at) = self.way(pointer, delta, 5);
+            let part = static_part(offset);
+            let memory = if self.random.one_in(3) { self.memory() } else { memory };
+            if self.random.one_in(8) {
+                let (index, value) = (self.plan.memories.index, self.global());
+                let at = format!("({index}.add {at} ({index}.const {}))", offset);
+                let text = match self.random.one_in(2) {
+                    true => format!("(memory.fill $m{memory} {at} {value} ({index}.const {size}))"),
+                    false => {
+                        format!("(memory.init $m{memory} $d {at} (i32.const 7) (i32.const {size}))")
+                    }
+                };
+                self.line(&text);
+            } else if self.random.one_in(6) {
+                let (index, value) = (self.plan.memories.index, self.global());
+                self.line(&format!(
+                    "(call $poke {value} ({index}.add {at} ({index}.const {offset})))"
+                ));
+            } else if self.random.one_in(3) {
+                let value = from_i32(ty, &self.global());
+                self.line(&format!("({ty}.{store} $m{memory} {part}{at} {value})"));
+            } else {
+                self.digest(&as_i32(ty, &format!("({ty}.{load} $m{memory} {part}{at})")));
             }
         }
     }
@@ -316,13 +237,17 @@ impl Body<'_> {
 
     fn set_global(&mut self) {
         let value = self.value();
+        self.set_global_to(&value);
+    }
+
+    fn set_global_to(&mut self, value: &str) {
         let at = self.random.below(self.plan.globals.len() as u64) as usize;
         let (name, ty) = &self.plan.globals[at];
         let value = match *ty {
             "i64" if self.random.one_in(3) => {
                 format!("(i64.add (global.get ${name}) (i64.const 7))")
             }
-            ty => from_i32(ty, &value),
+            ty => from_i32(ty, value),
         };
         self.line(&format!("(global.set ${name} {value})"));
     }
@@ -346,10 +271,22 @@ impl Body<'_> {
         let ((_, to), (_, from)) = (self.address(len), self.address(len));
         let (index, value) = (self.plan.memories.index, self.value());
         let (a, b) = (self.memory(), self.memory());
+        // Too long in one way or another, where that is not all that a function does.
+        let len = match self.random.below(4) {
+            0 if self.inside > 0 => {
+                let far = self.plan.memories.bytes() - self.random.below(2) * 100;
+                let near = self.random.below(120);
+                let lens = [far, u64::from(u32::MAX) - near, u64::MAX - near];
+                let len = lens[self.random.below(3) as usize];
+                self.wrapped(len)
+            }
+            _ => len,
+        };
         let text = match self.random.below(4) {
             0 => format!(
-                "(memory.init $m{a} $d {to} (i32.const {}) (i32.const {len}))",
-                self.random.below(100)
+                "(memory.init $m{a} $d {to} (i32.const {}) (i32.const {}))",
+                self.random.below(100),
+                len as u32
             ),
             1 => format!("(memory.fill $m{a} {to} {value} ({index}.const {len}))"),
             _ => format!("(memory.copy $m{a} $m{b} {to} {from} ({index}.const {len}))"),
@@ -477,6 +414,10 @@ impl Body<'_> {
             }
         }
     }
+}
+
+pub(super) fn static_part(offset: u64) -> String {
+    if offset == 0 { String::new() } else { format!("offset={offset} ") }
 }
 
 fn as_i32(ty: &str, value: &str) -> String {
