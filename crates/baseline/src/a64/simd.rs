@@ -7,7 +7,7 @@ use sterna_module::Imm;
 
 use super::A64;
 use super::asm::vector_codes::{self as v, Code2, Code3, CodeShift};
-use super::asm::{Lanes, Rrr, Shift, Vreg, float_imm, vector_imm};
+use super::asm::{Lanes, Rrr, Vreg, float_imm, vector_imm};
 use super::simd_codes::{lanes, narrow, narrower, three, two, two_steps};
 use crate::driver::values::Val;
 use crate::driver::{Done, Gen, refused};
@@ -212,7 +212,7 @@ impl Gen<'_, A64> {
         let asm = self.asm();
         asm.umov(Lanes::B16, dst, signs, 0);
         asm.umov(Lanes::B16, A64::TEMP, signs, 8);
-        asm.shifted(Rrr::Orr, W32, dst, dst, (A64::TEMP, Shift::Lsl, half));
+        asm.shifted(Rrr::Orr, W32, dst, dst, (A64::TEMP, half));
         self.push_result(Ty::I32, dst.0);
     }
 

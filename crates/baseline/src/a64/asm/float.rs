@@ -53,7 +53,6 @@ float_three! {
     fmax 0x1e20_4800;
     /// NaN if one of them is; the negative zero of two.
     fmin 0x1e20_5800;
-    fnmul 0x1e20_8800;
 }
 
 /// `name word` a line: methods `name(w, dst, src)`.
@@ -69,8 +68,6 @@ macro_rules! float_two {
 }
 
 float_two! {
-    /// A copy; what is above becomes zero.
-    fmov 0x1e20_4000;
     fabs 0x1e20_c000;
     fneg 0x1e21_4000;
     fsqrt 0x1e21_c000;
@@ -120,10 +117,6 @@ impl Asm {
     /// The upper half of a vector from an integer register; the lower one stays.
     pub fn fmov_high_from_gpr(&mut self, dst: Vreg, src: Gpr) {
         self.word32(0x9eaf_0000 | three(dst, Vreg(src.0), Vreg(0)));
-    }
-
-    pub fn fmov_high_to_gpr(&mut self, dst: Gpr, src: Vreg) {
-        self.word32(0x9eae_0000 | three(Vreg(dst.0), src, Vreg(0)));
     }
 
     /// To the other precision; `from` is that of the source.

@@ -1,27 +1,15 @@
 //! Owns the instructions on general-purpose registers.
 //! Does not own accesses to memory, nor jumps.
 
-use super::{Asm, Cc, Extend, Gpr, Imm12, LogicalImm, Shift, W, W32, W64, ZR};
+use super::{Asm, Cc, Extend, Gpr, Imm12, LogicalImm, W, W64, ZR};
 
 /// An instruction `dst = a op b` on registers, by its word. None of them takes the stack pointer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Rrr {
     Add = 0x0b00_0000,
-    Adds = 0x2b00_0000,
-    Sub = 0x4b00_0000,
     Subs = 0x6b00_0000,
-    And = 0x0a00_0000,
-    /// `a & !b`.
-    Bic = 0x0a20_0000,
     Orr = 0x2a00_0000,
-    /// `a | !b`.
-    Orn = 0x2a20_0000,
-    Eor = 0x4a00_0000,
-    /// `a ^ !b`.
-    Eon = 0x4a20_0000,
-    Ands = 0x6a00_0000,
-    Bics = 0x6a20_0000,
 }
 
 /// `name word` a line: methods `name(w, dst, a, b)`.
@@ -42,17 +30,13 @@ three! {
     adds 0x2b00_0000;
     sub 0x4b00_0000;
     subs 0x6b00_0000;
-    and 0x0a00_0000;
-    bic 0x0a20_0000;
     orr 0x2a00_0000;
     orn 0x2a20_0000;
     eor 0x4a00_0000;
     ands 0x6a00_0000;
     adc 0x1a00_0000;
-    adcs 0x3a00_0000;
     /// Less the inverted carry.
     sbc 0x5a00_0000;
-    sbcs 0x7a00_0000;
     /// 0 if divided by 0.
     udiv 0x1ac0_0800;
     /// 0 if divided by 0; the smallest number by -1 is itself.
@@ -63,7 +47,6 @@ three! {
     asrv 0x1ac0_2800;
     rorv 0x1ac0_2c00;
     mul 0x1b00_7c00;
-    mneg 0x1b00_fc00;
 }
 
 /// `name word` a line: methods `name(dst, a, b)`.
@@ -82,9 +65,6 @@ three_wide! {
     /// The upper half of the product of 64-bit numbers.
     smulh 0x9b40_7c00;
     umulh 0x9bc0_7c00;
-    /// The 64-bit product of 32-bit numbers.
-    smull 0x9b20_7c00;
-    umull 0x9ba0_7c00;
 }
 
 /// `name word` a line: methods `name(w, dst, src)`.
@@ -101,10 +81,7 @@ macro_rules! two {
 
 two! {
     rbit 0x5ac0_0000;
-    /// Exchanges the bytes of each 16 bits.
-    rev16 0x5ac0_0400;
     clz 0x5ac0_1000;
-    cls 0x5ac0_1400;
 }
 
 /// `name word` a line: methods `name(w, dst, a, b, cc)`.
@@ -124,10 +101,6 @@ selects! {
     csel 0x1a80_0000;
     /// Else `b + 1`.
     csinc 0x1a80_0400;
-    /// Else `!b`.
-    csinv 0x5a80_0000;
-    /// Else `-b`.
-    csneg 0x5a80_0400;
 }
 
 /// `name type word` a line: methods `name(w, dst, src, imm)`.
@@ -167,10 +140,9 @@ fn three(dst: Gpr, a: Gpr, b: Gpr) -> u32 {
 impl Asm {
     // ------------------------------------------------------------------------------------------ second operands
 
-    /// With the second operand shifted by a constant below the width.
-    pub fn shifted(&mut self, op: Rrr, w: W, dst: Gpr, a: Gpr, (b, shift, by): (Gpr, Shift, u32)) {
-        let shift = (shift as u32) << 22 | (by & 63) << 10;
-        self.word32(op as u32 | w.bit() << 31 | shift | three(dst, a, b));
+    /// With the second operand shifted to the left by less than the width.
+    pub fn shifted(&mut self, op: Rrr, w: W, dst: Gpr, a: Gpr, (b, by): (Gpr, u32)) {
+        self.word32(op as u32 | w.bit() << 31 | (by & 63) << 10 | three(dst, a, b));
     }
 
     /// An addition or subtraction with the second operand extended, then shifted to the left by up to 4. `a` may be the stack pointer, and `dst` if
@@ -183,7 +155,7 @@ impl Asm {
         a: Gpr,
         (b, extend, by): (Gpr, Extend, u32),
     ) {
-        debug_assert!(matches!(op, Rrr::Add | Rrr::Adds | Rrr::Sub | Rrr::Subs));
+        debug_assert!(matches!(op, Rrr::Add | Rrr::Subs));
         let extend = 1 << 21 | (extend as u32) << 13 | (by & 7) << 10;
         self.word32(op as u32 | w.bit() << 31 | extend | three(dst, a, b));
     }
@@ -203,19 +175,6 @@ impl Asm {
 
     pub fn cmp(&mut self, w: W, a: Gpr, b: Gpr) {
         self.subs(w, ZR, a, b);
-    }
-
-    pub fn cmp_imm(&mut self, w: W, a: Gpr, imm: Imm12) {
-        self.subs_imm(w, ZR, a, imm);
-    }
-
-    /// Compares with a negated number.
-    pub fn cmn(&mut self, w: W, a: Gpr, b: Gpr) {
-        self.adds(w, ZR, a, b);
-    }
-
-    pub fn cmn_imm(&mut self, w: W, a: Gpr, imm: Imm12) {
-        self.adds_imm(w, ZR, a, imm);
     }
 
     pub fn tst(&mut self, w: W, a: Gpr, b: Gpr) {
@@ -239,17 +198,7 @@ impl Asm {
         self.csinc(w, dst, ZR, ZR, cc.inverted());
     }
 
-    /// All ones if a condition holds, else 0.
-    pub fn csetm(&mut self, w: W, dst: Gpr, cc: Cc) {
-        self.csinv(w, dst, ZR, ZR, cc.inverted());
-    }
-
     // ------------------------------------------------------------------------------------------ products
-
-    /// `c + a * b`.
-    pub fn madd(&mut self, w: W, dst: Gpr, a: Gpr, b: Gpr, c: Gpr) {
-        self.word32(0x1b00_0000 | w.bit() << 31 | u32::from(c.0) << 10 | three(dst, a, b));
-    }
 
     /// `c - a * b`.
     pub fn msub(&mut self, w: W, dst: Gpr, a: Gpr, b: Gpr, c: Gpr) {
@@ -257,16 +206,6 @@ impl Asm {
     }
 
     // ------------------------------------------------------------------------------------------ bytes and bits
-
-    /// Exchanges all bytes.
-    pub fn rev(&mut self, w: W, dst: Gpr, src: Gpr) {
-        self.word32(0x5ac0_0800 | w.bit() << 31 | w.bit() << 10 | three(dst, src, Gpr(0)));
-    }
-
-    /// Exchanges the bytes of each 32 bits of 64.
-    pub fn rev32(&mut self, dst: Gpr, src: Gpr) {
-        self.word32(0xdac0_0800 | three(dst, src, Gpr(0)));
-    }
 
     fn bitfield(&mut self, word: u32, w: W, dst: Gpr, src: Gpr, (immr, imms): (u32, u32)) {
         let mask = w.bits() - 1;
@@ -276,10 +215,6 @@ impl Asm {
 
     pub fn sbfm(&mut self, w: W, dst: Gpr, src: Gpr, immr: u32, imms: u32) {
         self.bitfield(0x1300_0000, w, dst, src, (immr, imms));
-    }
-
-    pub fn bfm(&mut self, w: W, dst: Gpr, src: Gpr, immr: u32, imms: u32) {
-        self.bitfield(0x3300_0000, w, dst, src, (immr, imms));
     }
 
     pub fn ubfm(&mut self, w: W, dst: Gpr, src: Gpr, immr: u32, imms: u32) {
@@ -322,24 +257,9 @@ impl Asm {
         self.sbfm(W64, dst, src, 0, 31);
     }
 
-    pub fn uxtb(&mut self, dst: Gpr, src: Gpr) {
-        self.ubfm(W32, dst, src, 0, 7);
-    }
-
-    pub fn uxth(&mut self, dst: Gpr, src: Gpr) {
-        self.ubfm(W32, dst, src, 0, 15);
-    }
-
     // ------------------------------------------------------------------------------------------ conditional comparisons
 
-    /// Compares if a condition holds, else sets the flags to `nzcv`.
-    pub fn ccmp(&mut self, w: W, a: Gpr, b: Gpr, nzcv: u32, cc: Cc) {
-        self.word32(
-            0x7a40_0000 | w.bit() << 31 | (cc as u32) << 12 | nzcv & 15 | three(Gpr(0), a, b),
-        );
-    }
-
-    /// The same with a number below 32.
+    /// Compares with a number below 32 if a condition holds, else sets the flags to `nzcv`.
     pub fn ccmp_imm(&mut self, w: W, a: Gpr, imm: u8, nzcv: u32, cc: Cc) {
         let fields = (cc as u32) << 12 | nzcv & 15 | three(Gpr(0), a, Gpr(imm & 31));
         self.word32(0x7a40_0800 | w.bit() << 31 | fields);

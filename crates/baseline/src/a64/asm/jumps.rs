@@ -4,7 +4,7 @@
 //! Jumps to an unbound label form a list in the code itself: each one's distance field says how many words before it the previous one is, 0 if there is none.
 //! Which field a word has tells its opcode; words of data have none and are all distance.
 //!
-//! Conditional jumps reach 1 MiB (by a bit: 32 KiB), others 128 MiB. Where the target is known, a conditional jump that does not reach it is
+//! Conditional jumps reach 1 MiB, others 128 MiB. Where the target is known, a conditional jump that does not reach it is
 //! inverted and skips an unconditional one. Where it is not known, [`Asm::far`] has the same done always.
 
 use super::{Asm, Cc};
@@ -15,16 +15,11 @@ type Field = (u32, u32);
 const DATA: Field = (26, 0);
 const IMM26: Field = (26, 0);
 const IMM19: Field = (19, 5);
-const IMM14: Field = (14, 5);
 
 const B: u32 = 0x1400_0000;
 const BL: u32 = 0x9400_0000;
 const B_COND: u32 = 0x5400_0000;
-const CBZ: u32 = 0x3400_0000;
-const TBZ: u32 = 0x3600_0000;
-const ADR: u32 = 0x1000_0000;
-/// Makes `cbnz` of `cbz` and `tbnz` of `tbz`.
-const NOT_ZERO: u32 = 1 << 24;
+const CBNZ: u32 = 0x3500_0000;
 
 /// Whether a word is a distance, or the end of a list of such.
 fn is_data(word: u32) -> bool {
@@ -35,7 +30,6 @@ fn field(word: u32) -> Field {
     match word {
         _ if is_data(word) => DATA,
         _ if word & 0x7c00_0000 == B => IMM26,
-        _ if word & 0x7e00_0000 == TBZ => IMM14,
         _ => IMM19,
     }
 }
@@ -52,13 +46,14 @@ fn with_distance(word: u32, distance: i64) -> Option<u32> {
 
 /// The inverse of a conditional jump.
 fn inverted(word: u32) -> u32 {
-    if word & 0xff00_0000 == B_COND { word ^ 1 } else { word ^ NOT_ZERO }
+    // `cbz` differs from `cbnz` in the lowest bit of the opcode.
+    if word & 0xff00_0000 == B_COND { word ^ 1 } else { word ^ 1 << 24 }
 }
 
 impl Asm {
     // ------------------------------------------------------------------------------------------ labels
 
-    /// Makes the jump, `adr` or word of data at `at` refer to a label. Its distance field is 0. A word of data becomes the distance in bytes from itself.
+    /// Makes the jump or word of data at `at` refer to a label. Its distance field is 0. A word of data becomes the distance in bytes from itself.
     pub fn refer(&mut self, label: &mut Label, at: u32) {
         let word = self.read32(at);
         if label.bound {
@@ -119,7 +114,7 @@ impl Asm {
         let reaches = if label.bound {
             with_distance(word, (i64::from(label.at) - i64::from(at)) / 4).is_some()
         } else {
-            !self.far && field(word) == IMM19
+            !self.far
         };
         if reaches {
             self.word32(word);
@@ -134,57 +129,14 @@ impl Asm {
         self.conditional(B_COND | cc as u32, label);
     }
 
-    /// Jumps if a register is zero.
-    pub fn cbz(&mut self, w: W, reg: Gpr, label: &mut Label) {
-        self.conditional(CBZ | w.bit() << 31 | u32::from(reg.0), label);
-    }
-
     /// Jumps if a register is not zero.
     pub fn cbnz(&mut self, w: W, reg: Gpr, label: &mut Label) {
-        self.conditional(CBZ | NOT_ZERO | w.bit() << 31 | u32::from(reg.0), label);
-    }
-
-    fn test_bit(word: u32, reg: Gpr, bit: u32) -> u32 {
-        word | (bit >> 5 & 1) << 31 | (bit & 31) << 19 | u32::from(reg.0)
-    }
-
-    /// Jumps if a bit is 0.
-    pub fn tbz(&mut self, reg: Gpr, bit: u32, label: &mut Label) {
-        self.conditional(Asm::test_bit(TBZ, reg, bit), label);
-    }
-
-    /// Jumps if a bit is 1.
-    pub fn tbnz(&mut self, reg: Gpr, bit: u32, label: &mut Label) {
-        self.conditional(Asm::test_bit(TBZ | NOT_ZERO, reg, bit), label);
-    }
-
-    fn short(&mut self, word: u32) -> Short {
-        self.word32(word);
-        Short(self.pos() - 4)
-    }
-
-    pub fn b_short(&mut self) -> Short {
-        self.short(B)
+        self.conditional(CBNZ | w.bit() << 31 | u32::from(reg.0), label);
     }
 
     pub fn b_cond_short(&mut self, cc: Cc) -> Short {
-        self.short(B_COND | cc as u32)
-    }
-
-    pub fn cbz_short(&mut self, w: W, reg: Gpr) -> Short {
-        self.short(CBZ | w.bit() << 31 | u32::from(reg.0))
-    }
-
-    pub fn cbnz_short(&mut self, w: W, reg: Gpr) -> Short {
-        self.short(CBZ | NOT_ZERO | w.bit() << 31 | u32::from(reg.0))
-    }
-
-    pub fn tbz_short(&mut self, reg: Gpr, bit: u32) -> Short {
-        self.short(Asm::test_bit(TBZ, reg, bit))
-    }
-
-    pub fn tbnz_short(&mut self, reg: Gpr, bit: u32) -> Short {
-        self.short(Asm::test_bit(TBZ | NOT_ZERO, reg, bit))
+        self.word32(B_COND | cc as u32);
+        Short(self.pos() - 4)
     }
 
     // ------------------------------------------------------------------------------------------ addresses
@@ -194,14 +146,7 @@ impl Asm {
         debug_assert!((-(1 << 20)..1 << 20).contains(&distance));
         let distance = distance as u32;
         let fields = (distance & 3) << 29 | (distance >> 2 & 0x7_ffff) << 5;
-        self.word32(ADR | fields | u32::from(dst.0));
-    }
-
-    /// The address of a label, which must be less than 1 MiB away ([`Asm::overflow`]).
-    pub fn adr_label(&mut self, dst: Gpr, label: &mut Label) {
-        let at = self.pos();
-        self.word32(ADR | u32::from(dst.0));
-        self.refer(label, at);
+        self.word32(0x1000_0000 | fields | u32::from(dst.0));
     }
 
     /// The distance of a label from this word, in bytes: an entry of a table.
@@ -239,17 +184,8 @@ impl Asm {
 
     // ------------------------------------------------------------------------------------------ stops
 
-    /// Raises a breakpoint exception.
-    pub fn brk(&mut self, imm: u16) {
-        self.word32(0xd420_0000 | u32::from(imm) << 5);
-    }
-
     /// No instruction, for ever: it faults.
     pub fn udf(&mut self, imm: u16) {
         self.word32(u32::from(imm));
-    }
-
-    pub fn nop(&mut self) {
-        self.word32(0xd503_201f);
     }
 }

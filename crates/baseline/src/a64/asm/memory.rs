@@ -1,7 +1,7 @@
 //! Owns loads and stores of single registers and of pairs.
 //! Does not own atomic accesses, nor what addresses are made of.
 
-use super::{Asm, Gpr, Vreg, W, W64};
+use super::{Asm, Gpr, W, W64};
 
 /// What a load or store moves, by the word of its form with a scaled offset. Loads of less than a register extend: to 32 bits (`W`), to 64 (`X`), or both at
 /// once with zeros. `B` to `Q` are vector registers; loads clear what is above.
@@ -125,16 +125,5 @@ impl Asm {
 
     pub fn ldp(&mut self, w: W, a: Gpr, b: Gpr, at: (Gpr, i32, Step)) {
         self.pair(0x2840_0000 | w.bit() << 31, 2 + w.bit(), (a.0, b.0), at);
-    }
-
-    /// Two vector registers of 4, 8 or 16 bytes.
-    pub fn stp_v(&mut self, bytes: u32, a: Vreg, b: Vreg, at: (Gpr, i32, Step)) {
-        let log2 = bytes.trailing_zeros();
-        self.pair(0x2c00_0000 | (log2 - 2) << 30, log2, (a.0, b.0), at);
-    }
-
-    pub fn ldp_v(&mut self, bytes: u32, a: Vreg, b: Vreg, at: (Gpr, i32, Step)) {
-        let log2 = bytes.trailing_zeros();
-        self.pair(0x2c40_0000 | (log2 - 2) << 30, log2, (a.0, b.0), at);
     }
 }

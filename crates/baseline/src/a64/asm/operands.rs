@@ -1,4 +1,4 @@
-//! Owns what instructions are made of: registers, widths, shifts, conditions, lanes, each with its number in the encoding.
+//! Owns what instructions are made of: registers, widths, extensions, conditions, lanes, each with its number in the encoding.
 //! Does not encode.
 
 use crate::machine::{Gpr, W};
@@ -23,29 +23,13 @@ impl W {
     }
 }
 
-/// How the second operand of an instruction is shifted, by the number in the encoding.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(crate) enum Shift {
-    Lsl = 0,
-    Lsr = 1,
-    Asr = 2,
-    /// Not for additions and subtractions.
-    Ror = 3,
-}
-
 /// How the second operand of an instruction is extended, by the number in the encoding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Extend {
-    Uxtb = 0,
-    Uxth = 1,
     Uxtw = 2,
     Uxtx = 3,
-    Sxtb = 4,
-    Sxth = 5,
     Sxtw = 6,
-    Sxtx = 7,
 }
 
 /// A condition by its number in the encoding. After a comparison of floats, `Mi` is less, `Ls` less or equal, `Gt` and `Ge` are greater (or equal), all
@@ -75,21 +59,6 @@ impl Cc {
         use Cc::*;
         const ALL: [Cc; 14] = [Eq, Ne, Hs, Lo, Mi, Pl, Vs, Vc, Hi, Ls, Ge, Lt, Gt, Le];
         ALL[self as usize ^ 1]
-    }
-
-    /// The condition after the operands of the comparison of integers were exchanged.
-    pub fn swapped(self) -> Cc {
-        match self {
-            Cc::Hs => Cc::Ls,
-            Cc::Ls => Cc::Hs,
-            Cc::Lo => Cc::Hi,
-            Cc::Hi => Cc::Lo,
-            Cc::Ge => Cc::Le,
-            Cc::Le => Cc::Ge,
-            Cc::Lt => Cc::Gt,
-            Cc::Gt => Cc::Lt,
-            other => other,
-        }
     }
 }
 

@@ -202,7 +202,7 @@ impl Assembler for Asm {
     /// By distances, each from its own place.
     fn jump_by_table(&mut self, index: Gpr) {
         self.adr(TEMP, 20);
-        self.shifted(Rrr::Add, W64, index, TEMP, (index, Shift::Lsl, 2));
+        self.shifted(Rrr::Add, W64, index, TEMP, (index, 2));
         self.access(Access::Ldrsw, TEMP.0, Mem::new(index, 0));
         self.add(W64, index, index, TEMP);
         self.br(index);
@@ -343,7 +343,7 @@ impl Assembler for Asm {
         if disp == 0 && (scale == 0 || 1 << scale == bytes) {
             return mem;
         }
-        let by = (index, Shift::Lsl, u32::from(scale));
+        let by = (index, u32::from(scale));
         self.shifted(Rrr::Add, W64, ADDRESS, base, by);
         self.direct(Mem::new(ADDRESS, disp), bytes)
     }
@@ -400,7 +400,7 @@ impl Assembler for Asm {
         let Some(index) = index else {
             return self.add_const(w, dst, base, disp.into());
         };
-        self.shifted(Rrr::Add, w, dst, base, (index, Shift::Lsl, u32::from(scale)));
+        self.shifted(Rrr::Add, w, dst, base, (index, u32::from(scale)));
         if disp != 0 {
             self.add_const(w, dst, dst, disp.into());
         }

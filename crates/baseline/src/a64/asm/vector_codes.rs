@@ -62,15 +62,11 @@ codes! { Code3
     /// `a & !b`.
     BIC 0x4e60_1c00;
     ORR 0x4ea0_1c00;
-    /// `a | !b`.
-    ORN 0x4ee0_1c00;
     EOR 0x6e20_1c00;
     /// `dst ? a : b` for each bit.
     BSL 0x6e60_1c00;
     /// `b ? a : dst`.
     BIT 0x6ea0_1c00;
-    /// `b ? dst : a`.
-    BIF 0x6ee0_1c00;
 }
 
 // Integers.
@@ -79,16 +75,12 @@ codes! { Code3
     SUB 0x6e20_8400;
     /// Not of `D2`.
     MUL 0x4e20_9c00;
-    /// `dst + a * b`, not of `D2`.
-    MLA 0x4e20_9400;
     CMEQ 0x6e20_8c00;
     CMGT 0x4e20_3400;
     CMGE 0x4e20_3c00;
     /// Unsigned.
     CMHI 0x6e20_3400;
     CMHS 0x6e20_3c00;
-    /// Whether `a & b` has ones.
-    CMTST 0x4e20_8c00;
     SMAX 0x4e20_6400;
     SMIN 0x4e20_6c00;
     UMAX 0x6e20_6400;
@@ -112,7 +104,6 @@ codes! { Code3
     SMULL 0x0e20_c000;
     UMULL 0x2e20_c000;
     /// `dst` plus them.
-    SMLAL 0x0e20_8000;
     UMLAL 0x2e20_8000;
 }
 
@@ -132,8 +123,6 @@ codes! { Code3
     TRN2 0x4e00_6800;
     /// Bytes of `a` by the indices in `b`, 0 where they are out of range. Without lanes.
     TBL 0x4e00_0000;
-    /// Of `a` and the register that follows it.
-    TBL2 0x4e00_2000;
     /// The same, but lanes stay where the index is out of range.
     TBX 0x4e00_1000;
 }
@@ -146,10 +135,6 @@ codes! { Code3
     FDIV 0x6e20_fc00;
     FMAX 0x4e20_f400;
     FMIN 0x4ea0_f400;
-    /// `dst + a * b`, rounded once.
-    FMLA 0x4e20_cc00;
-    /// `dst - a * b`, rounded once.
-    FMLS 0x4ea0_cc00;
     FCMEQ 0x4e20_e400;
     FCMGE 0x6e20_e400;
     FCMGT 0x6ea0_e400;
@@ -170,10 +155,6 @@ codes! { Code2
     ABS 0x4e20_b800;
     NEG 0x6e20_b800;
     CMEQ_ZERO 0x4e20_9800;
-    CMGE_ZERO 0x6e20_8800;
-    CMGT_ZERO 0x4e20_8800;
-    CMLE_ZERO 0x6e20_9800;
-    CMLT_ZERO 0x4e20_a800;
     /// Sums of neighbours, with lanes of twice the width.
     SADDLP 0x4e20_2800;
     UADDLP 0x6e20_2800;
@@ -185,14 +166,8 @@ codes! { Code2
     SQXTUN 0x2e21_2800;
     /// from unsigned to unsigned.
     UQXTN 0x2e21_4800;
-    /// Over all lanes, the result in the lowest one: the sum,
+    /// The sum of all lanes, in the lowest one.
     ADDV 0x4e31_b800;
-    /// the largest,
-    UMAXV 0x6e30_a800;
-    /// the smallest. Not of `D2`.
-    UMINV 0x6e31_a800;
-    /// The sum of two of 64 bits, to a scalar. Without lanes.
-    ADDP_D 0x5ef1_b800;
 }
 
 // Floats, one source.
@@ -218,18 +193,10 @@ codes! { Code2
 pub(crate) const SHL: CodeShift = CodeShift(0x4f00_5400, true);
 pub(crate) const SSHR: CodeShift = CodeShift(0x4f00_0400, false);
 pub(crate) const USHR: CodeShift = CodeShift(0x6f00_0400, false);
-/// To the left, keeping the bits of the destination below.
-pub(crate) const SLI: CodeShift = CodeShift(0x6f00_5400, true);
-/// To the right, keeping the bits of the destination above.
-pub(crate) const SRI: CodeShift = CodeShift(0x6f00_4400, false);
-/// To the right, added to the destination.
-pub(crate) const SSRA: CodeShift = CodeShift(0x4f00_1400, false);
 pub(crate) const USRA: CodeShift = CodeShift(0x6f00_1400, false);
 /// The lower half widened, then to the left; lanes are those of the source.
 pub(crate) const SSHLL: CodeShift = CodeShift(0x0f00_a400, true);
 pub(crate) const USHLL: CodeShift = CodeShift(0x2f00_a400, true);
-/// To the right, then narrowed into the lower half; lanes are those of the result.
-pub(crate) const SHRN: CodeShift = CodeShift(0x0f00_8400, false);
 
 impl CodeShift {
     /// With the upper half of the source, or of the result.

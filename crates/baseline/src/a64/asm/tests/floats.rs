@@ -16,9 +16,6 @@ fn arithmetic() {
         0x1e7f_1bc1 "fdiv d1, d30, d31": fdiv(W64, V(1), V(30), V(31));
         0x1e7f_4bc1 "fmax d1, d30, d31": fmax(W64, V(1), V(30), V(31));
         0x1e3f_5bc1 "fmin s1, s30, s31": fmin(W32, V(1), V(30), V(31));
-        0x1e7f_8bc1 "fnmul d1, d30, d31": fnmul(W64, V(1), V(30), V(31));
-        0x1e60_43e1 "fmov d1, d31": fmov(W64, V(1), V(31));
-        0x1e20_405f "fmov s31, s2": fmov(W32, V(31), V(2));
         0x1e60_c3e1 "fabs d1, d31": fabs(W64, V(1), V(31));
         0x1e21_43e1 "fneg s1, s31": fneg(W32, V(1), V(31));
         0x1e61_c3e1 "fsqrt d1, d31": fsqrt(W64, V(1), V(31));
@@ -49,7 +46,6 @@ fn moves_and_conversions() {
         0x9e66_03fe "fmov x30, d31": fmov_to_gpr(W64, R(30), V(31));
         0x1e26_03fe "fmov w30, s31": fmov_to_gpr(W32, R(30), V(31));
         0x9eaf_03df "fmov v31.d[1], x30": fmov_high_from_gpr(V(31), R(30));
-        0x9eae_03fe "fmov x30, v31.d[1]": fmov_high_to_gpr(R(30), V(31));
         0x1e22_c3e1 "fcvt d1, s31": fcvt(W32, V(1), V(31));
         0x1e62_43e1 "fcvt s1, d31": fcvt(W64, V(1), V(31));
         0x1e38_03fe "fcvtzs w30, s31": fcvtzs(W32, W32, R(30), V(31));

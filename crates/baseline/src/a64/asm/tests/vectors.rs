@@ -18,23 +18,19 @@ fn three() {
         0x4e3f_1fc1 "and v1.16b, v30.16b, v31.16b": v3(AND, D, A, B);
         0x4e7f_1fc1 "bic v1.16b, v30.16b, v31.16b": v3(BIC, D, A, B);
         0x4ebf_1fc1 "orr v1.16b, v30.16b, v31.16b": v3(ORR, D, A, B);
-        0x4eff_1fc1 "orn v1.16b, v30.16b, v31.16b": v3(ORN, D, A, B);
         0x6e3f_1fc1 "eor v1.16b, v30.16b, v31.16b": v3(EOR, D, A, B);
         0x6e7f_1fc1 "bsl v1.16b, v30.16b, v31.16b": v3(BSL, D, A, B);
         0x6ebf_1fc1 "bit v1.16b, v30.16b, v31.16b": v3(BIT, D, A, B);
-        0x6eff_1fc1 "bif v1.16b, v30.16b, v31.16b": v3(BIF, D, A, B);
         0x4ea2_1c5f "mov v31.16b, v2.16b": mov_v(B, V(2));
         0x4e3f_87c1 "add v1.16b, v30.16b, v31.16b": v3(ADD.of(B16), D, A, B);
         0x4eff_87c1 "add v1.2d, v30.2d, v31.2d": v3(ADD.of(D2), D, A, B);
         0x6e7f_87c1 "sub v1.8h, v30.8h, v31.8h": v3(SUB.of(H8), D, A, B);
         0x4ebf_9fc1 "mul v1.4s, v30.4s, v31.4s": v3(MUL.of(S4), D, A, B);
-        0x4e7f_97c1 "mla v1.8h, v30.8h, v31.8h": v3(MLA.of(H8), D, A, B);
         0x6eff_8fc1 "cmeq v1.2d, v30.2d, v31.2d": v3(CMEQ.of(D2), D, A, B);
         0x4ebf_37c1 "cmgt v1.4s, v30.4s, v31.4s": v3(CMGT.of(S4), D, A, B);
         0x4e3f_3fc1 "cmge v1.16b, v30.16b, v31.16b": v3(CMGE.of(B16), D, A, B);
         0x6e7f_37c1 "cmhi v1.8h, v30.8h, v31.8h": v3(CMHI.of(H8), D, A, B);
         0x6ebf_3fc1 "cmhs v1.4s, v30.4s, v31.4s": v3(CMHS.of(S4), D, A, B);
-        0x4ebf_8fc1 "cmtst v1.4s, v30.4s, v31.4s": v3(CMTST.of(S4), D, A, B);
         0x4e3f_67c1 "smax v1.16b, v30.16b, v31.16b": v3(SMAX.of(B16), D, A, B);
         0x4e7f_6fc1 "smin v1.8h, v30.8h, v31.8h": v3(SMIN.of(H8), D, A, B);
         0x6ebf_67c1 "umax v1.4s, v30.4s, v31.4s": v3(UMAX.of(S4), D, A, B);
@@ -53,7 +49,6 @@ fn three() {
         0x4e7f_c3c1 "smull2 v1.4s, v30.8h, v31.8h": v3(SMULL.of(H8).high(), D, A, B);
         0x2ebf_c3c1 "umull v1.2d, v30.2s, v31.2s": v3(UMULL.of(S4), D, A, B);
         0x6ebf_c3c1 "umull2 v1.2d, v30.4s, v31.4s": v3(UMULL.of(S4).high(), D, A, B);
-        0x0e7f_83c1 "smlal v1.4s, v30.4h, v31.4h": v3(SMLAL.of(H8), D, A, B);
         0x2ebf_83c1 "umlal v1.2d, v30.2s, v31.2s": v3(UMLAL.of(S4), D, A, B);
         0x4e1f_1bc1 "uzp1 v1.16b, v30.16b, v31.16b": v3(UZP1.of(B16), D, A, B);
         0x4e5f_5bc1 "uzp2 v1.8h, v30.8h, v31.8h": v3(UZP2.of(H8), D, A, B);
@@ -62,7 +57,6 @@ fn three() {
         0x4e9f_2bc1 "trn1 v1.4s, v30.4s, v31.4s": v3(TRN1.of(S4), D, A, B);
         0x4e9f_6bc1 "trn2 v1.4s, v30.4s, v31.4s": v3(TRN2.of(S4), D, A, B);
         0x4e1f_03c1 "tbl v1.16b, {v30.16b}, v31.16b": v3(TBL, D, A, B);
-        0x4e1f_23a1 "tbl v1.16b, {v29.16b, v30.16b}, v31.16b": v3(TBL2, D, V(29), B);
         0x4e1f_13c1 "tbx v1.16b, {v30.16b}, v31.16b": v3(TBX, D, A, B);
         0x4e3f_d7c1 "fadd v1.4s, v30.4s, v31.4s": v3(FADD.float(S4), D, A, B);
         0x4e7f_d7c1 "fadd v1.2d, v30.2d, v31.2d": v3(FADD.float(D2), D, A, B);
@@ -71,8 +65,6 @@ fn three() {
         0x6e7f_ffc1 "fdiv v1.2d, v30.2d, v31.2d": v3(FDIV.float(D2), D, A, B);
         0x4e3f_f7c1 "fmax v1.4s, v30.4s, v31.4s": v3(FMAX.float(S4), D, A, B);
         0x4eff_f7c1 "fmin v1.2d, v30.2d, v31.2d": v3(FMIN.float(D2), D, A, B);
-        0x4e3f_cfc1 "fmla v1.4s, v30.4s, v31.4s": v3(FMLA.float(S4), D, A, B);
-        0x4eff_cfc1 "fmls v1.2d, v30.2d, v31.2d": v3(FMLS.float(D2), D, A, B);
         0x4e3f_e7c1 "fcmeq v1.4s, v30.4s, v31.4s": v3(FCMEQ.float(S4), D, A, B);
         0x6e7f_e7c1 "fcmge v1.2d, v30.2d, v31.2d": v3(FCMGE.float(D2), D, A, B);
         0x6ebf_e7c1 "fcmgt v1.4s, v30.4s, v31.4s": v3(FCMGT.float(S4), D, A, B);
@@ -92,10 +84,6 @@ fn two() {
         0x4ee0_bbc1 "abs v1.2d, v30.2d": v2(ABS.of(D2), D, A);
         0x6e60_bbc1 "neg v1.8h, v30.8h": v2(NEG.of(H8), D, A);
         0x4e20_9bc1 "cmeq v1.16b, v30.16b, #0": v2(CMEQ_ZERO.of(B16), D, A);
-        0x6e60_8bc1 "cmge v1.8h, v30.8h, #0": v2(CMGE_ZERO.of(H8), D, A);
-        0x4ea0_8bc1 "cmgt v1.4s, v30.4s, #0": v2(CMGT_ZERO.of(S4), D, A);
-        0x6ee0_9bc1 "cmle v1.2d, v30.2d, #0": v2(CMLE_ZERO.of(D2), D, A);
-        0x4e20_abc1 "cmlt v1.16b, v30.16b, #0": v2(CMLT_ZERO.of(B16), D, A);
         0x4e20_2bc1 "saddlp v1.8h, v30.16b": v2(SADDLP.of(B16), D, A);
         0x6e60_2bc1 "uaddlp v1.4s, v30.8h": v2(UADDLP.of(H8), D, A);
         0x0e21_2bc1 "xtn v1.8b, v30.8h": v2(XTN.of(B16), D, A);
@@ -106,9 +94,6 @@ fn two() {
         0x2ea1_4bc1 "uqxtn v1.2s, v30.2d": v2(UQXTN.of(S4), D, A);
         0x4e31_bbc1 "addv b1, v30.16b": v2(ADDV.of(B16), D, A);
         0x4eb1_bbc1 "addv s1, v30.4s": v2(ADDV.of(S4), D, A);
-        0x6eb0_abc1 "umaxv s1, v30.4s": v2(UMAXV.of(S4), D, A);
-        0x6e71_abc1 "uminv h1, v30.8h": v2(UMINV.of(H8), D, A);
-        0x5ef1_bbc1 "addp d1, v30.2d": v2(ADDP_D, D, A);
         0x4ea0_fbc1 "fabs v1.4s, v30.4s": v2(FABS.float(S4), D, A);
         0x6ee0_fbc1 "fneg v1.2d, v30.2d": v2(FNEG.float(D2), D, A);
         0x6ea1_fbc1 "fsqrt v1.4s, v30.4s": v2(FSQRT.float(S4), D, A);
@@ -134,15 +119,10 @@ fn shifts() {
         0x4f1f_07c1 "sshr v1.8h, v30.8h, #1": v_shift(SSHR, H8, D, A, 1);
         0x6f21_07c1 "ushr v1.4s, v30.4s, #31": v_shift(USHR, S4, D, A, 31);
         0x6f40_07c1 "ushr v1.2d, v30.2d, #64": v_shift(USHR, D2, D, A, 64);
-        0x6f3f_57c1 "sli v1.4s, v30.4s, #31": v_shift(SLI, S4, D, A, 31);
-        0x6f10_47c1 "sri v1.8h, v30.8h, #16": v_shift(SRI, H8, D, A, 16);
-        0x4f3d_17c1 "ssra v1.4s, v30.4s, #3": v_shift(SSRA, S4, D, A, 3);
         0x6f5f_17c1 "usra v1.2d, v30.2d, #33": v_shift(USRA, D2, D, A, 33);
         0x0f08_a7c1 "sshll v1.8h, v30.8b, #0": v_shift(SSHLL, B16, D, A, 0);
         0x4f1f_a7c1 "sshll2 v1.4s, v30.8h, #15": v_shift(SSHLL.high(), H8, D, A, 15);
         0x2f20_a7c1 "ushll v1.2d, v30.2s, #0": v_shift(USHLL, S4, D, A, 0);
-        0x0f0c_87c1 "shrn v1.8b, v30.8h, #4": v_shift(SHRN, B16, D, A, 4);
-        0x4f10_87c1 "shrn2 v1.8h, v30.4s, #16": v_shift(SHRN.high(), H8, D, A, 16);
     }
 }
 
