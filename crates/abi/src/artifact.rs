@@ -152,11 +152,16 @@ pub enum ValuePlace {
     Const(u128),
 }
 
-/// A callee-saved register stored by a prologue.
+/// A callee-saved register stored by a prologue, in 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedReg {
-    /// Hardware number.
+    /// Hardware number; of a vector register, whose low half is preserved, [`SavedReg::VECTORS`] is added.
     pub register: u8,
     /// Bytes relative to the frame pointer.
     pub offset: i32,
+}
+
+impl SavedReg {
+    /// The number of the first vector register.
+    pub const VECTORS: u8 = 32;
 }

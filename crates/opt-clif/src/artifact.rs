@@ -272,7 +272,7 @@ fn frame_state<'a>(
     Ok(FrameState { locals: state.locals, values, leave: None })
 }
 
-/// Where the prologue saved integer registers. Cranelift tells through its unwind information only, which can be written as
+/// Where the prologue saved registers. Cranelift tells through its unwind information only, which can be written as
 /// DWARF and read back. Numbers of callee-saved registers are the same in DWARF and in hardware, but for the frame pointer.
 fn saved_registers(isa: &dyn TargetIsa, code: &CompiledCode) -> Result<Vec<SavedReg>, String> {
     if !isa.flags().unwind_info() {
@@ -296,6 +296,9 @@ fn saved_registers(isa: &dyn TargetIsa, code: &CompiledCode) -> Result<Vec<Saved
 /// Bytes between the frame pointer and the stack pointer before the call: the link and the return address.
 const FRAME_LINK: i64 = 16;
 
+/// The number of the first vector register in DWARF, on machines where calls preserve any.
+const VECTORS: u16 = 64;
+
 /// The register saves that a section with one function tells of.
 fn read_saves(section: &[u8]) -> Result<Vec<SavedReg>, gimli::Error> {
     let section = gimli::EhFrame::new(section, LittleEndian);
@@ -310,8 +313,13 @@ fn read_saves(section: &[u8]) -> Result<Vec<SavedReg>, gimli::Error> {
         while let Some(instruction) = instructions.next()? {
             if let CallFrameInstruction::Offset { register, factored_offset } = instruction {
                 let offset = factored_offset as i64 * scale + FRAME_LINK;
-                // The link and the return address lie above the frame pointer, vector registers are numbered from 64.
-                if let (true, Ok(register @ 0..32)) = (offset < 0, u8::try_from(register.0)) {
+                let register = match register.0 {
+                    register @ 0..32 => register as u8,
+                    vector @ VECTORS..96 => SavedReg::VECTORS + (vector - VECTORS) as u8,
+                    _ => continue,
+                };
+                // The link and the return address lie above the frame pointer.
+                if offset < 0 {
                     found.push(SavedReg { register, offset: offset as i32 });
                 }
             }

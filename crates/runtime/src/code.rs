@@ -125,6 +125,11 @@ impl CodeObject<'_> {
         self.image.tables.call(self.offset(pc)).is_some_and(|call| call.state.is_some())
     }
 
+    /// Whether exceptions of the call that returns to an address land in the code.
+    pub(crate) fn has_landing(&self, pc: usize) -> bool {
+        self.image.tables.landings().of_call(self.offset(pc)).is_some()
+    }
+
     /// What the `depth`th of [`CodeObject::positions`] holds while the call that returns to an address is pending, if the code
     /// records it.
     pub(crate) fn state(&self, pc: usize, depth: u32) -> Option<FrameState> {

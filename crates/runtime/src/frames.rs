@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use sterna_abi::{CapturedFrame, CapturedValue, FrameState, InterpFrame, Leave, Slot, ValuePlace};
+use sterna_abi::{
+    CapturedFrame, CapturedValue, FrameState, InterpFrame, Leave, SavedReg, Slot, ValuePlace,
+};
 use sterna_base::FuncIndex;
 use sterna_isa::ValType;
 use sterna_sys::activation::{CalleeSaved, CompiledFrame, CompiledFrames};
@@ -244,17 +246,24 @@ fn mask(ty: ValType) -> u128 {
     }
 }
 
-/// Callee-saved registers as the frame being looked at left them.
-#[derive(Default)]
+/// Callee-saved registers as the frame being looked at left them, by their numbers in [`SavedReg`].
 pub(crate) struct Registers {
-    values: [u64; 32],
+    values: [u64; 64],
+}
+
+impl Default for Registers {
+    fn default() -> Registers {
+        Registers { values: [0; 64] }
+    }
 }
 
 impl Registers {
     /// Those that calls preserve, for a frame that is to begin.
     pub(crate) fn callee_saved(&self) -> CalleeSaved {
         let mut saved = CalleeSaved::default();
-        (0..).zip(self.values).for_each(|(number, value)| saved.set_gpr(number, value));
+        let (integers, vectors) = self.values.split_at(SavedReg::VECTORS.into());
+        (0..).zip(integers).for_each(|(number, &value)| saved.set_gpr(number, value));
+        (0..).zip(vectors).for_each(|(number, &value)| saved.set_vector(number, value));
         saved
     }
 
@@ -265,10 +274,13 @@ impl Registers {
     /// At the innermost frame of a segment: the registers that the exit saved.
     pub(crate) fn enter(&mut self, frame: &CompiledFrame<'_>) {
         if let Some(saved) = frame.regs {
-            for number in 0..32 {
-                if let Some(value) = saved.callee_saved().gpr(number) {
-                    self.values[usize::from(number)] = value;
-                }
+            let saved = saved.callee_saved();
+            let (integers, vectors) = self.values.split_at_mut(SavedReg::VECTORS.into());
+            for (number, value) in (0..).zip(integers) {
+                *value = saved.gpr(number).unwrap_or(*value);
+            }
+            for (number, value) in (0..).zip(vectors) {
+                *value = saved.vector(number).unwrap_or(*value);
             }
         }
     }
@@ -278,7 +290,7 @@ impl Registers {
         for saved in object.saved() {
             let at = fp.wrapping_add_signed(saved.offset as isize) as *const u64;
             // SAFETY: the compiler's site table says that the live frame holds the register there.
-            self.values[usize::from(saved.register) % 32] = unsafe { at.read() };
+            self.values[usize::from(saved.register) % 64] = unsafe { at.read() };
         }
     }
 }

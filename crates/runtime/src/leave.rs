@@ -156,7 +156,7 @@ impl Store {
             code,
         };
         // SAFETY: the frame is live; the departure is in the store, and the next one is not before this landing.
-        let landing = unsafe { Landing::instead_of(left.fp, &self.leaving.departure) }?;
+        let landing = unsafe { Landing::instead_of(left.fp, &self.leaving.departure) };
         self.leaving.results = results;
         // SAFETY: the vmctx of a live frame.
         unsafe { (*left.vmctx).callee_index = RESUME_CALLEE };

@@ -88,16 +88,16 @@ pub struct Departure {
 }
 
 impl Landing {
-    /// The landing that replaces a frame, given its frame pointer; `None` on machines that cannot.
+    /// The landing that replaces a frame, given its frame pointer.
     ///
     /// # Safety
     /// `fp` must be the frame pointer of a live compiled frame. The departure must stay where it is until the landing is taken.
-    pub unsafe fn instead_of(fp: usize, departure: &Departure) -> Option<Landing> {
-        let pc = crate::arch::DEPART? as *const () as usize;
+    pub unsafe fn instead_of(fp: usize, departure: &Departure) -> Landing {
+        let pc = crate::arch::depart as *const () as usize;
         // SAFETY: compiled frames begin with the frame pointer of their caller.
         let caller = unsafe { *(fp as *const usize) };
         let value = (&raw const *departure) as usize;
-        Some(Landing { pc, sp: fp + size_of::<usize>(), fp: caller, value })
+        Landing { pc, sp: fp + crate::arch::DEPART_SP, fp: caller, value }
     }
 }
 

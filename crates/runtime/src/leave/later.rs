@@ -7,10 +7,11 @@
 use sterna_abi::{Convention, Slot};
 use sterna_base::{FuncIndex, TypeIndex};
 use sterna_isa::{FuncType, Op, ValType};
-use sterna_module::{Imm, Module};
+use sterna_module::Imm;
 use sterna_sys::activation::{Activation, CompiledFrames, ReturnRegs, return_thunk};
 use sterna_sys::signal;
 
+use crate::code::{CodeObject, CodeTier};
 use crate::loaded::LoadedModule;
 use crate::store::Store;
 
@@ -34,12 +35,9 @@ impl Store {
             let Some(slot) = frame.return_slot else { continue };
             let Some(module) = self.engine.module_at(frame.pc) else { continue };
             let Some(object) = module.code().find(frame.pc) else { continue };
-            let call = object.positions(frame.pc, frame.exact).next();
-            let is_simple = |(func, offset)| {
-                let ty = called(module.module(), func, offset);
-                ty.is_some_and(|ty| are_in_registers(&ty.results, &module))
-            };
-            if object.has_state(frame.pc) && call.is_some_and(is_simple) {
+            let callee = callee(&module, &object, frame.pc);
+            let is_simple = callee.is_some_and(|callee| are_in_registers(&callee.ty.results));
+            if object.has_state(frame.pc) && is_simple {
                 found.push((frame.fp, frame.pc, slot));
             }
         }
@@ -62,47 +60,56 @@ impl Store {
         activation.exit_regs = (&raw const regs.saved) as usize;
         let Some(module) = self.engine.module_at(regs.pc) else { return false };
         let Some(object) = module.code().find(regs.pc) else { return false };
-        let Some((func, offset)) = object.positions(regs.pc, false).next() else { return false };
-        let Some(ty) = called(module.module(), func, offset) else { return false };
-        let results = results(&ty.results, module.convention(), regs);
+        let Some(callee) = callee(&module, &object, regs.pc) else { return false };
+        let results = results(&callee.ty.results, callee.convention, regs);
         self.leave_innermost(Some(&results))
     }
 }
 
-/// The type of the function that an operator calls, at a byte offset of the module.
-fn called(module: &Module, func: FuncIndex, offset: u32) -> Option<&FuncType> {
-    let operator = module.body(func).operators().find(|operator| operator.offset == offset)?;
-    match (operator.op, operator.imm) {
-        (Op::Call, Imm::Index(func)) => Some(module.func_type(FuncIndex::from_u32(func))),
-        (Op::CallIndirect, Imm::Index2(ty, _)) | (Op::CallRef, Imm::Index(ty)) => {
-            Some(module.signature(TypeIndex::from_u32(ty)))
+/// What a call returns from.
+struct Callee<'a> {
+    ty: &'a FuncType,
+    convention: Convention,
+}
+
+/// What the call returns from that returns to an address, if it is one of a wasm function.
+fn callee<'a>(module: &'a LoadedModule, object: &CodeObject<'_>, pc: usize) -> Option<Callee<'a>> {
+    let (func, offset) = object.positions(pc, false).next()?;
+    let wasm = module.module();
+    let operator = wasm.body(func).operators().find(|operator| operator.offset == offset)?;
+    let (ty, is_import) = match (operator.op, operator.imm) {
+        (Op::Call, Imm::Index(func)) => {
+            let func = FuncIndex::from_u32(func);
+            (wasm.func_type(func), func.index() < wasm.num_imported_funcs())
         }
-        _ => None,
-    }
+        (Op::CallIndirect, Imm::Index2(ty, _)) | (Op::CallRef, Imm::Index(ty)) => {
+            (wasm.signature(TypeIndex::from_u32(ty)), false)
+        }
+        _ => return None,
+    };
+    // The optimizing tier calls imports in the convention that needs no adapter, unless exceptions are to land.
+    let is_plain = is_import && object.tier() == CodeTier::Opt && !object.has_landing(pc);
+    let convention = if is_plain { Convention::Reg } else { module.convention() };
+    Some(Callee { ty, convention })
 }
 
 fn is_float(ty: &ValType) -> bool {
     matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)
 }
 
-/// Whether it is known in which registers a call from code of a module leaves its results.
-fn are_in_registers(results: &[ValType], module: &LoadedModule) -> bool {
+/// Whether a call leaves all its results in registers.
+fn are_in_registers(results: &[ValType]) -> bool {
     let floats = results.iter().filter(|ty| is_float(ty)).count();
-    let integers = match module.convention() {
-        Convention::Reg => 2,
-        // The conventions differ in the second, and such a module calls imports in either.
-        Convention::Tail => 1,
-    };
-    floats <= 2 && results.len() - floats <= integers
+    floats <= 2 && results.len() - floats <= 2
 }
 
 /// Results as slots.
 fn results(types: &[ValType], convention: Convention, regs: &ReturnRegs) -> Vec<Slot> {
-    let second = match convention {
-        Convention::Reg => regs.integers[1],
-        Convention::Tail => regs.integers[2],
+    let (reg, tail) = regs.integers.split_at(2);
+    let mut integers = match convention {
+        Convention::Reg => reg.iter().copied(),
+        Convention::Tail => tail.iter().copied(),
     };
-    let mut integers = [regs.integers[0], second].into_iter();
     let mut floats = regs.vectors.into_iter();
     let mut slots = Vec::new();
     for ty in types {

@@ -23,8 +23,8 @@ pub struct Detours {
 pub struct ReturnRegs {
     /// The first two vector registers of results, low halves first.
     pub vectors: [[u64; 2]; 2],
-    /// The registers of integer results: the first, the second in the C convention, and in the tail convention.
-    pub integers: [u64; 3],
+    /// The registers of integer results: the first two in the C convention, then those in the tail convention.
+    pub integers: [u64; 4],
     /// The registers of the frame.
     pub saved: arch::CalleeSaved,
     /// Where the stub is to go on if the frame is not replaced.
@@ -38,14 +38,11 @@ impl Detours {
     }
 
     /// Makes a pending call return to `stub`, made by `return_thunk!`, always the same. `fp` and `pc` are those of the frame that called, `slot` is where the
-    /// callee keeps its return address. On machines that cannot replace frames, nothing happens.
+    /// callee keeps its return address.
     ///
     /// # Safety
     /// The frame must be live and suspended, and described truly: [`super::CompiledFrame`].
     pub unsafe fn add(&mut self, fp: usize, pc: usize, slot: *mut usize, stub: usize) {
-        if arch::DEPART.is_none() {
-            return;
-        }
         self.stub = stub;
         self.calls.insert(fp, pc);
         // SAFETY: the caller describes a live frame: this is the return address of its callee.

@@ -4,7 +4,7 @@
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
 
-use crate::activation::{self, Activation, ENTRY_FP, EntryFrame, StubConvention};
+use crate::activation::{self, Activation, Departure, ENTRY_FP, EntryFrame, StubConvention};
 use crate::stack::{CONTEXT_SP, Context, FiberEntry};
 
 /// The registers that a C function preserves (`x29` apart), in the order of addresses after they were saved.
@@ -31,9 +31,17 @@ impl CalleeSaved {
         }
     }
 
-    /// A vector register by its hardware number: of `v8` to `v15`, the low 64 bits.
-    pub fn vector(&self, number: u8) -> Option<u128> {
-        self.d.get(usize::from(number.checked_sub(8)?)).map(|&low| u128::from(low))
+    /// The low half of a vector register by its hardware number; `None` for those not saved.
+    pub fn vector(&self, number: u8) -> Option<u64> {
+        self.d.get(usize::from(number.checked_sub(8)?)).copied()
+    }
+
+    /// Sets the low half of a vector register by its hardware number; others are left alone.
+    pub fn set_vector(&mut self, number: u8, low: u64) {
+        let at = number.checked_sub(8).map(usize::from);
+        if let Some(register) = at.and_then(|at| self.d.get_mut(at)) {
+            *register = low;
+        }
     }
 }
 
@@ -245,8 +253,35 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
     )
 }
 
-/// What replaces a frame by a call; not written yet: where a frame keeps its caller's vector registers is not recorded.
-pub(crate) const DEPART: Option<unsafe extern "C" fn()> = None;
+/// Where the stack pointer is for [`depart`], in bytes from the frame pointer of the frame that is replaced.
+pub(crate) const DEPART_SP: usize = 0;
+
+/// Where [`raise`] goes on to replace a frame by a call: `sp` points to its frame record, `x29` is its caller's, `x0` points to a
+/// [`Departure`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn depart() {
+    naked_asm!(
+        "ldr x30, [sp, #8]",
+        "add sp, sp, #16",
+        "ldp x19, x20, [x0]",
+        "ldp x21, x22, [x0, #16]",
+        "ldp x23, x24, [x0, #32]",
+        "ldp x25, x26, [x0, #48]",
+        "ldp x27, x28, [x0, #64]",
+        "ldp d8, d9, [x0, #80]",
+        "ldp d10, d11, [x0, #96]",
+        "ldp d12, d13, [x0, #112]",
+        "ldp d14, d15, [x0, #128]",
+        "ldr x16, [x0, #{code}]",
+        // Both conventions: the tail convention begins with x2.
+        "ldp x2, x3, [x0, #{arguments}]",
+        "mov x0, x2",
+        "mov x1, x3",
+        "br x16",
+        arguments = const offset_of!(Departure, arguments),
+        code = const offset_of!(Departure, code),
+    )
+}
 
 // ---------------------------------------------------------------------------------------------- thunks
 
@@ -455,17 +490,56 @@ macro_rules! raise_thunk {
     };
 }
 
-/// As on x86-64; never reached, as long as nothing replaces frames here.
+/// `return_thunk!(vis fn name => body)`: defines the code to which calls return that were sent there by [`Detours::add`](crate::activation::Detours::add).
+///
+/// `body` is an `extern "C" fn(fp: usize, regs: *mut ReturnRegs) -> *mut Activation` that does not unwind: it gets the frame pointer of the frame that
+/// called, and either sets [`ReturnRegs::pc`](crate::activation::ReturnRegs::pc) and returns null, to go on there, or sets `Activation::trap`, and
+/// perhaps a landing, and returns the activation.
 #[macro_export]
 macro_rules! return_thunk {
     ($(#[$meta:meta])* $vis:vis fn $name:ident => $body:path) => {
         $(#[$meta])*
         #[unsafe(naked)]
         $vis unsafe extern "C" fn $name() {
-            ::core::arch::naked_asm!("brk #1", "b {body}", body = sym $body)
+            ::core::arch::naked_asm!(
+                "sub sp, sp, #224",
+                "stp q0, q1, [sp]",
+                // The first two integers of a result in the C convention, then in the tail convention.
+                "stp x0, x1, [sp, #32]",
+                "stp x2, x3, [sp, #48]",
+                "stp x19, x20, [sp, #64]",
+                "stp x21, x22, [sp, #80]",
+                "stp x23, x24, [sp, #96]",
+                "stp x25, x26, [sp, #112]",
+                "stp x27, x28, [sp, #128]",
+                "stp d8, d9, [sp, #144]",
+                "stp d10, d11, [sp, #160]",
+                "stp d12, d13, [sp, #176]",
+                "stp d14, d15, [sp, #192]",
+                "mov x0, x29",
+                "mov x1, sp",
+                "bl {body}",
+                "cbz x0, 2f",
+                "b {raise}",
+                // The body has preserved the other registers.
+                "2: ldp q0, q1, [sp]",
+                "ldp x0, x1, [sp, #32]",
+                "ldp x2, x3, [sp, #48]",
+                "ldr x30, [sp, #208]",
+                "add sp, sp, #224",
+                "ret",
+                body = sym $body,
+                raise = sym $crate::activation::raise,
+            )
         }
     };
 }
+
+const _: () = assert!(
+    offset_of!(activation::ReturnRegs, integers) == 32
+        && offset_of!(activation::ReturnRegs, saved) == 64
+        && offset_of!(activation::ReturnRegs, pc) == 208
+);
 
 /// Where the signal handler sends a trapping thread: every register as at the trap, but `sp` lowered and aligned. Saves
 /// [`AllRegs`] and calls `landed` with the address of the callee-saved ones.

@@ -44,10 +44,13 @@ impl CalleeSaved {
         }
     }
 
-    /// A vector register by its hardware number: C functions preserve none.
-    pub fn vector(&self, _number: u8) -> Option<u128> {
+    /// The low half of a vector register by its hardware number: C functions preserve none.
+    pub fn vector(&self, _number: u8) -> Option<u64> {
         None
     }
+
+    /// Sets the low half of a vector register that is preserved.
+    pub fn set_vector(&mut self, _number: u8, _low: u64) {}
 }
 
 /// All registers but `rsp` and `rbp`, in the order of addresses after they were saved.
@@ -205,12 +208,13 @@ pub unsafe extern "C" fn raise(act: *mut Activation) -> ! {
     )
 }
 
+/// Where the stack pointer is for [`depart`], in bytes from the frame pointer of the frame that is replaced.
+pub(crate) const DEPART_SP: usize = 8;
+
 /// Where [`raise`] goes on to replace a frame by a call: `rsp` points to its return address, `rbp` is its caller's, `rax` points to a
 /// [`Departure`].
-pub(crate) const DEPART: Option<unsafe extern "C" fn()> = Some(depart);
-
 #[unsafe(naked)]
-unsafe extern "C" fn depart() {
+pub(crate) unsafe extern "C" fn depart() {
     naked_asm!(
         "mov r15, qword ptr [rax]",
         "mov r14, qword ptr [rax + 8]",
@@ -442,7 +446,9 @@ macro_rules! return_thunk {
                 "push r13",
                 "push r14",
                 "push r15",
+                // The first two integers of a result in the tail convention, then in the C convention.
                 "push rcx",
+                "push rax",
                 "push rdx",
                 "push rax",
                 "sub rsp, 32",
@@ -463,6 +469,7 @@ macro_rules! return_thunk {
                 "add rsp, 32",
                 "pop rax",
                 "pop rdx",
+                "pop rax",
                 "pop rcx",
                 "pop r15",
                 "pop r14",
@@ -479,8 +486,8 @@ macro_rules! return_thunk {
 
 const _: () = assert!(
     offset_of!(activation::ReturnRegs, integers) == 32
-        && offset_of!(activation::ReturnRegs, saved) == 56
-        && offset_of!(activation::ReturnRegs, pc) == 96
+        && offset_of!(activation::ReturnRegs, saved) == 64
+        && offset_of!(activation::ReturnRegs, pc) == 104
 );
 
 /// Where the signal handler sends a trapping thread: every register as at the trap, but `rsp` lowered past the red zone and
