@@ -350,8 +350,8 @@ pub(crate) trait Assembler: Default {
     /// Stores 4, 8 or 16 bytes. Leaves the flags.
     fn store_v(&mut self, bytes: u32, dst: Mem, src: Vreg);
 
-    /// Bits of an integer register to a vector register.
-    fn mov_to_v(&mut self, w: W, dst: Vreg, src: Gpr);
+    /// The bits of a float that is not zero. Leaves the flags.
+    fn const_v(&mut self, w: W, dst: Vreg, bits: u64);
 
     /// Bits of a vector register to an integer register.
     fn mov_from_v(&mut self, w: W, dst: Gpr, src: Vreg);

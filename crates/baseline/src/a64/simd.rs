@@ -133,6 +133,10 @@ impl Gen<'_, A64> {
             asm.mov_i(temp, low & 0xffff_ffff);
             asm.dup_gpr(Lanes::S4, reg, temp);
         } else {
+            let pieces = (0..8).filter(|at| (bits >> (16 * at)) as u16 != 0).count();
+            if low != high && pieces > 3 {
+                return asm.v_literal(reg, bits);
+            }
             asm.mov_i(temp, low);
             if low == high {
                 return asm.dup_gpr(Lanes::D2, reg, temp);

@@ -298,8 +298,9 @@ impl<M: Machine> Gen<'_, M> {
             Bank::Int => self.s.asm.mov_i(Gpr(reg), bits),
             Bank::Float if bits == 0 => self.s.asm.zero_v(Vreg(reg)),
             Bank::Float => {
-                self.s.asm.mov_i(M::TEMP, bits);
-                self.s.asm.mov_to_v(W64, Vreg(reg), M::TEMP);
+                debug_assert_ne!(ty, Ty::V128, "vectors other than zero are in registers");
+                let w = if ty == Ty::F32 { W32 } else { W64 };
+                self.s.asm.const_v(w, Vreg(reg), bits);
             }
         }
     }

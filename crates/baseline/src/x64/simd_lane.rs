@@ -5,7 +5,7 @@ use sterna_isa::Op;
 
 use super::simd::{HIGH, SHUFFLE_BYTES, SHUFFLE_LANES};
 use super::simd_codes::{OR, insert, p66};
-use super::{Assembler, Gen, Map, Pre, Rm, TEMP_V, Vreg, W32, W64, X64};
+use super::{Gen, Map, Pre, Rm, TEMP_V, Vreg, W32, W64, X64};
 use crate::driver::values::Held;
 use crate::stack::{Bank, Ty};
 

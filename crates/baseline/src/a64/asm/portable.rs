@@ -519,8 +519,17 @@ impl Assembler for Asm {
         self.access(access, src.0, dst);
     }
 
-    fn mov_to_v(&mut self, w: W, dst: Vreg, src: Gpr) {
-        self.fmov_from_gpr(w, dst, src);
+    fn const_v(&mut self, w: W, dst: Vreg, bits: u64) {
+        // What is above does not matter.
+        let lane = if w == W32 { bits << 32 | bits } else { bits };
+        if let Some(imm) = float_imm(w, bits) {
+            self.fmov_imm(w, dst, imm);
+        } else if let Some(word) = vector_imm(u128::from(lane) << 64 | u128::from(lane)) {
+            self.v_imm(dst, word);
+        } else {
+            Asm::mov_i(self, TEMP, bits);
+            self.fmov_from_gpr(w, dst, TEMP);
+        }
     }
 
     fn mov_from_v(&mut self, w: W, dst: Gpr, src: Vreg) {

@@ -132,6 +132,16 @@ impl Asm {
         self.word32(word | u32::from(dst.0));
     }
 
+    /// Any constant: it follows in the code, jumped over.
+    pub fn v_literal(&mut self, dst: Vreg, bits: u128) {
+        // `ldr dst, .+8`; `b .+20`.
+        self.word32(0x9c00_0040 | u32::from(dst.0));
+        self.word32(0x1400_0005);
+        for at in 0..4 {
+            self.word32((bits >> (32 * at)) as u32);
+        }
+    }
+
     pub fn zero_v(&mut self, dst: Vreg) {
         self.v_imm(dst, 0x6f00_e400);
     }

@@ -451,8 +451,9 @@ impl Assembler for Asm {
         self.sse(prefix, 0x11, src, Xm::Mem(dst));
     }
 
-    fn mov_to_v(&mut self, w: W, dst: Vreg, src: Gpr) {
-        self.sse_gpr((Pre::P66, Map::M0F, 0x6e), w, dst, Rm::Reg(src), None);
+    fn const_v(&mut self, _w: W, dst: Vreg, bits: u64) {
+        self.mov_i(TEMP, bits);
+        self.mov_to_v(W64, dst, TEMP);
     }
 
     fn mov_from_v(&mut self, w: W, dst: Gpr, src: Vreg) {

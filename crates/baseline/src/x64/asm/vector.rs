@@ -89,4 +89,9 @@ impl Asm {
         };
         self.sse_any((prefix, Map::M0F, opcode), w == W64, dst.0, rm, None);
     }
+
+    /// Bits of an integer register to a vector register.
+    pub fn mov_to_v(&mut self, w: W, dst: Vreg, src: Gpr) {
+        self.sse_gpr((Pre::P66, Map::M0F, 0x6e), w, dst, Rm::Reg(src), None);
+    }
 }

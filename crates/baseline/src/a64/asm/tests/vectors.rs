@@ -171,6 +171,10 @@ fn constants() {
         0x4f00_f41f "fmov v31.4s, #2.0": fmov_lanes(S4, B, float_imm(W32, u64::from(2f32.to_bits())).unwrap());
         0x6f07_f7ff "fmov v31.2d, #-1.9375": fmov_lanes(D2, B, float_imm(W64, (-1.9375f64).to_bits()).unwrap());
     }
+    let mut asm = Asm::default();
+    asm.v_literal(B, 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+    let data = [0x0d0e_0f10, 0x090a_0b0c, 0x0506_0708, 0x0102_0304];
+    assert_eq!(words(&asm), [&[0x9c00_005f, 0x1400_0005][..], &data].concat());
     for bits in [
         1,
         u128::MAX - 1,
