@@ -12,6 +12,7 @@ use sterna::{
 };
 
 use crate::generate::Generated;
+use crate::host::host;
 use crate::random::Random;
 use crate::{Finding, Tally};
 
@@ -242,7 +243,11 @@ fn instantiate(
 ) -> sterna::Result<Instance> {
     let Some(owner) = owner else { return Instance::new(store, module, &[]) };
     let owner = Instance::new(&mut *store, owner, &[])?;
+    let host = host(store, owner);
     let imports = module.imports().map(|import| {
+        if import.module() == "host" {
+            return Extern::Func(host);
+        }
         let object = owner.get_export(&mut *store, import.name());
         object.expect("the generator's owners export what is imported")
     });

@@ -88,6 +88,7 @@ pub(crate) fn programs(random: &mut Random) -> (String, String) {
     for name in ["mix", "grow", "throw", "call"] {
         _ = writeln!(text, "  (import \"owner\" \"{name}\" (func ${name} (type $f)))");
     }
+    text += "  (import \"host\" \"host\" (func $host (type $f)))\n";
     let index = memories.index;
     _ = writeln!(text, "  (import \"owner\" \"poke\" (func $poke (param i32 {index})))");
     for at in 0..MEMORIES - 1 {
@@ -208,7 +209,7 @@ fn program(random: &mut Random, plan: &mut Plan, text: &mut String) {
     }
     _ = writeln!(
         text,
-        "  (elem $s func $mix {func} $grow {func})\n  (elem declare func $mix {}))",
+        "  (elem $s func $mix {func} $grow {func})\n  (elem declare func $mix $host {}))",
         funcs.join(" "),
         func = funcs[0]
     );

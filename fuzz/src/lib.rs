@@ -8,6 +8,7 @@ mod damage;
 mod differential;
 mod edges;
 mod generate;
+mod host;
 mod loops;
 mod objects;
 mod random;

@@ -328,7 +328,7 @@ impl Body<'_> {
     fn func(&mut self) -> String {
         match self.random.below(4) {
             0 if self.plan.funcs > 0 => format!("$f{}", self.random.below(self.plan.funcs as u64)),
-            _ => ["$mix", "$grow", "$throw"][self.random.below(3) as usize].to_owned(),
+            _ => ["$mix", "$grow", "$throw", "$host"][self.random.below(4) as usize].to_owned(),
         }
     }
 
