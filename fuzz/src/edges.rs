@@ -83,7 +83,7 @@ pub(crate) fn programs(random: &mut Random) -> (String, String) {
     let memories = Memories::new(random);
     let table = if random.one_in(4) { "i64" } else { "i32" };
     let mut text = String::from(
-        "(module (type $f (func (param i32) (result i32)))\n  (import \"owner\" \"e\" (tag $e (param i32)))\n",
+        "(module (type $f (func (param i32) (result i32)))\n  (import \"owner\" \"e\" (tag $e (param i32)))\n  (import \"owner\" \"e\" (tag $d (param i32)))\n",
     );
     for name in ["mix", "grow", "throw", "call"] {
         _ = writeln!(text, "  (import \"owner\" \"{name}\" (func ${name} (type $f)))");
@@ -192,6 +192,15 @@ fn program(random: &mut Random, plan: &mut Plan, text: &mut String) {
         _ = writeln!(text, "  (data (memory $m{at}) ({index}.const 40) \"{bytes}\")");
     }
     _ = writeln!(text, "  (data $d \"{}\")", "0123456789abcdef".repeat(8));
+    for _ in 0..random.below(3) {
+        // Small enough to be put in place of calls.
+        _ = writeln!(
+            text,
+            "  (func $f{} (type $f) (global.set $own (i32.add (global.get $own) (local.get 0))) (global.get $own))",
+            plan.funcs
+        );
+        plan.funcs += 1;
+    }
     for _ in 0..2 + random.below(5) {
         let body = Body::new(random, plan).text();
         text.push_str(&body);
@@ -199,13 +208,15 @@ fn program(random: &mut Random, plan: &mut Plan, text: &mut String) {
     }
     let funcs: Vec<String> = (0..plan.funcs).map(|at| format!("$f{at}")).collect();
     for at in 0..TABLES {
+        let elements: String = (0..8)
+            .map(|_| match random.below(8) {
+                0 => " $mix",
+                1 => " $throw",
+                _ => funcs[random.below(funcs.len() as u64) as usize].as_str(),
+            })
+            .fold(String::new(), |all, func| all + " " + func);
         let index = plan.index;
-        let (first, second) = (random.below(6), random.below(6));
-        let func = &funcs[random.below(funcs.len() as u64) as usize];
-        _ = writeln!(
-            text,
-            "  (elem (table $t{at}) ({index}.const {first}) func {func} $mix) (elem (table $t{at}) ({index}.const {second}) func $throw {func})"
-        );
+        _ = writeln!(text, "  (elem (table $t{at}) ({index}.const 0) func{elements})");
     }
     _ = writeln!(
         text,

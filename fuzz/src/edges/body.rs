@@ -176,7 +176,12 @@ impl Body<'_> {
             }
             24 if self.random.one_in(3) => {
                 let condition = self.condition();
-                self.line(&format!("(br_if $out {condition})"));
+                let (tag, thrown) = (self.tag(), self.global());
+                let text = match self.random.below(3) {
+                    0 => format!("(if {condition} (then (throw {tag} {thrown})))"),
+                    _ => format!("(br_if $out {condition})"),
+                };
+                self.line(&text);
             }
             25 | 26 if depth > 0 => {
                 let condition = self.condition();
@@ -196,36 +201,45 @@ impl Body<'_> {
         }
     }
 
-    /// Accesses one place several times, in different ways.
+    /// Reads one place several times, in different ways, and writes there by another name in between.
     fn again(&mut self) {
         let Kind { ty, load, store, size } = KINDS[self.random.below(9) as usize];
-        let ((pointer, delta), memory) = (self.place(size), self.memory());
-        for _ in 0..2 + self.random.below(4) {
-            let (offset, at) = self.way(pointer, delta, 5);
+        let (pointer, delta) = self.place(size);
+        let (first, second) = (self.memory(), self.memory());
+        for step in 0..2 + self.random.below(4) {
+            let (offset, at) = self.way(pointer, delta, 6);
             let part = static_part(offset);
-            let memory = if self.random.one_in(3) { self.memory() } else { memory };
-            if self.random.one_in(8) {
-                let (index, value) = (self.plan.memories.index, self.global());
-                let at = format!("({index}.add {at} ({index}.const {}))", offset);
-                let text = match self.random.one_in(2) {
-                    true => format!("(memory.fill $m{memory} {at} {value} ({index}.const {size}))"),
-                    false => {
-                        format!("(memory.init $m{memory} $d {at} (i32.const 7) (i32.const {size}))")
-                    }
-                };
-                self.line(&text);
-            } else if self.random.one_in(6) {
-                let (index, value) = (self.plan.memories.index, self.global());
-                self.line(&format!(
-                    "(call $poke {value} ({index}.add {at} ({index}.const {offset})))"
-                ));
-            } else if self.random.one_in(3) {
+            if (step % 2 == 1) != self.random.one_in(6) {
+                let value = self.global();
+                self.write_there(second, &at, offset, (ty, store, size), &value);
+            } else if self.random.one_in(4) {
                 let value = from_i32(ty, &self.global());
-                self.line(&format!("({ty}.{store} $m{memory} {part}{at} {value})"));
+                self.line(&format!("({ty}.{store} $m{first} {part}{at} {value})"));
             } else {
-                self.digest(&as_i32(ty, &format!("({ty}.{load} $m{memory} {part}{at})")));
+                self.digest(&as_i32(ty, &format!("({ty}.{load} $m{first} {part}{at})")));
             }
         }
+    }
+
+    /// Writes to a place in one of the ways that there are.
+    fn write_there(
+        &mut self,
+        memory: u64,
+        at: &str,
+        offset: u64,
+        (ty, store, size): (&str, &str, u64),
+        value: &str,
+    ) {
+        let index = self.plan.memories.index;
+        let part = static_part(offset);
+        let whole = format!("({index}.add {at} ({index}.const {offset}))");
+        let text = match self.random.below(8) {
+            0 => format!("(memory.fill $m{memory} {whole} {value} ({index}.const {size}))"),
+            1 => format!("(memory.init $m{memory} $d {whole} (i32.const 7) (i32.const {size}))"),
+            2 => format!("(call $poke {value} {whole})"),
+            _ => format!("({ty}.{store} $m{memory} {part}{at} {})", from_i32(ty, value)),
+        };
+        self.line(&text);
     }
 
     fn store(&mut self, value: &str) {
@@ -324,6 +338,11 @@ impl Body<'_> {
         self.line(&text);
     }
 
+    /// A name of the one tag.
+    fn tag(&mut self) -> &'static str {
+        ["$e", "$d"][self.random.below(2) as usize]
+    }
+
     /// A function that exists.
     fn func(&mut self) -> String {
         match self.random.below(4) {
@@ -336,15 +355,18 @@ impl Body<'_> {
         let (value, func) = (self.value(), self.func());
         let table = self.random.below(TABLES);
         let call = match self.random.below(8) {
-            0 => {
+            0..3 => {
                 let (at, index) = (self.random.below(8), self.plan.index);
                 format!("(call_indirect $t{table} (type $f) {value} ({index}.const {at}))")
             }
-            1 => format!("(call $call {value})"),
+            3 => format!("(call $call {value})"),
             _ => format!("(call {func} {value})"),
         };
         let call = match self.random.one_in(2) {
-            true => format!("(block (result i32) (try_table (result i32) (catch $e 0) {call}))"),
+            true => format!(
+                "(block (result i32) (try_table (result i32) (catch {} 0) {call}))",
+                self.tag()
+            ),
             false => call,
         };
         self.digest(&call);
