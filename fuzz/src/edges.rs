@@ -220,7 +220,7 @@ fn program(random: &mut Random, plan: &mut Plan, text: &mut String) {
     }
     _ = writeln!(
         text,
-        "  (elem $s func $mix {func} $grow {func})\n  (elem declare func $mix $host {}))",
+        "  (elem $s func $mix {func} $grow {func})\n  (elem declare func $mix $grow $throw $host {}))",
         funcs.join(" "),
         func = funcs[0]
     );

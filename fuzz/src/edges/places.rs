@@ -119,7 +119,7 @@ impl Body<'_> {
         let to = match self.random.below(16) {
             0..6 => down + self.random.below(300),
             6..11 => bytes - size - up - 16 - self.random.below(120),
-            11..13 if from >= down && from + up + 24 < bytes => {
+            11..13 if from >= down && from.saturating_add(up + 24) < bytes => {
                 from.saturating_add(self.random.below(9))
             }
             // The last that is in bounds, or next to it.
