@@ -16,6 +16,9 @@ use crate::host::host;
 use crate::random::Random;
 use crate::{Finding, Tally};
 
+/// Bytes that 64-bit memories can grow by where little space is reserved for them: more than any does.
+pub(crate) const RESERVE: u64 = 8 << 20;
+
 /// Panics of any thread: that of a compiler leaves no other trace.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
@@ -52,19 +55,70 @@ struct Run {
     objects: Vec<Owned<AnyRef>>,
 }
 
+/// The interpreter, then every way to generate code.
+fn engines() -> Vec<(&'static str, Engine)> {
+    let base = || {
+        let mut config = Config::new();
+        config.deterministic(true).threads(1).backtrace_frames(16).features(FeatureSet::ALL);
+        // Where compiled frames are left, recursion takes more.
+        config.max_native_stack(4 << 20);
+        config
+    };
+    let engine =
+        |config: &Config| Engine::new(config).expect("an engine needs no more than address space");
+    vec![
+        ("interp", engine(base().tier(Tier::Interp))),
+        ("opt", engine(base().tier(Tier::Opt))),
+        ("opt, explicit checks", engine(base().tier(Tier::Opt).explicit_checks(true))),
+        (
+            "opt, left, gc stress",
+            engine(
+                base()
+                    .tier(Tier::Opt)
+                    .leave_after(3)
+                    .gc_stress(GcStress::Alternate)
+                    .guess_callees(true),
+            ),
+        ),
+        ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
+        ("auto, synchronous", engine(base().tier(Tier::Auto).hot_budget(2).synchronous_tiers())),
+        (
+            "auto, torture, gc stress",
+            engine(
+                base()
+                    .tier(Tier::Auto)
+                    .torture_tiers(1)
+                    .capture_state(true)
+                    .gc_stress(GcStress::Alternate),
+            ),
+        ),
+        ("baseline", engine(base().tier(Tier::Baseline))),
+        (
+            "baseline, explicit checks, left, gc stress",
+            engine(
+                base()
+                    .tier(Tier::Baseline)
+                    .explicit_checks(true)
+                    .leave_after(2)
+                    .gc_stress(GcStress::Alternate),
+            ),
+        ),
+        (
+            "mixed",
+            engine(
+                base().tier(Tier::Opt).mixed_tiers(1).guess_callees(true).memory64_reserve(RESERVE),
+            ),
+        ),
+        ("auto, gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
+    ]
+}
+
 impl Differential {
     /// The interpreter as reference, and every way to generate code. `trace` prints each call before it is made.
     ///
     /// # Panics
     /// If an engine cannot be made, which needs nothing but address space.
     pub fn new(trace: bool) -> Differential {
-        let base = || {
-            let mut config = Config::new();
-            config.deterministic(true).threads(1).backtrace_frames(16).features(FeatureSet::ALL);
-            // Where compiled frames are left, recursion takes more.
-            config.max_native_stack(4 << 20);
-            config
-        };
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let report = panic::take_hook();
@@ -73,55 +127,7 @@ impl Differential {
                 report(info);
             }));
         });
-        let engine = |config: &Config| {
-            Engine::new(config).expect("an engine needs no more than address space")
-        };
-        Differential {
-            trace,
-            engines: vec![
-                ("interp", engine(base().tier(Tier::Interp))),
-                ("opt", engine(base().tier(Tier::Opt))),
-                ("opt, explicit checks", engine(base().tier(Tier::Opt).explicit_checks(true))),
-                (
-                    "opt, left, gc stress",
-                    engine(
-                        base()
-                            .tier(Tier::Opt)
-                            .leave_after(3)
-                            .gc_stress(GcStress::Alternate)
-                            .guess_callees(true),
-                    ),
-                ),
-                ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
-                (
-                    "auto, synchronous",
-                    engine(base().tier(Tier::Auto).hot_budget(2).synchronous_tiers()),
-                ),
-                (
-                    "auto, torture, gc stress",
-                    engine(
-                        base()
-                            .tier(Tier::Auto)
-                            .torture_tiers(1)
-                            .capture_state(true)
-                            .gc_stress(GcStress::Alternate),
-                    ),
-                ),
-                ("baseline", engine(base().tier(Tier::Baseline))),
-                (
-                    "baseline, explicit checks, left, gc stress",
-                    engine(
-                        base()
-                            .tier(Tier::Baseline)
-                            .explicit_checks(true)
-                            .leave_after(2)
-                            .gc_stress(GcStress::Alternate),
-                    ),
-                ),
-                ("mixed", engine(base().tier(Tier::Opt).mixed_tiers(1).guess_callees(true))),
-                ("auto, gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
-            ],
-        }
+        Differential { trace, engines: engines() }
     }
 
     /// The reference engine.

@@ -40,6 +40,8 @@ pub(super) struct Body<'a> {
     loops: usize,
     /// Open conditions and loops, in which pointers stay.
     pub(super) inside: u32,
+    /// The memory that is accessed; any, if there is none.
+    only: Option<u64>,
     out: String,
 }
 
@@ -47,7 +49,7 @@ impl Body<'_> {
     pub(super) fn new<'a>(random: &'a mut Random, plan: &'a Plan) -> Body<'a> {
         let pointers = [(0, 0); 3];
         let (places, out) = (Vec::new(), String::new());
-        Body { random, plan, pointers, places, loops: 0, inside: 0, out }
+        Body { random, plan, pointers, places, loops: 0, inside: 0, only: None, out }
     }
 
     /// The function.
@@ -76,7 +78,7 @@ impl Body<'_> {
     }
 
     fn memory(&mut self) -> u64 {
-        self.random.below(MEMORIES)
+        self.only.unwrap_or_else(|| self.random.below(MEMORIES))
     }
 
     /// A global of any type, as `i32`.
@@ -129,8 +131,9 @@ impl Body<'_> {
     }
 
     fn digest(&mut self, value: &str) {
-        let text = match self.random.below(3) {
-            0 => {
+        let text = match self.random.below(4) {
+            0 => format!("(local.set $x (i32.add (local.get $x) {value}))"),
+            1 => {
                 format!("(local.set $x (i32.xor (i32.rotl (local.get $x) (i32.const 5)) {value}))")
             }
             _ => {
@@ -372,6 +375,19 @@ impl Body<'_> {
         self.digest(&call);
     }
 
+    /// An access to memory, and nothing else.
+    fn simple(&mut self) {
+        let value = match self.random.below(3) {
+            0 => "(local.get $x)".to_owned(),
+            1 => "(i32.const 7)".to_owned(),
+            _ => self.load(),
+        };
+        match self.random.one_in(2) {
+            true => self.store(&value),
+            false => self.digest(&value),
+        }
+    }
+
     /// A loop in which some pointers go up or down.
     fn repeated(&mut self, depth: u32) {
         let index = self.plan.memories.index;
@@ -397,9 +413,18 @@ impl Body<'_> {
         }
         self.line(&format!("(loop $l{at}"));
         self.inside += 1;
-        for _ in 0..1 + self.random.below(4) {
-            self.statement(depth);
+        // Half of the loops are such as several iterations of which are run at a time.
+        let is_simple = self.random.one_in(2);
+        if is_simple {
+            self.only = Some(self.random.below(MEMORIES));
         }
+        for _ in 0..1 + self.random.below(4) {
+            match is_simple {
+                true => self.simple(),
+                false => self.statement(depth),
+            }
+        }
+        self.only = None;
         self.inside -= 1;
         for (at, step) in steps.iter().enumerate().filter(|(_, step)| **step != 0) {
             let step = self.wrapped(*step as u64);
@@ -422,11 +447,16 @@ impl Body<'_> {
         };
         self.line(&format!("(br_if $l{at} {test}))"));
         self.places.clear();
-        for (at, step) in steps.into_iter().enumerate() {
-            let (span, before) = ((step * iterations) as u64, before[at]);
-            self.pointers[at] = before;
+        self.leave_loop(before, steps.map(|step| (step * iterations) as u64));
+    }
+
+    /// Where the pointers are behind a loop in which they go so far.
+    fn leave_loop(&mut self, before: [(u64, i64); 3], spans: [u64; 3]) {
+        let index = self.plan.memories.index;
+        for (at, span) in spans.into_iter().enumerate() {
+            self.pointers[at] = before[at];
             if self.inside == 0 {
-                self.pointers[at].0 = self.wrapped(before.0.wrapping_add(span));
+                self.pointers[at].0 = self.wrapped(before[at].0.wrapping_add(span));
             } else if span != 0 {
                 // Loops around count on their pointers.
                 let span = self.wrapped(span);

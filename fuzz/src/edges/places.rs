@@ -2,6 +2,7 @@
 //! Does not own what is done there (`body`).
 
 use super::body::{Body, static_part};
+use crate::differential::RESERVE;
 
 /// Static offsets around what machines and guard regions make of them.
 const OFFSETS: [u64; 12] = [
@@ -125,6 +126,10 @@ impl Body<'_> {
             // The last that is in bounds, or next to it.
             13 => bytes.wrapping_sub(size + up + 1).wrapping_add(self.random.below(3)),
             14 => down.wrapping_add(self.random.below(9)).wrapping_sub(1),
+            // Where the space reserved for a 64-bit memory ends: far out of bounds.
+            15 if self.inside > 0 && self.random.one_in(4) => {
+                bytes + RESERVE + self.random.below(40) - 20
+            }
             _ => down + 64 + self.random.below(64),
         };
         (pointer, to.wrapping_sub(from))
