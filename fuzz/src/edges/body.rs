@@ -314,12 +314,8 @@ impl Body<'_> {
     /// An operator on tables.
     fn table(&mut self) {
         let index = self.plan.index;
-        let element = |random: &mut Random| {
-            let near = if random.one_in(10) { 13 } else { 8 };
-            format!("({index}.const {})", random.below(near))
-        };
         let (a, b) = (self.random.below(TABLES), self.random.below(TABLES));
-        let (i, j) = (element(self.random), element(self.random));
+        let (i, j) = (self.element(), self.element());
         let func = self.func();
         let text = match self.random.below(6) {
             0 => format!("(table.set $t{a} {i} (ref.func {func}))"),
@@ -341,6 +337,26 @@ impl Body<'_> {
         self.line(&text);
     }
 
+    /// An index of a table, seldom beyond its end.
+    fn element(&mut self) -> String {
+        let index = self.plan.index;
+        let end = if self.random.one_in(16) { 13 } else { 7 };
+        let near = self.random.below(end);
+        let at = match index {
+            // What is beyond by the upper half only.
+            "i64" if self.inside > 0 && self.random.one_in(16) => near | 1 << 32,
+            _ if self.inside > 0 && self.random.one_in(30) => u64::from(u32::MAX) - near,
+            _ => near,
+        };
+        match (self.random.below(3), index) {
+            (0, "i64") => format!(
+                "(i64.add (i64.extend_i32_u (i32.and (local.get $a) (i32.const 1))) (i64.const {at}))"
+            ),
+            (0, _) => format!("(i32.add (i32.and (local.get $x) (i32.const 1)) (i32.const {at}))"),
+            _ => format!("({index}.const {at})"),
+        }
+    }
+
     /// A name of the one tag.
     fn tag(&mut self) -> &'static str {
         ["$e", "$d"][self.random.below(2) as usize]
@@ -359,8 +375,8 @@ impl Body<'_> {
         let table = self.random.below(TABLES);
         let call = match self.random.below(8) {
             0..3 => {
-                let (at, index) = (self.random.below(8), self.plan.index);
-                format!("(call_indirect $t{table} (type $f) {value} ({index}.const {at}))")
+                let at = self.element();
+                format!("(call_indirect $t{table} (type $f) {value} {at})")
             }
             3 => format!("(call $call {value})"),
             _ => format!("(call {func} {value})"),
