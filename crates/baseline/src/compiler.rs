@@ -48,7 +48,7 @@ impl Baseline {
     /// Whether there is a compiler for the machine this runs on. Does not look what the processor can do, which takes long in a virtual
     /// machine.
     pub fn is_supported() -> bool {
-        cfg!(target_arch = "x86_64")
+        cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
     }
 
     /// A compiler for the machine this runs on.

@@ -27,6 +27,8 @@ mod scan;
 mod signature;
 mod sites;
 mod stack;
+#[cfg(test)]
+mod tests;
 #[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "each machine compiles for itself"))]
 mod x64;
 

@@ -178,8 +178,8 @@ pub(crate) struct Short(pub u32);
 ///
 /// Unless one says otherwise, it may change the flags. An instruction on 32 bits clears the upper half of its destination.
 pub(crate) trait Assembler: Default {
-    /// Begins the code of a body of so many bytes.
-    fn begin(&mut self, body: u32);
+    /// Begins the code of a function. If `far`, conditional jumps reach as far as others, where that costs something.
+    fn begin(&mut self, far: bool);
 
     /// Bytes so far.
     fn pos(&self) -> u32;

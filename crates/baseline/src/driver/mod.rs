@@ -149,9 +149,20 @@ pub(crate) fn compile<M: Machine>(
     func: FuncIndex,
     s: &mut Scratch<M>,
 ) -> Result<FunctionCode, Refusal> {
+    let compiled = attempt(input, func, s, false);
+    if s.asm.is_linked() { compiled } else { attempt(input, func, s, true) }
+}
+
+/// Compiles it with long conditional jumps, or without.
+fn attempt<M: Machine>(
+    input: Input<'_, M>,
+    func: FuncIndex,
+    s: &mut Scratch<M>,
+    far: bool,
+) -> Result<FunctionCode, Refusal> {
     let body = input.module.body(func);
     let ty = input.module.func_type(func);
-    s.asm.begin(body.size());
+    s.asm.begin(far);
     s.sites.clear();
     s.stack.clear();
     s.locals.clear();

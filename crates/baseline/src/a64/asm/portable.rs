@@ -13,9 +13,6 @@ use crate::stack::Cond;
 
 /// What the handler of signals knows as a trap.
 const TRAP: u16 = 0xc11f;
-/// Size of a body from which on its conditional jumps might not reach their targets, if each byte becomes sixteen.
-const FAR_BODY: u32 = 64 << 10;
-
 impl machine::Cc {
     /// The condition by this machine's name.
     pub fn native(self) -> Cc {
@@ -152,9 +149,9 @@ impl Asm {
 }
 
 impl Assembler for Asm {
-    fn begin(&mut self, body: u32) {
+    fn begin(&mut self, far: bool) {
         self.clear();
-        self.far = body > FAR_BODY;
+        self.far = far;
     }
 
     fn pos(&self) -> u32 {

@@ -7,7 +7,7 @@ use super::*;
 use crate::stack::Cond;
 
 impl Assembler for Asm {
-    fn begin(&mut self, _body: u32) {
+    fn begin(&mut self, _far: bool) {
         self.len = 0;
     }
 
