@@ -41,7 +41,9 @@ impl std::error::Error for TargetError {}
 pub struct Baseline {
     cpu: <Native as Machine>::Cpu,
     counts: bool,
-    idle: Mutex<Vec<Scratch<Native>>>,
+    /// In boxes: it is a lot to move.
+    #[allow(clippy::vec_box, reason = "elements are taken and put back for each function")]
+    idle: Mutex<Vec<Box<Scratch<Native>>>>,
 }
 
 impl Baseline {

@@ -159,7 +159,8 @@ impl<M: Machine> Gen<'_, M> {
 
     /// Emits what happens where there is no room.
     pub(crate) fn flush_news(&mut self) {
-        for mut new in std::mem::take(&mut self.s.news) {
+        let mut news = std::mem::take(&mut self.s.news);
+        for mut new in news.drain(..) {
             self.s.asm.ensure(512 + 64 * (new.operands.len() + new.cached.len()));
             self.s.asm.bind(&mut new.label);
             let mut offset = 0;
@@ -191,5 +192,6 @@ impl<M: Machine> Gen<'_, M> {
             }
             self.s.asm.jmp(&mut new.back);
         }
+        self.s.news = news;
     }
 }

@@ -649,7 +649,8 @@ impl<M: Machine> Gen<'_, M> {
 
     /// Emits the calls of polls, whose thunk preserves all registers.
     pub(crate) fn flush_polls(&mut self) {
-        for mut poll in std::mem::take(&mut self.s.polls) {
+        let mut polls = std::mem::take(&mut self.s.polls);
+        for mut poll in polls.drain(..) {
             self.s.asm.ensure(128);
             self.s.asm.bind(&mut poll.label);
             if poll.state.is_some() {
@@ -660,6 +661,7 @@ impl<M: Machine> Gen<'_, M> {
             self.call_site(poll.wasm, poll.state, false);
             self.s.asm.jmp(&mut poll.back);
         }
+        self.s.polls = polls;
     }
 
     // ------------------------------------------------------------------------------------------ returns

@@ -74,7 +74,8 @@ impl<M: Machine> Gen<'_, M> {
         // Loops are left by the same code, but for their operands.
         let mut leave = Label::NEW;
         let mut is_left = false;
-        for mut count in std::mem::take(&mut self.s.counts) {
+        let mut counts = std::mem::take(&mut self.s.counts);
+        for mut count in counts.drain(..) {
             let func = self.input.counted.expect("nothing is counted else");
             self.s.asm.ensure(1024 + 64 * (self.s.locals.len() + count.operands.len()));
             self.s.asm.bind(&mut count.label);
@@ -106,6 +107,7 @@ impl<M: Machine> Gen<'_, M> {
             }
             self.s.asm.jmp(&mut count.back);
         }
+        self.s.counts = counts;
         if let (true, Some(func)) = (is_left, self.input.counted) {
             self.s.asm.ensure(1024 + 64 * self.s.locals.len());
             self.s.asm.bind(&mut leave);

@@ -202,7 +202,7 @@ fn attempt<M: Machine>(
     let mut code = Gen {
         input,
         ty,
-        banks: M::OPERANDS.map(BankState::new),
+        banks: [BankState::new(M::OPERANDS[0]), BankState::new(M::OPERANDS[1])],
         clean: 0,
         local_slots: slot,
         max_slots: slot,

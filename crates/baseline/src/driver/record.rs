@@ -219,12 +219,14 @@ impl<M: Machine> Gen<'_, M> {
             return;
         }
         let mut vote = Label::NEW;
-        for mut miss in std::mem::take(&mut self.s.misses) {
+        let mut misses = std::mem::take(&mut self.s.misses);
+        for mut miss in misses.drain(..) {
             self.s.asm.ensure(64);
             self.s.asm.bind(&mut miss.label);
             self.s.asm.call_label(&mut vote);
             self.s.asm.jmp(&mut miss.back);
         }
+        self.s.misses = misses;
         self.s.asm.ensure(128);
         self.s.asm.bind(&mut vote);
         self.vote();

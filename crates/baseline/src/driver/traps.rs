@@ -50,7 +50,8 @@ impl<M: Machine> Gen<'_, M> {
 
     /// Emits the traps.
     pub(crate) fn flush_traps(&mut self) {
-        for mut pending in std::mem::take(&mut self.s.traps) {
+        let mut traps = std::mem::take(&mut self.s.traps);
+        for mut pending in traps.drain(..) {
             self.s.asm.ensure(64);
             let vmctx_param = self.vmctx_param();
             let asm = &mut self.s.asm;
@@ -73,5 +74,6 @@ impl<M: Machine> Gen<'_, M> {
             self.s.sites.calls.push(site);
             asm.stop();
         }
+        self.s.traps = traps;
     }
 }
