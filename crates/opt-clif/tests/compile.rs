@@ -222,10 +222,12 @@ fn tail_calls_compile() {
         compile_all(&compiler, &module, &settings);
     }
     let func = module.defined_funcs().next().unwrap();
+    let is_x86 = cfg!(target_arch = "x86_64");
+    let kind = if is_x86 { RelocKind::PcRel32 } else { RelocKind::Arm64Branch26 };
     for from in [Convention::Reg, Convention::Tail] {
         let code = compiler.bridge(&module, func, from);
         assert_eq!(code.relocs.len(), 1);
-        assert_eq!((code.relocs[0].target, code.relocs[0].kind), (func, RelocKind::PcRel32));
+        assert_eq!((code.relocs[0].target, code.relocs[0].kind), (func, kind));
     }
 }
 
