@@ -248,7 +248,7 @@ impl Build<'_> {
         }
         let known = match op {
             Op::CallRef => self.methods_of(*self.cx.stack.last().expect("validated: a callee")),
-            // A constant that `known_callee` did not take traps.
+            // A constant that `known_callee` did not take traps, or is that of an import.
             _ if self
                 .graph
                 .constant(*self.cx.stack.last().expect("validated: a callee"))

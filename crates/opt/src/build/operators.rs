@@ -211,7 +211,8 @@ impl Build<'_> {
     }
 
     /// A call through a reference that was just made of a function is a call of that function; so is one through a constant index of a
-    /// constant table. Drops the reference or index.
+    /// constant table. Drops the reference or index. Not if that is an import where calls of imports have a convention of their own: which one a
+    /// call was made in must follow from its operator, for its results may be taken from where they are.
     fn known_callee(&mut self, op: Op, imm: &Imm<'_>) -> Option<(Op, u32)> {
         let callee = *self.cx.stack.last()?;
         let func = match (op, imm) {
@@ -223,6 +224,10 @@ impl Build<'_> {
             }
             _ => return None,
         };
+        let is_import = (func as usize) < self.module.num_imported_funcs();
+        if is_import && self.module.needs_tail_convention() {
+            return None;
+        }
         self.pop();
         let is_tail = matches!(op, Op::ReturnCallRef | Op::ReturnCallIndirect);
         Some((if is_tail { Op::ReturnCall } else { Op::Call }, func))

@@ -1,0 +1,72 @@
+;; Frames that are left when a call of an imported function returns, whose two results are in other registers than those of functions of
+;; the module: it has tail calls. Also where only the compiler knows that an indirect call is of an import.
+
+(module $owner
+  (func (export "two") (param $n i32) (result i64 i64)
+    (local $s i64)
+    (loop $l
+      (local.set $s (i64.add (local.get $s) (i64.const 1)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $s) (i64.const 1000)))
+(register "owner" $owner)
+(module
+  (type $t (func (param i32) (result i64 i64)))
+  (import "owner" "two" (func $two (type $t)))
+  (table $c 2 2 funcref)
+  (elem (table $c) (i32.const 0) func $two $two)
+  (func $tail (param i32) (result i64 i64) (return_call $two (local.get 0)))
+  (elem declare func $two)
+  (func (export "direct") (param $n i32) (result i64) (local $x i64)
+    (loop $l
+      (call $two (i32.const 7))
+      (local.set $x (i64.add (local.get $x)))
+      (local.set $x (i64.add (local.get $x)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $x))
+  (func (export "ref") (param $n i32) (result i64) (local $x i64)
+    (loop $l
+      (call_ref $t (i32.const 7) (ref.func $two))
+      (local.set $x (i64.add (local.get $x)))
+      (local.set $x (i64.add (local.get $x)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $x))
+  (func (export "landed") (param $n i32) (result i64) (local $x i64)
+    (loop $l
+      (block $caught
+        (try_table (catch_all $caught)
+          (call_indirect $c (type $t) (i32.const 7) (i32.const 1))
+          (local.set $x (i64.add (local.get $x)))
+          (local.set $x (i64.add (local.get $x)))))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $x))
+  (func (export "landed-direct") (param $n i32) (result i64) (local $x i64)
+    (loop $l
+      (block $caught
+        (try_table (catch_all $caught)
+          (call $two (i32.const 7))
+          (local.set $x (i64.add (local.get $x)))
+          (local.set $x (i64.add (local.get $x)))))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $x))
+  (func (export "indirect") (param $n i32) (result i64) (local $x i64)
+    (loop $l
+      (call_indirect $c (type $t) (i32.const 7) (i32.const 1))
+      (local.set $x (i64.add (local.get $x)))
+      (local.set $x (i64.add (local.get $x)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $x)))
+(assert_return (invoke "direct" (i32.const 200)) (i64.const 201400))
+(assert_return (invoke "ref" (i32.const 200)) (i64.const 201400))
+(assert_return (invoke "indirect" (i32.const 200)) (i64.const 201400))
+(assert_return (invoke "landed" (i32.const 200)) (i64.const 201400))
+(assert_return (invoke "landed-direct" (i32.const 200)) (i64.const 201400))
+(assert_return (invoke "direct" (i32.const 201)) (i64.const 202407))
+(assert_return (invoke "ref" (i32.const 201)) (i64.const 202407))
+(assert_return (invoke "indirect" (i32.const 201)) (i64.const 202407))
+(assert_return (invoke "landed" (i32.const 201)) (i64.const 202407))
+(assert_return (invoke "landed-direct" (i32.const 201)) (i64.const 202407))
+(assert_return (invoke "direct" (i32.const 203)) (i64.const 204421))
+(assert_return (invoke "ref" (i32.const 203)) (i64.const 204421))
+(assert_return (invoke "indirect" (i32.const 203)) (i64.const 204421))
+(assert_return (invoke "landed" (i32.const 203)) (i64.const 204421))
+(assert_return (invoke "landed-direct" (i32.const 203)) (i64.const 204421))
