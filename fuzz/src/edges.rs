@@ -83,7 +83,7 @@ pub(crate) fn programs(random: &mut Random) -> (String, String) {
     let memories = Memories::new(random);
     let table = if random.one_in(4) { "i64" } else { "i32" };
     let mut text = String::from(
-        "(module (type $f (func (param i32) (result i32)))\n  (import \"owner\" \"e\" (tag $e (param i32)))\n  (import \"owner\" \"e\" (tag $d (param i32)))\n",
+        "(module (type $f (func (param i32) (result i32))) (type $p (func (param i32) (result i64 i64)))\n  (import \"owner\" \"pair\" (func $pair (type $p)))\n  (import \"owner\" \"e\" (tag $e (param i32)))\n  (import \"owner\" \"e\" (tag $d (param i32)))\n",
     );
     for name in ["mix", "grow", "throw", "call"] {
         _ = writeln!(text, "  (import \"owner\" \"{name}\" (func ${name} (type $f)))");
@@ -150,6 +150,12 @@ fn owner(memories: Memories, table: &str) -> String {
   (func (export "poke") (param i32 {index})
     (i32.store8 $m0 (local.get 1) (local.get 0))
     (i32.store8 $m1 (local.get 1) (local.get 0)))
+  (func (export "pair") (param $n i32) (result i64 i64)
+    (local.set $n (i32.and (local.get $n) (i32.const 15)))
+    (loop $l
+      (global.set $l0 (i64.add (global.get $l0) (i64.const 1)))
+      (br_if $l (i32.gt_s (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (i32.const 0))))
+    (global.get $l0) (i64.const 77))
   (func (export "call") (param i32) (result i32)
     (global.set $i0 (i32.xor (global.get $i1) (local.get 0)))
     (call_indirect $t1 (type $f) (local.get 0) {}))
@@ -220,7 +226,7 @@ fn program(random: &mut Random, plan: &mut Plan, text: &mut String) {
     }
     _ = writeln!(
         text,
-        "  (elem $s func $mix {func} $grow {func})\n  (elem declare func $mix $grow $throw $host {}))",
+        "  (elem $s func $mix {func} $grow {func})\n  (elem declare func $pair $mix $grow $throw $host {}))",
         funcs.join(" "),
         func = funcs[0]
     );

@@ -379,6 +379,13 @@ impl Body<'_> {
                 format!("(call_indirect $t{table} (type $f) {value} {at})")
             }
             3 => format!("(call $call {value})"),
+            4 => {
+                let call = match self.random.one_in(2) {
+                    true => format!("(call $pair {value})"),
+                    false => format!("(call_ref $p {value} (ref.func $pair))"),
+                };
+                format!("(block (result i32) {call} i64.const 3 i64.mul i64.add i32.wrap_i64)")
+            }
             _ => format!("(call {func} {value})"),
         };
         let call = match self.random.one_in(2) {
