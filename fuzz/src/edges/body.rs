@@ -379,7 +379,7 @@ impl Body<'_> {
                 format!("(call_indirect $t{table} (type $f) {value} {at})")
             }
             3 => format!("(call $call {value})"),
-            4 => {
+            4 | 5 => {
                 let call = match self.random.one_in(2) {
                     true => format!("(call $pair {value})"),
                     false => format!("(call_ref $p {value} (ref.func $pair))"),
