@@ -240,12 +240,13 @@ fn visible_rights(descriptor: &Descriptor) -> Rights {
     }
 }
 
+#[allow(clippy::useless_conversion, reason = "on AArch64 links are counted in 32 bits")]
 fn filestat(stat: &rustix::fs::Stat) -> Filestat {
     Filestat {
         dev: stat.st_dev,
         ino: stat.st_ino,
         filetype: rustix::fs::FileType::from_raw_mode(stat.st_mode).into(),
-        nlink: stat.st_nlink,
+        nlink: stat.st_nlink.into(),
         size: u64::try_from(stat.st_size).unwrap_or(0),
         atim: timestamp(stat.st_atime, stat.st_atime_nsec),
         mtim: timestamp(stat.st_mtime, stat.st_mtime_nsec),
