@@ -309,10 +309,10 @@ pub(crate) trait Assembler: Default {
     /// Leaves the flags.
     fn lea(&mut self, w: W, dst: Gpr, mem: Mem);
 
-    /// Sets the flags.
+    /// Sets the flags, but of [`Alu::Or`] and [`Alu::Xor`] not everywhere.
     fn alu(&mut self, op: Alu, w: W, dst: Gpr, src: Rm);
 
-    /// Sets the flags.
+    /// The same with an immediate. To memory, only small numbers are added.
     fn alu_i(&mut self, op: Alu, w: W, dst: Rm, imm: i32);
 
     /// Compares a byte in memory.
