@@ -1,8 +1,7 @@
 //! Owns the encoding of x86-64 instructions into one growing buffer, and jumps whose targets are not known yet.
 //! Does not choose instructions.
 //!
-//! An instruction is put together ([`encoding`]) in an array of 16 bytes and copied to the buffer whole, of which [`Asm::ensure`] has made sure that it
-//! has room. Jumps to an unbound [`Label`] form a list in the code itself: each one's displacement field holds the position of the one
+//! An instruction is put together ([`encoding`]) in two words, which are written to the buffer whole; [`Asm::ensure`] has made sure that it has room. Jumps to an unbound [`Label`] form a list in the code itself: each one's displacement field holds the position of the one
 //! before it.
 
 mod encoding;
@@ -16,7 +15,7 @@ mod vector;
 
 use super::TEMP;
 use crate::machine::*;
-use encoding::Enc;
+use encoding::{Code, Enc};
 pub(crate) use operands::*;
 
 /// The code of a function as it grows.
@@ -29,9 +28,21 @@ pub(crate) struct Asm {
 impl Asm {
     #[inline(always)]
     fn commit(&mut self, enc: Enc) {
-        self.ensure(0);
-        self.bytes[self.len..self.len + 16].copy_from_slice(&enc.bytes);
-        self.len += enc.len;
+        let room = self.bytes.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut::<16>);
+        let Some(room) = room else {
+            return self.commit_grown(enc.head, enc.head_len, enc.tail, enc.tail_len);
+        };
+        let head = enc.head_len.min(8) as usize;
+        room[..8].copy_from_slice(&enc.head.to_le_bytes());
+        room[head..head + 8].copy_from_slice(&enc.tail.to_le_bytes());
+        self.len += head + enc.tail_len as usize;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn commit_grown(&mut self, head: u64, head_len: u32, tail: u64, tail_len: u32) {
+        self.ensure(512);
+        self.commit(Enc { head, head_len, tail, tail_len });
     }
 
     pub fn patch32(&mut self, at: u32, value: u32) {
@@ -45,14 +56,10 @@ impl Asm {
     }
 
     pub fn byte(&mut self, byte: u8) {
-        let mut e = Enc::new();
-        e.put(byte);
-        self.commit(e);
+        self.commit(Enc::bytes(&[byte]));
     }
 
     pub fn word32(&mut self, word: u32) {
-        let mut e = Enc::new();
-        e.put32(word);
-        self.commit(e);
+        self.commit(Enc::bytes(&[]).imm(word.into(), 4));
     }
 }

@@ -1,58 +1,27 @@
 //! Owns the instructions on general-purpose registers.
 //! Does not own jumps.
 
-use super::{Asm, Assembler, Cc, Enc, Gpr, Mem, Rm, Shift, Unary, W, W32, W64, WithCarry};
+use super::{Asm, Assembler, Cc, Code, Enc, Gpr, Mem, Rm, Shift, Unary, W, W32, W64, WithCarry};
 
 impl Asm {
     /// Opcode bytes, then ModRM with `reg` and `rm`.
     #[inline(always)]
     pub fn op_rm(&mut self, w: bool, opcode: &[u8], reg: u8, rm: Rm) {
-        let mut e = Enc::new();
-        match rm {
-            Rm::Reg(rm) => {
-                e.rex(w, reg, 0, rm.0, false);
-                opcode.iter().for_each(|&byte| e.put(byte));
-                e.modrm_reg(reg, rm.0);
-            }
-            Rm::Mem(mem) => {
-                e.rex_mem(w, reg, mem, false);
-                opcode.iter().for_each(|&byte| e.put(byte));
-                e.modrm_mem(reg, mem);
-            }
-        }
-        self.commit(e);
+        self.commit(Enc::rm(Code::new(w, opcode), reg, rm));
     }
 
     /// `lea dst, [rip + disp]`; where the displacement is.
     pub fn lea_rip(&mut self, dst: Gpr) -> u32 {
-        let mut e = Enc::new();
-        e.rex(true, dst.0, 0, 0, false);
-        e.put(0x8d);
-        e.put((dst.0 & 7) << 3 | 5);
-        e.put32(0);
-        self.commit(e);
+        let lea = [0x48 | dst.0 >> 3 << 2, 0x8d, (dst.0 & 7) << 3 | 5];
+        self.commit(Enc::bytes(&lea).imm(0, 4));
         self.pos() - 4
     }
 
     /// Widening move: `opcode` is the second byte (B6, B7, BE, BF).
     fn widen(&mut self, w: W, opcode: u8, dst: Gpr, src: Rm) {
-        let mut e = Enc::new();
-        match src {
-            Rm::Reg(src) => {
-                let byte = opcode & 1 == 0;
-                e.rex(w == W64, dst.0, 0, src.0, byte && src.0 >= 4);
-                e.put(0x0f);
-                e.put(opcode);
-                e.modrm_reg(dst.0, src.0);
-            }
-            Rm::Mem(mem) => {
-                e.rex_mem(w == W64, dst.0, mem, false);
-                e.put(0x0f);
-                e.put(opcode);
-                e.modrm_mem(dst.0, mem);
-            }
-        }
-        self.commit(e);
+        // A byte of a register.
+        let force = matches!(src, Rm::Reg(src) if opcode & 1 == 0 && src.0 >= 4);
+        self.commit(Enc::rm(Code::new(w == W64, &[0x0f, opcode]).force(force), dst.0, src));
     }
 
     pub fn movzx8(&mut self, dst: Gpr, src: Rm) {
@@ -80,27 +49,10 @@ impl Asm {
     }
 
     pub fn imul_i(&mut self, w: W, dst: Gpr, src: Rm, imm: i32) {
-        let mut e = Enc::new();
         let short = i8::try_from(imm).is_ok();
-        let opcode = if short { 0x6b } else { 0x69 };
-        match src {
-            Rm::Reg(src) => {
-                e.rex(w == W64, dst.0, 0, src.0, false);
-                e.put(opcode);
-                e.modrm_reg(dst.0, src.0);
-            }
-            Rm::Mem(mem) => {
-                e.rex_mem(w == W64, dst.0, mem, false);
-                e.put(opcode);
-                e.modrm_mem(dst.0, mem);
-            }
-        }
-        if short {
-            e.put(imm as u8);
-        } else {
-            e.put32(imm as u32);
-        }
-        self.commit(e);
+        let (opcode, bytes) = if short { (0x6b, 1) } else { (0x69, 4) };
+        let e = Enc::rm(Code::new(w == W64, &[opcode]), dst.0, src);
+        self.commit(e.imm(u64::from(imm as u32), bytes));
     }
 
     pub fn unary(&mut self, op: Unary, w: W, rm: Rm) {
@@ -127,69 +79,35 @@ impl Asm {
             Shift::Sar => 2,
             _ => 3,
         };
-        let (base, index) = match src {
-            Rm::Reg(reg) => (reg.0, 0),
-            Rm::Mem(mem) => (mem.base.0, mem.index.map_or(0, |index| index.0)),
-        };
-        let mut e = Enc::new();
-        e.put(0xc4);
-        let inverted = |reg: u8, bit: u8| (!reg >> 3 & 1) << bit;
-        e.put(inverted(dst.0, 7) | inverted(index, 6) | inverted(base, 5) | 2);
-        e.put(u8::from(w == W64) << 7 | (!by.0 & 15) << 3 | pp);
-        e.put(0xf7);
-        match src {
-            Rm::Reg(reg) => e.modrm_reg(dst.0, reg.0),
-            Rm::Mem(mem) => e.modrm_mem(dst.0, mem),
-        }
-        self.commit(e);
+        let third = u8::from(w == W64) << 7 | (!by.0 & 15) << 3 | pp;
+        self.commit(Enc::vex([0xc4, 2, third], 0xf7, dst.0, src));
     }
 
     /// Sets the low byte.
     pub fn setcc(&mut self, cc: Cc, dst: Gpr) {
-        let mut e = Enc::new();
-        e.rex(false, 0, 0, dst.0, dst.0 >= 4);
-        e.put(0x0f);
-        e.put(0x90 | cc as u8);
-        e.modrm_reg(0, dst.0);
-        self.commit(e);
+        let code = [0x0f, 0x90 | cc as u8];
+        self.commit(Enc::reg(Code::new(false, &code).force(dst.0 >= 4), 0, dst.0));
     }
 
     /// Instructions with prefix F3: `lzcnt` (BD), `tzcnt` (BC), `popcnt` (B8).
     pub fn count(&mut self, opcode: u8, w: W, dst: Gpr, src: Rm) {
-        let mut e = Enc::new();
-        e.put(0xf3);
-        match src {
-            Rm::Reg(src) => {
-                e.rex(w == W64, dst.0, 0, src.0, false);
-                e.put(0x0f);
-                e.put(opcode);
-                e.modrm_reg(dst.0, src.0);
-            }
-            Rm::Mem(mem) => {
-                e.rex_mem(w == W64, dst.0, mem, false);
-                e.put(0x0f);
-                e.put(opcode);
-                e.modrm_mem(dst.0, mem);
-            }
-        }
-        self.commit(e);
+        self.commit(Enc::rm(Code::new(w == W64, &[0x0f, opcode]).prefix(&[0xf3]), dst.0, src));
     }
 
     /// Exchanges of a register and memory, by the opcode for bytes.
     pub fn atomic(&mut self, lock: bool, bytes: u32, opcode: &[u8], reg: Gpr, mem: Mem) {
-        let mut e = Enc::new();
-        if lock {
-            e.put(0xf0);
-        }
-        if bytes == 2 {
-            e.put(0x66);
-        }
-        e.rex_mem(bytes == 8, reg.0, mem, bytes == 1 && reg.0 >= 4);
-        let (last, first) = opcode.split_last().expect("an opcode has a byte");
-        first.iter().for_each(|&byte| e.put(byte));
-        e.put(last | u8::from(bytes > 1));
-        e.modrm_mem(reg.0, mem);
-        self.commit(e);
+        let prefix: &[u8] = match (lock, bytes) {
+            (true, 2) => &[0xf0, 0x66],
+            (true, _) => &[0xf0],
+            (false, 2) => &[0x66],
+            (false, _) => &[],
+        };
+        let mut code = [0; 2];
+        let code = &mut code[..opcode.len()];
+        code.copy_from_slice(opcode);
+        *code.last_mut().expect("an opcode has a byte") |= u8::from(bytes > 1);
+        let code = Code::new(bytes == 8, code).prefix(prefix).force(bytes == 1 && reg.0 >= 4);
+        self.commit(Enc::mem(code, reg.0, mem));
     }
 
     pub fn mfence(&mut self) {

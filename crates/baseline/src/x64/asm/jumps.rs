@@ -1,7 +1,7 @@
 //! Owns labels, jumps, calls and the stack instructions around them.
 //! Does not own where jumps lead: the control structure does.
 
-use super::{Asm, Assembler, Label, Short};
+use super::{Asm, Assembler, Enc, Label, Short};
 
 impl Asm {
     /// Makes the 4 bytes at `at`, which hold a displacement relative to their end, refer to a label.
@@ -15,13 +15,11 @@ impl Asm {
     }
 
     pub fn jmp_short(&mut self) -> Short {
-        self.byte(0xeb);
-        self.byte(0);
+        self.commit(Enc::bytes(&[0xeb, 0]));
         Short(self.pos())
     }
 
     pub fn ud2(&mut self) {
-        self.byte(0x0f);
-        self.byte(0x0b);
+        self.commit(Enc::bytes(&[0x0f, 0x0b]));
     }
 }

@@ -44,13 +44,10 @@ impl Assembler for Asm {
         if label.bound {
             let distance = i64::from(label.at) - i64::from(self.pos() + 2);
             if let Ok(distance) = i8::try_from(distance) {
-                self.byte(0xeb);
-                self.byte(distance as u8);
-                return;
+                return self.commit(Enc::bytes(&[0xeb, distance as u8]));
             }
         }
-        self.byte(0xe9);
-        self.word32(0);
+        self.commit(Enc::bytes(&[0xe9]).imm(0, 4));
         self.refer(label, self.pos() - 4);
     }
 
@@ -58,16 +55,10 @@ impl Assembler for Asm {
         if label.bound {
             let distance = i64::from(label.at) - i64::from(self.pos() + 2);
             if let Ok(distance) = i8::try_from(distance) {
-                self.byte(0x70 | cc as u8);
-                self.byte(distance as u8);
-                return;
+                return self.commit(Enc::bytes(&[0x70 | cc as u8, distance as u8]));
             }
         }
-        let mut e = Enc::new();
-        e.put(0x0f);
-        e.put(0x80 | cc as u8);
-        e.put32(0);
-        self.commit(e);
+        self.commit(Enc::bytes(&[0x0f, 0x80 | cc as u8]).imm(0, 4));
         self.refer(label, self.pos() - 4);
     }
 
@@ -87,8 +78,7 @@ impl Assembler for Asm {
     }
 
     fn jcc_short(&mut self, cc: Cc) -> Short {
-        self.byte(0x70 | cc as u8);
-        self.byte(0);
+        self.commit(Enc::bytes(&[0x70 | cc as u8, 0]));
         Short(self.pos())
     }
 
@@ -115,14 +105,12 @@ impl Assembler for Asm {
     }
 
     fn call_func(&mut self) -> u32 {
-        self.byte(0xe8);
-        self.word32(0);
+        self.commit(Enc::bytes(&[0xe8]).imm(0, 4));
         self.pos() - 4
     }
 
     fn jmp_func(&mut self) -> u32 {
-        self.byte(0xe9);
-        self.word32(0);
+        self.commit(Enc::bytes(&[0xe9]).imm(0, 4));
         self.pos() - 4
     }
 
@@ -208,17 +196,11 @@ impl Assembler for Asm {
     }
 
     fn push(&mut self, reg: Gpr) {
-        let mut e = Enc::new();
-        e.rex(false, 0, 0, reg.0, false);
-        e.put(0x50 | reg.0 & 7);
-        self.commit(e);
+        self.commit(Enc::in_opcode(false, 0x50, reg.0));
     }
 
     fn pop(&mut self, reg: Gpr) {
-        let mut e = Enc::new();
-        e.rex(false, 0, 0, reg.0, false);
-        e.put(0x58 | reg.0 & 7);
-        self.commit(e);
+        self.commit(Enc::in_opcode(false, 0x58, reg.0));
     }
 
     // ------------------------------------------------------------------------------------------ integers
@@ -229,23 +211,14 @@ impl Assembler for Asm {
     }
 
     fn mov_i(&mut self, dst: Gpr, value: u64) {
-        let mut e = Enc::new();
         if let Ok(low) = u32::try_from(value) {
-            e.rex(false, 0, 0, dst.0, false);
-            e.put(0xb8 | dst.0 & 7);
-            e.put32(low);
+            self.commit(Enc::in_opcode(false, 0xb8, dst.0).imm(low.into(), 4));
         } else if let Ok(signed) = i32::try_from(value as i64) {
-            e.rex(true, 0, 0, dst.0, false);
-            e.put(0xc7);
-            e.modrm_reg(0, dst.0);
-            e.put32(signed as u32);
+            let e = Enc::reg(Code::new(true, &[0xc7]), 0, dst.0);
+            self.commit(e.imm(u64::from(signed as u32), 4));
         } else {
-            e.rex(true, 0, 0, dst.0, false);
-            e.put(0xb8 | dst.0 & 7);
-            e.put32(value as u32);
-            e.put32((value >> 32) as u32);
+            self.commit(Enc::in_opcode(true, 0xb8, dst.0).imm(value, 8));
         }
-        self.commit(e);
     }
 
     #[inline(always)]
@@ -281,38 +254,20 @@ impl Assembler for Asm {
     }
 
     fn store8(&mut self, dst: Mem, src: Gpr) {
-        let mut e = Enc::new();
-        e.rex_mem(false, src.0, dst, src.0 >= 4);
-        e.put(0x88);
-        e.modrm_mem(src.0, dst);
-        self.commit(e);
+        self.commit(Enc::mem(Code::new(false, &[0x88]).force(src.0 >= 4), src.0, dst));
     }
 
     fn store16(&mut self, dst: Mem, src: Gpr) {
-        let mut e = Enc::new();
-        e.put(0x66);
-        e.rex_mem(false, src.0, dst, false);
-        e.put(0x89);
-        e.modrm_mem(src.0, dst);
-        self.commit(e);
+        self.commit(Enc::mem(Code::new(false, &[0x89]).prefix(&[0x66]), src.0, dst));
     }
 
     fn store_i(&mut self, bytes: u32, dst: Mem, imm: i32) {
-        let mut e = Enc::new();
-        if bytes == 2 {
-            e.put(0x66);
-        }
-        e.rex_mem(bytes == 8, 0, dst, false);
-        e.put(if bytes == 1 { 0xc6 } else { 0xc7 });
-        e.modrm_mem(0, dst);
-        match bytes {
-            1 => e.put(imm as u8),
-            2 => {
-                e.put(imm as u8);
-                e.put((imm >> 8) as u8);
-            }
-            _ => e.put32(imm as u32),
-        }
+        let imm = u64::from(imm as u32);
+        let e = match bytes {
+            1 => Enc::mem(Code::new(false, &[0xc6]), 0, dst).imm(imm & 0xff, 1),
+            2 => Enc::mem(Code::new(false, &[0xc7]).prefix(&[0x66]), 0, dst).imm(imm & 0xffff, 2),
+            _ => Enc::mem(Code::new(bytes == 8, &[0xc7]), 0, dst).imm(imm, 4),
+        };
         self.commit(e);
     }
 
@@ -327,36 +282,14 @@ impl Assembler for Asm {
 
     #[inline(always)]
     fn alu_i(&mut self, op: Alu, w: W, dst: Rm, imm: i32) {
-        let (mut e, op) = (Enc::new(), op as u8);
         let short = i8::try_from(imm).is_ok();
-        let opcode = if short { 0x83 } else { 0x81 };
-        match dst {
-            Rm::Reg(reg) => {
-                e.rex(w == W64, 0, 0, reg.0, false);
-                e.put(opcode);
-                e.modrm_reg(op, reg.0);
-            }
-            Rm::Mem(mem) => {
-                e.rex_mem(w == W64, 0, mem, false);
-                e.put(opcode);
-                e.modrm_mem(op, mem);
-            }
-        }
-        if short {
-            e.put(imm as u8);
-        } else {
-            e.put32(imm as u32);
-        }
-        self.commit(e);
+        let (opcode, bytes) = if short { (0x83, 1) } else { (0x81, 4) };
+        let e = Enc::rm(Code::new(w == W64, &[opcode]), op as u8, dst);
+        self.commit(e.imm(u64::from(imm as u32), bytes));
     }
 
     fn cmp8_i(&mut self, mem: Mem, imm: u8) {
-        let mut e = Enc::new();
-        e.rex_mem(false, 0, mem, false);
-        e.put(0x80);
-        e.modrm_mem(7, mem);
-        e.put(imm);
-        self.commit(e);
+        self.commit(Enc::mem(Code::new(false, &[0x80]), 7, mem).imm(imm.into(), 1));
     }
 
     #[inline(always)]
@@ -369,30 +302,13 @@ impl Assembler for Asm {
     }
 
     fn test_i(&mut self, w: W, a: Rm, imm: i32) {
-        let mut e = Enc::new();
-        match a {
-            Rm::Reg(reg) => {
-                e.rex(w == W64, 0, 0, reg.0, false);
-                e.put(0xf7);
-                e.modrm_reg(0, reg.0);
-            }
-            Rm::Mem(mem) => {
-                e.rex_mem(w == W64, 0, mem, false);
-                e.put(0xf7);
-                e.modrm_mem(0, mem);
-            }
-        }
-        e.put32(imm as u32);
-        self.commit(e);
+        let e = Enc::rm(Code::new(w == W64, &[0xf7]), 0, a);
+        self.commit(e.imm(u64::from(imm as u32), 4));
     }
 
     fn shift_i(&mut self, op: Shift, w: W, dst: Gpr, by: u8) {
-        let mut e = Enc::new();
-        e.rex(w == W64, 0, 0, dst.0, false);
-        e.put(0xc1);
-        e.modrm_reg(op as u8, dst.0);
-        e.put(by);
-        self.commit(e);
+        let e = Enc::reg(Code::new(w == W64, &[0xc1]), op as u8, dst.0);
+        self.commit(e.imm(by.into(), 1));
     }
 
     fn multiply(&mut self, dst: Gpr, by: i32) {

@@ -1,7 +1,7 @@
 //! Owns the instructions on vector registers: floats and vectors, by prefix, map and opcode.
 //! Does not name them: whoever uses them knows their opcodes.
 
-use super::{Asm, Enc, Gpr, Map, Mem, Pre, Rm, Vreg, W, W64, Xm};
+use super::{Asm, Code, Enc, Gpr, Map, Mem, Pre, Rm, Vreg, W, W64, Xm};
 
 impl Asm {
     /// Any SSE instruction: `reg` and `rm` are hardware numbers, an immediate may follow.
@@ -14,32 +14,26 @@ impl Asm {
         rm: Result<u8, Mem>,
         imm: Option<u8>,
     ) {
-        let mut e = Enc::new();
-        match prefix {
-            Pre::None => {}
-            Pre::P66 => e.put(0x66),
-            Pre::PF2 => e.put(0xf2),
-            Pre::PF3 => e.put(0xf3),
-        }
-        match rm {
-            Ok(rm) => e.rex(w, reg, 0, rm, false),
-            Err(mem) => e.rex_mem(w, reg, mem, false),
-        }
-        e.put(0x0f);
-        match map {
-            Map::M0F => {}
-            Map::M0F38 => e.put(0x38),
-            Map::M0F3A => e.put(0x3a),
-        }
-        e.put(opcode);
-        match rm {
-            Ok(rm) => e.modrm_reg(reg, rm),
-            Err(mem) => e.modrm_mem(reg, mem),
-        }
-        if let Some(imm) = imm {
-            e.put(imm);
-        }
-        self.commit(e);
+        let prefix: &[u8] = match prefix {
+            Pre::None => &[],
+            Pre::P66 => &[0x66],
+            Pre::PF2 => &[0xf2],
+            Pre::PF3 => &[0xf3],
+        };
+        let opcode: &[u8] = match map {
+            Map::M0F => &[0x0f, opcode],
+            Map::M0F38 => &[0x0f, 0x38, opcode],
+            Map::M0F3A => &[0x0f, 0x3a, opcode],
+        };
+        let code = Code::new(w, opcode).prefix(prefix);
+        let e = match rm {
+            Ok(rm) => Enc::reg(code, reg, rm),
+            Err(mem) => Enc::mem(code, reg, mem),
+        };
+        self.commit(match imm {
+            Some(imm) => e.imm(imm.into(), 1),
+            None => e,
+        });
     }
 
     /// Destination and source vectors, or memory.
