@@ -93,16 +93,37 @@ impl ObjectLayout {
         match &def.composite {
             CompositeType::Func(_) => None,
             CompositeType::Struct(fields) => {
-                let storage = |ty| storage_of_field(ty, &is_func);
-                let upto = fields.get(..=field)?.iter().map(|field| storage(field.storage));
-                let last = storage(fields[field].storage);
-                Some((last, Layout::last_offset(upto)))
+                let last = storage_of_field(fields.get(field)?.storage, &is_func);
+                // All references take the same space, so what they refer to does not matter before that.
+                let before = fields[..field].iter();
+                let before = before.map(|field| storage_of_field(field.storage, &|_| false));
+                Some((last, Layout::offset_behind(before, last)))
             }
             CompositeType::Array(element) => {
                 let storage = storage_of_field(element.storage, &is_func);
                 Some((storage, Layout::of_array(storage).elements()))
             }
         }
+    }
+
+    /// The fields of a structure as in `storage` and `offsets`; of an array type, its elements from the first one on. Nothing of a function type.
+    pub fn fields(
+        def: &SubType,
+        is_func: impl Fn(HeapType) -> bool,
+    ) -> impl Iterator<Item = (Storage, u32)> {
+        let (fields, elements): (&[_], _) = match &def.composite {
+            CompositeType::Func(_) => (&[], None),
+            CompositeType::Struct(fields) => (fields, None),
+            CompositeType::Array(element) => {
+                (&[], Some(storage_of_field(element.storage, &is_func)))
+            }
+        };
+        let elements = elements.into_iter().flat_map(|storage| {
+            let first = Layout::of_array(storage).elements();
+            (0..).map(move |at| (storage, first + at * storage.size()))
+        });
+        let fields = fields.iter().map(move |field| storage_of_field(field.storage, &is_func));
+        Layout::places(fields).chain(elements)
     }
 
     /// The layout of exceptions of a tag with these parameters.

@@ -37,6 +37,9 @@ fn is_float(ty: ValType) -> bool {
 
 /// Size in bytes of the result area, 0 if there is none.
 pub(crate) fn area_size(results: &[ValType]) -> u32 {
+    if results.len() <= RESULTS {
+        return 0;
+    }
     let mut places = Results::new(Registers { params: &[], results: [0, 0] });
     results.iter().for_each(|&ty| _ = places.next(ty));
     places.area

@@ -41,6 +41,10 @@ impl SiteBuilder {
     }
 
     pub fn roots(&mut self, places: &[i32]) -> u32 {
+        // Often those of the call before.
+        if self.roots.last().is_some_and(|last| **last == *places) {
+            return self.roots.len() as u32 - 1;
+        }
         self.values += places.len();
         self.roots.push(places.into());
         self.roots.len() as u32 - 1

@@ -38,8 +38,12 @@ impl Storage {
         }
     }
 
-    const fn align(self) -> u32 {
-        if self.size() < 8 { self.size() } else { 8 }
+    /// Where a field lies behind one that ends there.
+    #[inline]
+    const fn place(self, end: u32) -> u32 {
+        // A power of two, which the compiler would not know of in `next_multiple_of`.
+        let align = if self.size() < 8 { self.size() } else { 8 };
+        (end + align - 1) & !(align - 1)
     }
 }
 
@@ -74,33 +78,43 @@ pub struct StructLayout {
 }
 
 impl Layout {
-    /// Where the last of some fields lies that a structure begins with.
-    pub fn last_offset(fields: impl Iterator<Item = Storage>) -> u32 {
-        let place = |(end, _), field: Storage| {
-            let at = u32::next_multiple_of(end, field.align());
-            (at + field.size(), at)
-        };
-        fields.fold((HEADER, HEADER), place).1
+    /// Where a field lies in a structure, behind others.
+    pub fn offset_behind(before: impl Iterator<Item = Storage>, field: Storage) -> u32 {
+        field.place(before.fold(HEADER, |end, field| field.place(end) + field.size()))
+    }
+
+    /// The fields of a structure, each with where it lies.
+    pub fn places(fields: impl Iterator<Item = Storage>) -> impl Iterator<Item = (Storage, u32)> {
+        let mut end = HEADER;
+        fields.map(move |field| {
+            let at = field.place(end);
+            end = at + field.size();
+            (field, at)
+        })
+    }
+
+    /// The size of a structure whose last field lies there; of one without fields if there is none.
+    pub fn struct_size(last: Option<(Storage, u32)>) -> u32 {
+        // Room for a forwarding pointer is in the header, so an empty structure needs no more than that.
+        last.map_or(HEADER, |(field, at)| at + field.size()).next_multiple_of(8)
     }
 
     /// The layout of a structure: fields in order, each at its natural alignment, so that a subtype extends its supertype.
     pub fn of_struct(fields: &[Storage]) -> StructLayout {
-        let mut at = HEADER;
+        let mut last = None;
         let mut offsets = Vec::with_capacity(fields.len());
         let (mut references, mut far) = (0, Vec::new());
-        for field in fields {
-            at = at.next_multiple_of(field.align());
+        for (field, at) in Layout::places(fields.iter().copied()) {
+            last = Some((field, at));
             offsets.push(at);
-            if *field == Storage::Ref {
+            if field == Storage::Ref {
                 match (at - HEADER) / 4 {
                     bit @ 0..64 => references |= 1 << bit,
                     _ => far.push(at),
                 }
             }
-            at += field.size();
         }
-        // Room for a forwarding pointer is in the header, so an empty structure needs no more than that.
-        let size = at.next_multiple_of(8);
+        let size = Layout::struct_size(last);
         let layout = Layout { kind: Kind::Struct, size, references, far };
         StructLayout { layout, offsets: offsets.into() }
     }
@@ -178,7 +192,7 @@ mod tests {
         for len in 0..fields.len() {
             let prefix = Layout::of_struct(&fields[..len]);
             assert_eq!(*prefix.offsets, all.offsets[..len]);
-            let last = Layout::last_offset(fields[..=len].iter().copied());
+            let last = Layout::offset_behind(fields[..len].iter().copied(), fields[len]);
             assert_eq!(last, all.offsets[len]);
         }
     }

@@ -4,13 +4,13 @@
 //! An object is taken from the free part of the nursery; if there is no room, behind the function's code, the runtime makes it. It may move objects then: no
 //! operand that stays is in a register if it is a reference, and caches of locals are loaded again. All else survives in registers.
 
-use sterna_abi::gc::{AllocArea, MAX_INLINE_SIZE, ObjectLayout, Storage, object};
+use sterna_abi::gc::{AllocArea, Layout, MAX_INLINE_SIZE, ObjectLayout, Storage, object};
 use sterna_abi::{Builtin, StoreCtx, VmCtx};
 use sterna_isa::Op;
 
 use super::values::{Held, Owner, Val};
 use super::{Alu, Assembler, Cc, Gen, Gpr, Label, Machine, Mem, Rm, W32, W64};
-use crate::stack::{Bank, Loc, Ty};
+use crate::stack::{Bank, Entry, Loc, Ty};
 
 /// Most fields that are set here.
 const MAX_FIELDS: usize = 24;
@@ -35,17 +35,29 @@ impl<M: Machine> Gen<'_, M> {
     /// `struct.new`, `struct.new_default` and `array.new_fixed` (of `len` elements), if the object is small; whether it was.
     pub(crate) fn new_inline(&mut self, op: Op, ty: u32, len: u32) -> bool {
         let module = self.input.module;
-        let def = &module.types()[ty as usize];
-        let layout = ObjectLayout::of(def, |ty| module.is_func_heap(ty));
-        let layout = layout.expect("validated: a structure or array type");
         let is_array = op == Op::ArrayNewFixed;
-        let (count, size) = match is_array {
-            true => (len as usize, object::array_size(layout.layout.size(), len)),
-            false => (layout.storage.len(), u64::from(layout.layout.size())),
+        let def = &module.types()[ty as usize];
+        let count = def.as_struct().map_or(len as usize, <[_]>::len);
+        if count > MAX_FIELDS {
+            return false;
+        }
+        // Of each field, how it is stored, and its offset.
+        let mut fields = [(Storage::I32, 0); MAX_FIELDS];
+        let fields = &mut fields[..count];
+        let found = ObjectLayout::fields(def, |ty| module.is_func_heap(ty));
+        for (field, found) in fields.iter_mut().zip(found) {
+            *field = found;
+        }
+        let size = match (is_array, fields.first()) {
+            (false, _) => Layout::struct_size(fields.last().copied()).into(),
+            (true, first) => {
+                object::array_size(first.map_or(1, |(storage, _)| storage.size()), len)
+            }
         };
         // Functions in fields are numbers that the runtime knows.
-        let has_funcs = op != Op::StructNewDefault && layout.storage.contains(&Storage::Func);
-        if size > u64::from(MAX_INLINE_SIZE) || count > MAX_FIELDS || has_funcs {
+        let is_func = |(storage, _): &(Storage, u32)| *storage == Storage::Func;
+        let has_funcs = op != Op::StructNewDefault && fields.iter().any(is_func);
+        if size > u64::from(MAX_INLINE_SIZE) || has_funcs {
             return false;
         }
         let taken = if op == Op::StructNewDefault { 0 } else { count };
@@ -56,13 +68,8 @@ impl<M: Machine> Gen<'_, M> {
             let at = Mem::indexed(heap, new, 0, object::OFF_LEN as i32);
             self.asm().store_i(4, at, len as i32);
         }
-        for at in 0..count {
+        for (at, &(storage, offset)) in fields.iter().enumerate() {
             self.s.asm.ensure(64);
-            let storage = layout.storage[if is_array { 0 } else { at }];
-            let offset = match is_array {
-                true => layout.layout.elements() + at as u32 * storage.size(),
-                false => layout.offsets[at],
-            };
             let to = Mem::indexed(heap, new, 0, offset as i32);
             match pending.operands.get(at) {
                 Some(&(ty, val)) => self.init_field(storage, to, ty, val, other),
@@ -94,15 +101,20 @@ impl<M: Machine> Gen<'_, M> {
             }
         }
         let (new, other) = (self.alloc_gpr(), self.alloc_gpr());
-        let fields = self.s.stack[base..].to_vec();
-        let operands = fields.iter().map(|entry| (entry.ty, self.val_of(entry))).collect();
-        let cached = |reg: u8| match self.banks[0].owner(reg) {
-            Owner::Local(local) if self.s.locals[local as usize].ty.is_object() => {
-                Some((local, reg))
+        let operand = |entry: &Entry| (entry.ty, self.val_of(entry));
+        let operands = self.s.stack[base..].iter().map(operand).collect();
+        let mut cached = Vec::new();
+        let mut caches = self.banks[0].cached;
+        while caches != 0 {
+            let reg = caches.trailing_zeros() as u8;
+            caches &= caches - 1;
+            match self.banks[0].owner(reg) {
+                Owner::Local(local) if self.s.locals[local as usize].ty.is_object() => {
+                    cached.push((local, reg));
+                }
+                _ => {}
             }
-            _ => None,
-        };
-        let cached = (0..32).filter_map(cached).collect();
+        }
         let roots = self.record_roots();
         let wasm = self.wasm;
         let mut label = Label::NEW;
@@ -158,6 +170,7 @@ impl<M: Machine> Gen<'_, M> {
     }
 
     /// Emits what happens where there is no room.
+    #[inline(never)]
     pub(crate) fn flush_news(&mut self) {
         let mut news = std::mem::take(&mut self.s.news);
         for mut new in news.drain(..) {

@@ -70,6 +70,7 @@ impl<M: Machine> Gen<'_, M> {
     }
 
     /// Emits what happens when budgets are used up.
+    #[inline(never)]
     pub(crate) fn flush_counts(&mut self) {
         // Loops are left by the same code, but for their operands.
         let mut leave = Label::NEW;

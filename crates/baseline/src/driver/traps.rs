@@ -49,6 +49,7 @@ impl<M: Machine> Gen<'_, M> {
     }
 
     /// Emits the traps.
+    #[inline(never)]
     pub(crate) fn flush_traps(&mut self) {
         let mut traps = std::mem::take(&mut self.s.traps);
         for mut pending in traps.drain(..) {
