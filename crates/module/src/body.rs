@@ -3,38 +3,33 @@
 
 use sterna_base::{TagIndex, TypeIndex};
 use sterna_isa::{HeapType, Op, RefType, ValType};
-use wasmparser::{BinaryReader, FunctionBody};
 
-use crate::convert;
-use crate::operators::Operators;
+use crate::operators::{Cursor, LocalGroups, Operators};
 
 /// The body of a defined function.
 pub struct Body<'a> {
-    pub(crate) inner: FunctionBody<'a>,
+    bytes: &'a [u8],
+    offset: u32,
 }
 
 impl<'a> Body<'a> {
     pub(crate) fn new(bytes: &'a [u8], offset: u32) -> Body<'a> {
-        Body { inner: FunctionBody::new(BinaryReader::new(bytes, u64::from(offset))) }
+        Body { bytes, offset }
     }
 
     /// Byte offset of the body (its local declarations) in the module.
     pub fn offset(&self) -> u32 {
-        self.inner.range().start as u32
+        self.offset
     }
 
     /// Size of the body in bytes.
     pub fn size(&self) -> u32 {
-        (self.inner.range().end - self.inner.range().start) as u32
+        self.bytes.len() as u32
     }
 
     /// The declared locals as runs of equal type, parameters not included. At most 50,000 locals in all (validated).
-    pub fn local_groups(&self) -> impl Iterator<Item = (u32, ValType)> + use<'a> {
-        let reader = self.inner.get_locals_reader().expect("validated");
-        reader.into_iter().map(|group| {
-            let (count, ty) = group.expect("validated");
-            (count, convert::val_type(ty))
-        })
+    pub fn local_groups(&self) -> LocalGroups<'a> {
+        LocalGroups::new(Cursor::new(self.bytes))
     }
 
     /// The declared locals one by one, parameters not included.
@@ -44,11 +39,9 @@ impl<'a> Body<'a> {
 
     /// The operators, the function's final `end` included.
     pub fn operators(&self) -> Operators<'a> {
-        let reader = self.inner.get_operators_reader().expect("validated");
-        let mut reader = reader.get_binary_reader();
-        let offset = reader.original_position() as u32;
-        let len = reader.bytes_remaining();
-        Operators::new(reader.read_bytes(len).expect("they remain"), offset)
+        let mut locals = self.local_groups();
+        while locals.next().is_some() {}
+        locals.operators(self.offset)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod body;
 mod bytes;
+mod compact;
 mod const_expr;
 mod constant_tables;
 mod convert;
@@ -20,6 +21,7 @@ mod validate;
 
 pub use body::{BlockType, Body, BrTable, Catch, Imm, MemArg, Operator, TryTable};
 pub use bytes::ModuleBytes;
+pub use compact::{Compact, Form};
 pub use const_expr::{ConstExpr, ConstOp};
 pub use constant_tables::{ConstantTable, MAX_TARGETS};
 pub use error::{ModuleError, ReadError};
@@ -30,5 +32,5 @@ pub use items::{
 pub use methods::MAX_METHODS;
 pub use module::Module;
 pub use names::{InnerNameKind, NameKind, Names};
-pub use operators::{Frequent, Operators};
+pub use operators::{LocalGroups, Operators};
 pub use validate::{BodyFacts, PARALLEL_MIN_BYTES};

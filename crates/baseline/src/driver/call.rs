@@ -7,11 +7,11 @@ use sterna_abi::{
 };
 use sterna_base::{FuncIndex, TableIndex, TypeIndex};
 use sterna_isa::{FuncType, Op, TrapCode};
-use sterna_module::Imm;
 
 use super::values::{Held, Owner, Val, width};
 use super::{
-    Alu, Assembler, Cc, Done, Gen, Gpr, Label, Machine, Mem, Rm, Shift, Vreg, W, W32, W64, refused,
+    Alu, Assembler, Cc, Done, Gen, Gpr, Label, Machine, Mem, Rm, Scratch, Shift, Vreg, W, W32, W64,
+    refused,
 };
 use crate::signature::{Params, Place, Results, area_size};
 use crate::stack::{Bank, Loc, NO_REG, Ty};
@@ -32,6 +32,14 @@ pub(crate) struct Move {
     ty: Ty,
     to: u8,
     from: Source,
+}
+
+/// One of them from register to register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RegisterMove {
+    ty: Ty,
+    to: u8,
+    from: u8,
 }
 
 impl Move {
@@ -95,22 +103,45 @@ impl<M: Machine> Gen<'_, M> {
 
     /// Carries out the moves in `s.moves`, none of which may see another's result.
     pub(crate) fn do_moves(&mut self) {
-        let mut moves = std::mem::take(&mut self.s.moves);
-        moves.retain(|m| !matches!(m.from, Source::Reg(from) if from == m.to));
-        let mut registers: Vec<Move> = Vec::new();
-        // Few calls have more than a handful of arguments in registers that are elsewhere.
-        std::mem::swap(&mut registers, &mut self.s.register_moves);
-        registers.clear();
-        registers.extend(moves.iter().filter(|m| matches!(m.from, Source::Reg(_))));
-        while !registers.is_empty() {
-            let reads = |m: &Move, to: &Move| {
-                matches!(m.from, Source::Reg(from) if from == to.to) && m.ty.bank() == to.ty.bank()
-            };
-            let ready = registers.iter().position(|to| !registers.iter().any(|m| reads(m, to)));
-            let at = ready.unwrap_or_else(|| {
+        let Scratch { moves, register_moves, .. } = &mut *self.s;
+        register_moves.clear();
+        for &Move { ty, to, from } in &*moves {
+            if let Source::Reg(from) = from
+                && from != to
+            {
+                register_moves.push(RegisterMove { ty, to, from });
+            }
+        }
+        match self.s.register_moves[..] {
+            [] => {}
+            [RegisterMove { ty, to, from }] => self.move_reg(ty, to, from),
+            _ => self.do_register_moves(),
+        }
+        for at in 0..self.s.moves.len() {
+            let Move { ty, to, from } = self.s.moves[at];
+            match from {
+                Source::Reg(_) => {}
+                Source::Mem(mem) => self.load_from(ty, to, mem),
+                Source::Const(bits) => self.const_to(ty, to, bits),
+                Source::Address(mem) => self.s.asm.lea(W64, Gpr(to), mem),
+            }
+        }
+        self.s.moves.clear();
+    }
+
+    fn do_register_moves(&mut self) {
+        while !self.s.register_moves.is_empty() {
+            let registers = &mut self.s.register_moves;
+            let mut read = [0u32; 2];
+            for m in &*registers {
+                read[m.ty.bank() as usize] |= 1 << m.from;
+            }
+            let is_ready = |m: &RegisterMove| read[m.ty.bank() as usize] >> m.to & 1 == 0;
+            let at = registers.iter().position(is_ready).unwrap_or_else(|| {
                 // A cycle: keep what the first one overwrites.
                 let first = registers[0];
-                let temp = match first.ty.bank() {
+                let bank = first.ty.bank();
+                let temp = match bank {
                     Bank::Int => {
                         self.s.asm.mov(W64, M::TEMP, Gpr(first.to));
                         M::TEMP.0
@@ -120,29 +151,16 @@ impl<M: Machine> Gen<'_, M> {
                         M::TEMP_V.0
                     }
                 };
-                for m in &mut registers {
-                    if reads(m, &first) {
-                        m.from = Source::Reg(temp);
+                for m in registers {
+                    if m.from == first.to && m.ty.bank() == bank {
+                        m.from = temp;
                     }
                 }
                 0
             });
-            let Move { ty, to, from } = registers.swap_remove(at);
-            if let Source::Reg(from) = from {
-                self.move_reg(ty, to, from);
-            }
+            let RegisterMove { ty, to, from } = self.s.register_moves.swap_remove(at);
+            self.move_reg(ty, to, from);
         }
-        self.s.register_moves = registers;
-        for &Move { ty, to, from } in &moves {
-            match from {
-                Source::Reg(_) => {}
-                Source::Mem(mem) => self.load_from(ty, to, mem),
-                Source::Const(bits) => self.const_to(ty, to, bits),
-                Source::Address(mem) => self.s.asm.lea(W64, Gpr(to), mem),
-            }
-        }
-        moves.clear();
-        self.s.moves = moves;
     }
 
     // ------------------------------------------------------------------------------------------ sites
@@ -189,10 +207,12 @@ impl<M: Machine> Gen<'_, M> {
     }
 
     /// Records locals and operands, if that is asked for.
+    #[inline(always)]
     pub(crate) fn record_state(&mut self) -> Option<u32> {
-        if !self.input.settings.capture_state {
-            return None;
-        }
+        self.input.settings.capture_state.then(|| self.record_values())
+    }
+
+    fn record_values(&mut self) -> u32 {
         let locals = self.s.locals.len() as u32;
         let mut values = Vec::with_capacity(self.s.locals.len() + self.s.stack.len());
         for index in 0..locals {
@@ -216,24 +236,25 @@ impl<M: Machine> Gen<'_, M> {
                 ValuePlace::Const(0)
             },
         };
-        Some(self.s.sites.state(locals, values, leave))
+        self.s.sites.state(locals, values, leave)
     }
 
     // ------------------------------------------------------------------------------------------ wasm calls
 
-    pub(crate) fn call(&mut self, op: Op, imm: &Imm<'_>) -> Done {
+    /// An operator of class Call with its immediates.
+    pub(crate) fn call(&mut self, op: Op, a: u32, b: u32) -> Done {
         let module = self.input.module;
-        let (callee, ty) = match (op, imm) {
-            (Op::Call | Op::ReturnCall, &Imm::Index(func)) => {
-                let func = FuncIndex::from_u32(func);
+        let (callee, ty) = match op {
+            Op::Call | Op::ReturnCall => {
+                let func = FuncIndex::from_u32(a);
                 (self.direct_callee(func), module.func_type(func))
             }
-            (Op::CallIndirect | Op::ReturnCallIndirect, &Imm::Index2(ty, table)) => {
-                let ty = TypeIndex::from_u32(ty);
-                (self.indirect_callee(ty, table), module.signature(ty))
+            Op::CallIndirect | Op::ReturnCallIndirect => {
+                let ty = TypeIndex::from_u32(a);
+                (self.indirect_callee(ty, b), module.signature(ty))
             }
-            (Op::CallRef | Op::ReturnCallRef, &Imm::Index(ty)) => {
-                (self.ref_callee(), module.signature(TypeIndex::from_u32(ty)))
+            Op::CallRef | Op::ReturnCallRef => {
+                (self.ref_callee(), module.signature(TypeIndex::from_u32(a)))
             }
             _ => return Err(refused(op)),
         };
@@ -648,6 +669,7 @@ impl<M: Machine> Gen<'_, M> {
     }
 
     /// Emits the calls of polls, whose thunk preserves all registers.
+    #[inline(never)]
     pub(crate) fn flush_polls(&mut self) {
         let mut polls = std::mem::take(&mut self.s.polls);
         for mut poll in polls.drain(..) {

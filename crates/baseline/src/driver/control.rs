@@ -21,26 +21,37 @@ impl<M: Machine> Gen<'_, M> {
             }
             (Op::Loop, &Imm::Block(ty)) => self.begin_loop(ty),
             (Op::If, &Imm::Block(ty)) => self.begin_if(ty),
-            (Op::Else, _) => self.begin_else(),
-            (Op::End, _) => self.end(),
-            (Op::Br, &Imm::Index(depth)) => {
-                self.branch(depth);
-                self.end_reachable();
-            }
-            (Op::BrIf, &Imm::Index(depth)) => self.br_if(depth),
             (Op::BrTable, Imm::BrTable(table)) => self.br_table(table),
-            (Op::Return, _) => {
+            (op, _) => return Err(refused(op)),
+        }
+        Ok(())
+    }
+
+    /// An operator of class Control without immediates.
+    pub(crate) fn plain_control(&mut self, op: Op) {
+        match op {
+            Op::Else => self.begin_else(),
+            Op::End => self.end(),
+            Op::Return => {
                 self.count_branch(0);
                 self.emit_return();
                 self.end_reachable();
             }
-            (Op::Unreachable, _) => {
+            Op::Unreachable => {
                 self.trap(TrapCode::Unreachable);
                 self.end_reachable();
             }
-            (op, _) => return Err(refused(op)),
+            _ => {}
         }
-        Ok(())
+    }
+
+    /// `br` or `br_if`.
+    pub(crate) fn branch_operator(&mut self, op: Op, depth: u32) {
+        if op == Op::BrIf {
+            return self.br_if(depth);
+        }
+        self.branch(depth);
+        self.end_reachable();
     }
 
     /// Follows nesting through unreachable code.

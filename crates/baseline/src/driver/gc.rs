@@ -21,13 +21,18 @@ use super::{
 use crate::stack::{Bank, Cond, Ty};
 
 impl<M: Machine> Gen<'_, M> {
-    // tidy: dispatch
     pub(crate) fn object(&mut self, op: Op, imm: &Imm<'_>) -> Done {
         if let (Op::BrOnCast | Op::BrOnCastFail, &Imm::BrOnCast { label, to, .. }) = (op, imm) {
             self.br_on_cast(op, label, to);
             return Ok(());
         }
         let (a, b) = object_immediates(op, imm);
+        self.object_operator(op, a, b)
+    }
+
+    /// The same but for branches, with the immediates of builtin `gc`.
+    // tidy: dispatch
+    pub(crate) fn object_operator(&mut self, op: Op, a: u32, b: u32) -> Done {
         match op {
             Op::RefI31 => {
                 let reg = Gpr(self.pop_own());

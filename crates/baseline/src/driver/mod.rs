@@ -35,7 +35,7 @@ use sterna_abi::{
 };
 use sterna_base::{FuncIndex, MemoryIndex};
 use sterna_isa::{Class, FuncType, Op};
-use sterna_module::{Imm, Module, Operator};
+use sterna_module::{Compact, Form, Imm, Module, Operator};
 use sterna_sys::activation::OFF_NATIVE_LIMIT;
 
 use crate::scan::Scan;
@@ -60,7 +60,7 @@ pub(crate) type Done = Result<(), Refusal>;
 pub(crate) struct Scratch<M: Machine> {
     pub asm: M::Asm,
     scan: Scan,
-    operators: Vec<crate::scan::Packed>,
+    operators: Vec<Compact>,
     pub stack: Vec<Entry>,
     locals: Vec<Local>,
     frames: Vec<Frame<Label>>,
@@ -69,7 +69,7 @@ pub(crate) struct Scratch<M: Machine> {
     root_locals: Vec<i32>,
     places: Vec<i32>,
     moves: Vec<Move>,
-    register_moves: Vec<Move>,
+    register_moves: Vec<call::RegisterMove>,
     traps: Vec<PendingTrap>,
     polls: Vec<call::PendingPoll>,
     counts: Vec<count::PendingCount>,
@@ -79,6 +79,8 @@ pub(crate) struct Scratch<M: Machine> {
     labels: Vec<(u32, Label)>,
     /// By label, its position in `labels` if it is there.
     stub_of: Vec<u32>,
+    /// Locals that may be pinned, with their uses.
+    best_locals: Vec<(u32, u32)>,
     /// Pinned locals that calls do not preserve.
     lost_pins: Vec<u32>,
     /// Open bodies of `try`s.
@@ -257,25 +259,26 @@ impl<M: Machine> Gen<'_, M> {
             at += 1;
             self.s.asm.ensure(512);
             self.wasm = operator.offset;
-            let next_set = operators.get(at).and_then(crate::scan::Packed::sets_local);
-            self.next_set = next_set.unwrap_or(NO_ENTRY);
-            match operator.local() {
-                Some(local) if self.reachable => {
+            self.next_set = operators.get(at).and_then(Compact::sets_local).unwrap_or(NO_ENTRY);
+            match operator.form {
+                _ if !self.reachable => self.skip(&body.unpack(operator))?,
+                Form::Local => {
                     self.unlock();
                     self.settle_flags();
-                    self.local(operator.op, local);
+                    self.local(operator.op, operator.index());
                 }
-                Some(_) => {}
-                None if self.reachable && operator.is_plain() => self.plain(operator.op)?,
-                None if self.reachable && operator.op == Op::I32Const => {
+                Form::Pure => self.plain(operator.op)?,
+                Form::I32 => {
                     self.unlock();
                     self.settle_flags();
-                    self.push_const(Ty::I32, operator.i32());
+                    self.push_const(Ty::I32, operator.bits);
                 }
-                None => self.operator(&body.unpack(operator))?,
-            }
-            if self.s.sites.is_too_large() {
-                return Err("its site tables are too large for the baseline tier".to_owned());
+                _ => {
+                    self.compact(operator, body)?;
+                    if self.s.sites.is_too_large() {
+                        return Err("its site tables are too large for the baseline tier".into());
+                    }
+                }
             }
         }
         if self.begins_at_loop() && !self.loop_entry.is_bound() {
@@ -295,6 +298,7 @@ impl<M: Machine> Gen<'_, M> {
         (Self::FIXED + self.max_slots * 8 + self.out_size).next_multiple_of(16)
     }
 
+    #[inline(never)]
     fn finish(&mut self, frame_at: u32) -> Result<FunctionCode, Refusal> {
         let size = self.frame_size();
         if size > MAX_FRAME {
@@ -319,6 +323,7 @@ impl<M: Machine> Gen<'_, M> {
     // ------------------------------------------------------------------------------------------ beginning and end
 
     /// Sets up the frame; where its size is to be filled in.
+    #[inline(never)]
     fn prologue(&mut self, checked: bool) -> u32 {
         let vmctx = self.vmctx_param();
         self.s.asm.ensure(1024);
@@ -527,27 +532,41 @@ impl<M: Machine> Gen<'_, M> {
         self.pure(op)
     }
 
-    // tidy: dispatch
-    fn operator(&mut self, operator: &Operator<'_>) -> Done {
-        if !self.reachable {
-            return self.skip(operator);
-        }
+    /// Any other operator. Those that are frequent are compiled as they are, which saves moving an [`Operator`].
+    fn compact(&mut self, operator: &Compact, body: &crate::scan::Body<'_>) -> Done {
         let op = operator.op;
         self.unlock();
-        if !matches!(op, Op::BrIf | Op::If | Op::Select | Op::TypedSelect | Op::I32Eqz) {
+        if let Some(Entry { loc: Loc::Flags(_), .. }) = self.s.stack.last()
+            && !matches!(op, Op::BrIf | Op::If | Op::Select | Op::TypedSelect | Op::I32Eqz)
+        {
             self.settle_flags();
         }
+        let (a, b) = (operator.index(), operator.second());
+        match (op.class(), operator.form) {
+            (Class::Call, _) => return self.call(op, a, b),
+            (Class::Gc, Form::Index | Form::Index2) => return self.object_operator(op, a, b),
+            (Class::Global, _) => self.global(op, a),
+            (Class::Parametric, Form::None) => self.parametric(op),
+            (Class::Control, Form::Index) => self.branch_operator(op, a),
+            (Class::Control, Form::None) => self.plain_control(op),
+            (Class::Ref, Form::None) => return self.reference(op, &Imm::None),
+            _ => return self.operator(&body.unpack(operator)),
+        }
+        Ok(())
+    }
+
+    // tidy: dispatch
+    fn operator(&mut self, operator: &Operator<'_>) -> Done {
+        let op = operator.op;
         match op.class() {
-            Class::Local => unreachable!("accesses to locals come packed"),
+            Class::Local | Class::Call | Class::Global => unreachable!("they come compact"),
             Class::Const => return self.constant(&operator.imm),
             Class::Pure | Class::Trapping => return self.pure(op),
             Class::Wide => M::wide(self, op),
             Class::Load => return self.load(op, &operator.imm),
             Class::Store => return self.store(op, &operator.imm),
-            Class::Global => self.global(op, &operator.imm),
             Class::Parametric => self.parametric(op),
             Class::Control => return self.control(operator),
-            Class::Call => return self.call(op, &operator.imm),
             Class::Builtin => return self.builtin(op, &operator.imm),
             Class::Ref => return self.reference(op, &operator.imm),
             Class::Gc => return self.object(op, &operator.imm),

@@ -17,17 +17,19 @@ impl<M: Machine> Gen<'_, M> {
             return;
         }
         let used = self.s.scan.uses.iter().zip(&self.s.locals).enumerate();
-        let mut best: Vec<(u32, u32)> = used
+        let used = used
             .filter(|(_, (uses, local))| {
                 **uses >= MIN_USES && !local.ty.is_object() && local.ty != Ty::V128
             })
-            .map(|(index, (&uses, _))| (uses, index as u32))
-            .collect();
+            .map(|(index, (&uses, _))| (uses, index as u32));
+        let mut best = std::mem::take(&mut self.s.best_locals);
+        best.clear();
+        best.extend(used);
         best.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let lost = self.s.scan.clobbers.saturating_mul(2).saturating_add(1);
         let (mut kept_left, mut lost_left) = (M::KEPT_PINS.iter(), M::LOST_PINS.iter());
         let mut vectors = M::VECTOR_PINS.iter();
-        for (uses, index) in best {
+        for &(uses, index) in &best {
             let bank = self.s.locals[index as usize].ty.bank();
             let reg = match bank {
                 Bank::Int if uses > lost && self.s.scan.clobbers == 0 => {
@@ -50,6 +52,7 @@ impl<M: Machine> Gen<'_, M> {
                 self.s.lost_pins.push(index);
             }
         }
+        self.s.best_locals = best;
     }
 
     /// Before a call: stores the pinned locals that it does not preserve.

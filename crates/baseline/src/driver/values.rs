@@ -490,11 +490,17 @@ impl<M: Machine> Gen<'_, M> {
     /// Removes entries until `height` are left.
     pub(crate) fn truncate(&mut self, height: usize) {
         while self.s.stack.len() > height {
-            let entry = self.pop_entry();
-            if let Loc::Reg(reg) = entry.loc {
-                self.free(entry.ty.bank(), reg);
+            let Some(entry) = self.s.stack.pop() else { break };
+            match entry.loc {
+                Loc::Reg(reg) => self.free(entry.ty.bank(), reg),
+                Loc::Local { index, below } => self.s.locals[index as usize].alias = below,
+                _ => {}
+            }
+            if entry.ty.is_object() {
+                self.s.objects.pop();
             }
         }
+        self.clean = self.clean.min(self.s.stack.len());
     }
 
     /// Puts the operands above `clean` into their homes, constants apart.

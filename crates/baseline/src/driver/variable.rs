@@ -97,8 +97,7 @@ impl<M: Machine> Gen<'_, M> {
         }
     }
 
-    pub(crate) fn global(&mut self, op: Op, imm: &Imm<'_>) {
-        let Imm::Index(index) = *imm else { unreachable!("globals have an index") };
+    pub(crate) fn global(&mut self, op: Op, index: u32) {
         let ty = self.input.module.global_type(GlobalIndex::from_u32(index)).ty;
         let ty = Ty::of(self.input.module, ty);
         let bank = ty.bank();
