@@ -139,6 +139,8 @@ pub struct Leave {
     /// The address where the caller expects results: those beyond registers, or, of code that begins at a loop, all. If there is
     /// none, any constant.
     pub results: ValuePlace,
+    /// Where the pending call leaves what results it has beyond registers: the first of them. If there are none, any place.
+    pub area: ValuePlace,
 }
 
 /// Where a live value is while its frame is suspended in a call.

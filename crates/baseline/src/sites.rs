@@ -55,11 +55,17 @@ impl SiteBuilder {
         self.values > MAX_VALUES
     }
 
-    /// The finished table.
-    pub fn finish(&mut self) -> Sites {
+    /// The finished table of a function with a frame of so many bytes: places of results, from the stack pointer until now, are from the frame
+    /// pointer there.
+    pub fn finish(&mut self, frame_size: u32) -> Sites {
         self.traps.sort_unstable_by_key(|site| site.code);
         self.calls.sort_unstable_by_key(|site| site.code);
         self.landings.sort_unstable_by_key(|site| site.code);
+        for leave in self.states.iter_mut().filter_map(|state| state.leave.as_mut()) {
+            if let ValuePlace::Frame(at) = &mut leave.area {
+                *at -= frame_size as i32;
+            }
+        }
         Sites {
             traps: self.traps.as_slice().into(),
             calls: self.calls.as_slice().into(),

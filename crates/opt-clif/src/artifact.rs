@@ -30,6 +30,8 @@ pub(crate) struct PendingState {
     pub frames: Vec<PendingFrame>,
     /// What the context items for leaving the frame are, after those of the frames. Of the vmctx there is one always.
     pub leave: PendingLeave,
+    /// Where calls leave results beyond registers.
+    pub area: Option<StackSlot>,
 }
 
 /// See [`PendingState::leave`].
@@ -233,7 +235,8 @@ fn frame_states(
         return Err("a call has unknown recorded values".to_owned());
     }
     if let (true, Some(outermost)) = (state.leave != PendingLeave::Never, states.last_mut()) {
-        outermost.leave = Some(Leave { vmctx, results });
+        let area = state.area.map_or(ValuePlace::Const(0), |slot| slot_place(slot, frame, layout));
+        outermost.leave = Some(Leave { vmctx, results, area });
     }
     Ok(states)
 }
@@ -252,6 +255,10 @@ fn item_place<'a>(
     })
 }
 
+fn slot_place(slot: StackSlot, frame: u32, layout: &MachBufferFrameLayout) -> ValuePlace {
+    ValuePlace::Frame(layout.stackslots[slot].offset as i32 - frame as i32)
+}
+
 fn frame_state<'a>(
     state: &PendingFrame,
     items: &mut impl Iterator<Item = &'a FinalizedMachExceptionHandler>,
@@ -262,9 +269,7 @@ fn frame_state<'a>(
     for &(ty, place) in &state.values {
         let place = match place {
             PendingPlace::Const(bits) => ValuePlace::Const(bits),
-            PendingPlace::Home(slot) => {
-                ValuePlace::Frame(layout.stackslots[slot].offset as i32 - frame as i32)
-            }
+            PendingPlace::Home(slot) => slot_place(slot, frame, layout),
             PendingPlace::Item => item_place(items, frame)?,
         };
         values.push((ty, place));

@@ -26,7 +26,7 @@ use twox_hash::XxHash3_64;
 const MAGIC: [u8; 8] = *b"\x89STERNA\n";
 /// Changes with the format described here and with the form of site tables. What code expects of the runtime is part
 /// of the fingerprint instead.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 
 /// Bytes before what the checksum covers.
 const UNCHECKED: usize = MAGIC.len() + 4 + 8;

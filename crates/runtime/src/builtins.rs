@@ -357,7 +357,7 @@ unsafe extern "C" fn poll_compiled(vmctx: *mut VmCtx) -> u64 {
     // SAFETY: called by guest code with its vmctx.
     let store = unsafe { store_of(vmctx) };
     if store.ctx().activation.trap == 0 && controller::leaves(store) {
-        store.leave_innermost(None);
+        store.leave_innermost();
     }
     0
 }

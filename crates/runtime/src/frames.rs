@@ -238,7 +238,7 @@ pub(crate) fn read(ty: ValType, place: ValuePlace, fp: usize, registers: &Regist
 }
 
 /// The bits that a value of a type has; places hold garbage above them.
-fn mask(ty: ValType) -> u128 {
+pub(crate) fn mask(ty: ValType) -> u128 {
     match ty {
         ValType::I32 | ValType::F32 => u128::from(u32::MAX),
         ValType::I64 | ValType::F64 | ValType::Ref(_) => u128::from(u64::MAX),

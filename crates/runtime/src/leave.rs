@@ -17,7 +17,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sterna_abi::{CapturedFrame, Convention, Leave, PendingTail, RESUME_CALLEE, Slot, VmCtx};
+use sterna_abi::{CapturedFrame, Convention, PendingTail, RESUME_CALLEE, Slot, ValuePlace, VmCtx};
 use sterna_base::FuncIndex;
 use sterna_isa::{FuncType, ValType};
 use sterna_sys::activation::{CompiledFrame, CompiledFrames, Departure, Landing};
@@ -59,6 +59,8 @@ struct Left {
     vmctx: *mut VmCtx,
     /// See [`Leave::results`].
     results: usize,
+    /// See [`Leave::area`].
+    area: ValuePlace,
     fp: usize,
     /// Registers of its caller.
     registers: Registers,
@@ -67,16 +69,13 @@ struct Left {
 }
 
 impl Store {
-    /// Leaves the innermost compiled frame, suspended in the thunk of the running builtin, which then does not return; or, with results in slots, in
-    /// a call that has just returned these. Whether that was possible; if not, nothing has happened.
-    pub(crate) fn leave_innermost(&mut self, returned: Option<&[Slot]>) -> bool {
-        let left = self.innermost().is_some_and(|left| self.leave(&left, returned));
-        if left {
-            self.engine.counters.loop_exits.fetch_add(1, Ordering::Relaxed);
-        }
-        left
+    /// Leaves the innermost compiled frame, suspended in the thunk of the running builtin, which then does not return. Whether that was
+    /// possible; if not, nothing has happened.
+    pub(crate) fn leave_innermost(&mut self) -> bool {
+        self.innermost().is_some_and(|left| self.leave(&left, None))
     }
 
+    /// The innermost compiled frame, if it can be left.
     fn innermost(&self) -> Option<Left> {
         let activation = &self.ctx_ref().activation;
         // SAFETY: compiled code is suspended in the thunk of the running builtin.
@@ -90,9 +89,9 @@ impl Store {
         let mut registers = Registers::default();
         registers.enter(&frame);
         let mut captured = Vec::new();
-        let Leave { vmctx, results } = frames::capture(&object, &frame, &registers, &mut captured)?;
+        let leave = frames::capture(&object, &frame, &registers, &mut captured)?;
         let read = |place| frames::read(ValType::I64, place, frame.fp, &registers) as usize;
-        let (vmctx, results) = (read(vmctx) as *mut VmCtx, read(results));
+        let (vmctx, results) = (read(leave.vmctx) as *mut VmCtx, read(leave.results));
         registers.leave(&object, frame.fp);
         let rest: Vec<CompiledFrame<'_>> = frames.take(ADAPTERS + 1).collect();
         let is_entered = is_entered(&self.engine, &module, kind, &rest);
@@ -103,17 +102,23 @@ impl Store {
             frames: captured,
             vmctx,
             results,
+            area: leave.area,
             fp: frame.fp,
             registers,
             is_entered,
         })
     }
 
+    /// Leaves a frame; if it is suspended in a call that has just returned, with the results in slots.
     fn leave(&mut self, left: &Left, returned: Option<&[Slot]>) -> bool {
-        match left.is_entered {
+        let has_left = match left.is_entered {
             true => self.return_to_interpreter(left, returned),
             false => self.replace(left, returned).is_some(),
+        };
+        if has_left {
+            self.engine.counters.loop_exits.fetch_add(1, Ordering::Relaxed);
         }
+        has_left
     }
 
     /// The first way.

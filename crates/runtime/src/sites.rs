@@ -255,7 +255,7 @@ impl Tables {
         let place = |at| self.value(at).map(|(_, place)| place);
         let leave = field(3)?.checked_sub(1).and_then(|at| {
             let at = at as usize;
-            Some(Leave { vmctx: place(at)?, results: place(at + 1)? })
+            Some(Leave { vmctx: place(at)?, results: place(at + 1)?, area: place(at + 2)? })
         });
         Some(FrameState { locals, values: values?, leave })
     }
@@ -500,7 +500,7 @@ impl TablesBuilder {
         let (first, count) = (self.count(Array::Values, VALUE_WORDS), state.values.len() as u32);
         let leave = state.leave.map_or(0, |_| first + count + 1);
         self.put(Array::StateAt, &[first, count, state.locals, leave]);
-        let places = state.leave.map(|Leave { vmctx, results }| [vmctx, results]);
+        let places = state.leave.map(|Leave { vmctx, results, area }| [vmctx, results, area]);
         let places = places.into_iter().flatten().map(|place| (ValType::I64, place));
         for (ty, place) in state.values.iter().copied().chain(places) {
             let (kind, payload) = match place {

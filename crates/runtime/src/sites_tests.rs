@@ -31,6 +31,7 @@ fn sites() -> Sites {
                 leave: Some(Leave {
                     vmctx: ValuePlace::Register(14),
                     results: ValuePlace::Frame(-56),
+                    area: ValuePlace::Frame(-80),
                 }),
             },
         ],

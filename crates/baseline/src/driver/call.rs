@@ -206,13 +206,13 @@ impl<M: Machine> Gen<'_, M> {
         }
     }
 
-    /// Records locals and operands, if that is asked for.
+    /// Records locals and operands, if that is asked for. `area` is how far above the stack pointer the pending call leaves results.
     #[inline(always)]
-    pub(crate) fn record_state(&mut self) -> Option<u32> {
-        self.input.settings.capture_state.then(|| self.record_values())
+    pub(crate) fn record_state(&mut self, area: u32) -> Option<u32> {
+        self.input.settings.capture_state.then(|| self.record_values(area))
     }
 
-    fn record_values(&mut self) -> u32 {
+    fn record_values(&mut self, area: u32) -> u32 {
         let locals = self.s.locals.len() as u32;
         let mut values = Vec::with_capacity(self.s.locals.len() + self.s.stack.len());
         for index in 0..locals {
@@ -235,6 +235,7 @@ impl<M: Machine> Gen<'_, M> {
             } else {
                 ValuePlace::Const(0)
             },
+            area: ValuePlace::Frame(area as i32),
         };
         self.s.sites.state(locals, values, leave)
     }
@@ -571,7 +572,7 @@ impl<M: Machine> Gen<'_, M> {
                 self.free_gpr(M::CALLEE);
             }
         }
-        let state = self.record_state();
+        let state = self.record_state(stack);
         self.call_site(self.wasm, state, true);
         self.land_here();
         if self.input.convention == Convention::Tail && stack > 0 {
@@ -658,7 +659,7 @@ impl<M: Machine> Gen<'_, M> {
 
     /// Checks the interruption flag, with no operand in a register.
     pub(crate) fn poll(&mut self) {
-        let state = self.record_state();
+        let state = self.record_state(0);
         let asm = &mut self.s.asm;
         asm.load(W64, M::TEMP, Mem::new(M::VMCTX, VmCtx::OFF_STORE as i32));
         asm.cmp8_i(Mem::new(M::TEMP, StoreCtx::OFF_INTERRUPT as i32), 0);

@@ -317,7 +317,7 @@ impl<M: Machine> Gen<'_, M> {
         }
         let bytes = self.s.asm.code().to_vec();
         let relocs = self.s.relocs.as_slice().to_vec();
-        Ok(FunctionCode { bytes, relocs, sites: self.s.sites.finish() })
+        Ok(FunctionCode { bytes, relocs, sites: self.s.sites.finish(size) })
     }
 
     // ------------------------------------------------------------------------------------------ beginning and end

@@ -274,11 +274,15 @@ const CALLS: &str = r#"(module
   (table funcref (elem $last))
   (func $last (type $sum)
     (i64.add (local.get 1) (call $h (local.get 0))))
-  (func $small (param $x i64) (param $f f64) (result f64 i64 v128 i64)
+  (func $many (param $x i64) (param $f f64) (result f64 i64 v128 i64 f32 i64 v128 i32)
     (f64.mul (local.get $f) (f64.const 2))
     (i64.mul (call $h (local.get $x)) (i64.const 3))
     (v128.const i64x2 7 8)
-    (i64.const 9))
+    (i64.const 9)
+    (f32.demote_f64 (local.get $f))
+    (i64.shl (local.get $x) (i64.const 33))
+    (i64x2.splat (local.get $x))
+    (i32.wrap_i64 (local.get $x)))
   (func $throws (param $x i64)
     (if (i64.eq (call $h (local.get $x)) (i64.const 5)) (then (throw $stop (local.get $x)))))
   (func $deep (param $n i64) (result i64) (local $own i64) (local $f f64)
@@ -288,7 +292,11 @@ const CALLS: &str = r#"(module
     (block $h (result i64)
       (try_table (catch $stop $h) (call $throws (local.get $n)))
       (i64.const 1))
-    (call $small (local.get $n) (local.get $f))
+    (call $many (local.get $n) (local.get $f))
+    (local.set $own (i64.add (i64.extend_i32_s) (local.get $own)))
+    (local.set $own (i64.add (i64x2.extract_lane 1) (local.get $own)))
+    (local.set $own (i64.add (local.get $own)))
+    (local.set $own (i64.add (i64.trunc_f32_s) (local.get $own)))
     (local.set $own (i64.add (local.get $own)))
     (i64x2.extract_lane 1)
     (local.set $own (i64.add (local.get $own)))
@@ -301,10 +309,20 @@ const CALLS: &str = r#"(module
     (i64.add (i64.trunc_f64_s (local.get $f)))
     (i64.add (local.get $own)))
   (func (export "deep") (param i64) (result i64) (call $deep (local.get 0)))
+  (func (export "many") (param i64) (result i64) (local $sum i64)
+    (call $many (local.get 0) (f64.const 3))
+    (local.set $sum (i64.extend_i32_s))
+    (local.set $sum (i64.add (i64x2.extract_lane 1) (local.get $sum)))
+    (local.set $sum (i64.add (local.get $sum)))
+    (local.set $sum (i64.add (i64.trunc_f32_s) (local.get $sum)))
+    (local.set $sum (i64.add (local.get $sum)))
+    (local.set $sum (i64.add (i64x2.extract_lane 1) (local.get $sum)))
+    (local.set $sum (i64.add (local.get $sum)))
+    (i64.add (i64.trunc_f64_s) (local.get $sum)))
   EXTRA)"#;
 
 /// The same module in both conventions, with calls that leave frames every now and then; results and what was seen.
-fn left_at_calls(tier: Tier, every: usize, extra: &str) -> (String, Vec<String>, u64) {
+fn left_at_calls(tier: Tier, name: &str, every: usize, extra: &str) -> (String, Vec<String>, u64) {
     let engine = engine(tier, |config| _ = config.capture_state(true).backtrace_frames(1000));
     let mut store: Store<Vec<String>> = Store::new(&engine, Vec::new());
     let host = move |mut caller: sterna::Caller<'_, Vec<String>>, x: i64| {
@@ -320,7 +338,7 @@ fn left_at_calls(tier: Tier, every: usize, extra: &str) -> (String, Vec<String>,
     let host = sterna::Func::wrap(&mut store, host);
     let module = Module::new(&engine, CALLS.replace("EXTRA", extra)).unwrap();
     let instance = sterna::Instance::new(&mut store, &module, &[host.into()]).unwrap();
-    let func = instance.get_func(&mut store, "deep").unwrap();
+    let func = instance.get_func(&mut store, name).unwrap();
     let mut results = [Val::I64(0)];
     func.call(&mut store, &[Val::I64(9)], &mut results).unwrap();
     let seen = std::mem::take(store.data_mut());
@@ -331,13 +349,15 @@ fn left_at_calls(tier: Tier, every: usize, extra: &str) -> (String, Vec<String>,
 fn frames_are_left_when_their_calls_return() {
     let tail = r#"(func (param i64) (result i64) (return_call $deep (local.get 0)))"#;
     for extra in ["", tail] {
-        let (expected, frames, _) = left_at_calls(Tier::Interp, 1, extra);
-        for tier in [Tier::Opt, Tier::Baseline] {
-            for every in [1, 2, 5] {
-                let (result, seen, left) = left_at_calls(tier, every, extra);
-                assert_eq!(result, expected, "{tier:?} {every}");
-                assert_eq!(seen, frames, "{tier:?} {every}");
-                assert!(left >= 10, "{tier:?} {every}: {left}");
+        for (name, least) in [("deep", 10), ("many", 2)] {
+            let (expected, frames, _) = left_at_calls(Tier::Interp, name, 1, extra);
+            for tier in [Tier::Opt, Tier::Baseline] {
+                for every in [1, 2, 5] {
+                    let (result, seen, left) = left_at_calls(tier, name, every, extra);
+                    assert_eq!(result, expected, "{tier:?} {name} {every}");
+                    assert_eq!(seen, frames, "{tier:?} {name} {every}");
+                    assert!(left >= least, "{tier:?} {name} {every}: {left}");
+                }
             }
         }
     }

@@ -367,7 +367,8 @@ impl Lower<'_> {
                 PendingLeave::WithAddress
             }
         };
-        (items, Some(PendingState { frames, leave }))
+        let area = self.cached.area.map(|(slot, _)| slot);
+        (items, Some(PendingState { frames, leave, area }))
     }
 
     /// Whether the function may move its arguments on the stack to make room for those of a tail call: then nobody knows where its

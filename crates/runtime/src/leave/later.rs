@@ -1,17 +1,19 @@
 //! Owns leaving frames that are suspended in a call: as soon as that returns.
 //! Does not own how a frame is left (`super`).
 //!
-//! The call is made to return to a stub (`sys::activation::Detours`). By then its results are in registers, from where they go to where the
-//! interpreter expects them; those of a call that leaves some in memory nobody can find, so such frames stay.
+//! The call is made to return to a stub (`sys::activation::Detours`). By then its results are in registers, and in the frame those that do not fit: from
+//! there they go to where the interpreter expects them.
 
-use sterna_abi::{Convention, Slot};
+use sterna_abi::{Convention, Slot, ValuePlace};
 use sterna_base::{FuncIndex, TypeIndex};
 use sterna_isa::{FuncType, Op, ValType};
 use sterna_module::Imm;
 use sterna_sys::activation::{Activation, CompiledFrames, ReturnRegs, return_thunk};
 use sterna_sys::signal;
 
+use super::Left;
 use crate::code::{CodeObject, CodeTier};
+use crate::frames;
 use crate::loaded::LoadedModule;
 use crate::store::Store;
 
@@ -35,9 +37,7 @@ impl Store {
             let Some(slot) = frame.return_slot else { continue };
             let Some(module) = self.engine.module_at(frame.pc) else { continue };
             let Some(object) = module.code().find(frame.pc) else { continue };
-            let callee = callee(&module, &object, frame.pc);
-            let is_simple = callee.is_some_and(|callee| are_in_registers(&callee.ty.results));
-            if object.has_state(frame.pc) && is_simple {
+            if object.has_state(frame.pc) && callee(&module, &object, frame.pc).is_some() {
                 found.push((frame.fp, frame.pc, slot));
             }
         }
@@ -61,8 +61,9 @@ impl Store {
         let Some(module) = self.engine.module_at(regs.pc) else { return false };
         let Some(object) = module.code().find(regs.pc) else { return false };
         let Some(callee) = callee(&module, &object, regs.pc) else { return false };
-        let results = results(&callee.ty.results, callee.convention, regs);
-        self.leave_innermost(Some(&results))
+        let Some(left) = self.innermost() else { return false };
+        let results = results(&callee, regs, &left);
+        self.leave(&left, Some(&results))
     }
 }
 
@@ -93,33 +94,34 @@ fn callee<'a>(module: &'a LoadedModule, object: &CodeObject<'_>, pc: usize) -> O
     Some(Callee { ty, convention })
 }
 
-fn is_float(ty: &ValType) -> bool {
-    matches!(ty, ValType::F32 | ValType::F64 | ValType::V128)
-}
-
-/// Whether a call leaves all its results in registers.
-fn are_in_registers(results: &[ValType]) -> bool {
-    let floats = results.iter().filter(|ty| is_float(ty)).count();
-    floats <= 2 && results.len() - floats <= 2
-}
-
-/// Results as slots.
-fn results(types: &[ValType], convention: Convention, regs: &ReturnRegs) -> Vec<Slot> {
+/// The results of a call out of a frame as slots: two integers and two floats are in registers, each further one is in the frame.
+fn results(callee: &Callee<'_>, regs: &ReturnRegs, left: &Left) -> Vec<Slot> {
     let (reg, tail) = regs.integers.split_at(2);
-    let mut integers = match convention {
-        Convention::Reg => reg.iter().copied(),
-        Convention::Tail => tail.iter().copied(),
+    let mut integers = match callee.convention {
+        Convention::Reg => reg.iter(),
+        Convention::Tail => tail.iter(),
     };
-    let mut floats = regs.vectors.into_iter();
+    let mut floats = regs.vectors.iter();
+    let mut area = left.area;
     let mut slots = Vec::new();
-    for ty in types {
-        match ty {
-            ValType::I32 => slots.extend(integers.next().map(|bits| u64::from(bits as u32))),
-            ValType::I64 | ValType::Ref(_) => slots.extend(integers.next()),
-            ValType::F32 => slots.extend(floats.next().map(|[low, _]| u64::from(low as u32))),
-            ValType::F64 => slots.extend(floats.next().map(|[low, _]| low)),
-            ValType::V128 => slots.extend(floats.next().into_iter().flatten()),
-        }
+    for &ty in &callee.ty.results {
+        let in_register = match ty {
+            ValType::F32 | ValType::F64 | ValType::V128 => {
+                floats.next().map(|&[low, high]| u128::from(low) | u128::from(high) << 64)
+            }
+            ValType::I32 | ValType::I64 | ValType::Ref(_) => {
+                integers.next().map(|&bits| bits.into())
+            }
+        };
+        let bits = in_register.unwrap_or_else(|| {
+            let bits = frames::read(ty, area, left.fp, &left.registers);
+            if let ValuePlace::Frame(at) = &mut area {
+                *at += ty.slots() as i32 * 8;
+            }
+            bits
+        });
+        let bits = bits & frames::mask(ty);
+        slots.extend([bits as u64, (bits >> 64) as u64].into_iter().take(ty.slots()));
     }
     slots
 }
