@@ -6,25 +6,22 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sterna::{
-    AnyRef, Config, Engine, Error, Exception, Extern, ExternRef, FeatureSet, Func, GcStress,
-    HeapType, I31, Instance, Limits, Module, Owned, RefType, Store, Tier, Trap, TrapCode, Val,
-    ValType,
+    AnyRef, Engine, Error, Exception, Extern, ExternRef, Func, HeapType, I31, Instance, Limits,
+    Module, Owned, RefType, Store, Trap, TrapCode, Val, ValType,
 };
 
+use crate::configurations::{Configuration, configurations};
 use crate::generate::Generated;
 use crate::host::host;
 use crate::random::Random;
 use crate::{Finding, Tally};
 
-/// Bytes that 64-bit memories can grow by where little space is reserved for them: more than any does.
-pub(crate) const RESERVE: u64 = 8 << 20;
-
 /// Panics of any thread: that of a compiler leaves no other trace.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Engines to compare; the first is the reference.
+/// Configurations to compare; the first is the reference.
 pub struct Differential {
-    engines: Vec<(&'static str, Engine)>,
+    configurations: Vec<Configuration>,
     trace: bool,
 }
 
@@ -55,64 +52,6 @@ struct Run {
     objects: Vec<Owned<AnyRef>>,
 }
 
-/// The interpreter, then every way to generate code.
-fn engines() -> Vec<(&'static str, Engine)> {
-    let base = || {
-        let mut config = Config::new();
-        config.deterministic(true).threads(1).backtrace_frames(16).features(FeatureSet::ALL);
-        // Where compiled frames are left, recursion takes more.
-        config.max_native_stack(4 << 20);
-        config
-    };
-    let engine =
-        |config: &Config| Engine::new(config).expect("an engine needs no more than address space");
-    vec![
-        ("interp", engine(base().tier(Tier::Interp))),
-        ("opt", engine(base().tier(Tier::Opt))),
-        ("opt, explicit checks", engine(base().tier(Tier::Opt).explicit_checks(true))),
-        (
-            "opt, left, gc stress",
-            engine(
-                base()
-                    .tier(Tier::Opt)
-                    .leave_after(3)
-                    .gc_stress(GcStress::Alternate)
-                    .guess_callees(true),
-            ),
-        ),
-        ("auto", engine(base().tier(Tier::Auto).hot_budget(20))),
-        ("auto, synchronous", engine(base().tier(Tier::Auto).hot_budget(2).synchronous_tiers())),
-        (
-            "auto, torture, gc stress",
-            engine(
-                base()
-                    .tier(Tier::Auto)
-                    .torture_tiers(1)
-                    .capture_state(true)
-                    .gc_stress(GcStress::Alternate),
-            ),
-        ),
-        ("baseline", engine(base().tier(Tier::Baseline))),
-        (
-            "baseline, explicit checks, left, gc stress",
-            engine(
-                base()
-                    .tier(Tier::Baseline)
-                    .explicit_checks(true)
-                    .leave_after(2)
-                    .gc_stress(GcStress::Alternate),
-            ),
-        ),
-        (
-            "mixed",
-            engine(
-                base().tier(Tier::Opt).mixed_tiers(1).guess_callees(true).memory64_reserve(RESERVE),
-            ),
-        ),
-        ("auto, gc stress", engine(base().tier(Tier::Auto).gc_stress(GcStress::Alternate))),
-    ]
-}
-
 impl Differential {
     /// The interpreter as reference, and every way to generate code. `trace` prints each call before it is made.
     ///
@@ -127,12 +66,12 @@ impl Differential {
                 report(info);
             }));
         });
-        Differential { trace, engines: engines() }
+        Differential { trace, configurations: configurations() }
     }
 
     /// The reference engine.
     pub(crate) fn engine(&self) -> &Engine {
-        &self.engines[0].1
+        &self.configurations[0].engine
     }
 
     /// What went wrong so far that no result shows: who leaves out a function leaves it to the tier below.
@@ -140,11 +79,11 @@ impl Differential {
         if PANICS.load(Relaxed) > 0 {
             return Some("something has panicked".to_owned());
         }
-        let refuses = |(_, engine): &&(&'static str, Engine)| {
-            let stats = engine.stats();
+        let refuses = |configuration: &&Configuration| {
+            let stats = configuration.engine.stats();
             stats.optimizing.refused + stats.baseline.refused > 0
         };
-        let (name, _) = self.engines.iter().find(refuses)?;
+        let name = self.configurations.iter().find(refuses)?.name;
         Some(format!("{name}: some function was not compiled"))
     }
 
@@ -153,12 +92,13 @@ impl Differential {
         let finding = |message: String| generated.finding(message);
         let mut runs = Vec::new();
         let mut refused = Vec::new();
-        for (name, engine) in &self.engines {
-            let run = Run::new(engine, generated)
+        for configuration in &self.configurations {
+            let name = configuration.name;
+            let run = Run::new(configuration, generated)
                 .map_err(|error| finding(format!("{name}: generated module refused: {error}")))?;
             match run {
-                Ok(run) => runs.push((*name, run)),
-                Err(error) => refused.push((*name, trap_or_text(&error))),
+                Ok(run) => runs.push((name, run)),
+                Err(error) => refused.push((name, trap_or_text(&error))),
             }
         }
         if let Some((name, error)) = refused.first() {
@@ -270,10 +210,20 @@ impl Run {
     ///
     /// # Errors
     /// It cannot be loaded; or, in the inner result, not be instantiated.
-    fn new(engine: &Engine, generated: &Generated) -> sterna::Result<sterna::Result<Run>> {
-        let module = Module::new(engine, &generated.wasm)?;
+    fn new(
+        configuration: &Configuration,
+        generated: &Generated,
+    ) -> sterna::Result<sterna::Result<Run>> {
+        let engine = &configuration.engine;
         let owner = generated.owner.as_ref().map(|owner| Module::new(engine, owner)).transpose()?;
-        Ok(Run::start(engine, module, owner, generated.sibling))
+        let start = |module| Run::start(engine, module, owner.clone(), generated.sibling);
+        let use_all = |module: &Module| {
+            let Ok(mut run) = start(module.clone()) else { return };
+            for index in 0..run.funcs.len() {
+                run.call(index, &[index as u64, 1, 2, 3]);
+            }
+        };
+        Ok(start(configuration.load(&generated.wasm, use_all)?))
     }
 
     fn start(

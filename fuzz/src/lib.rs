@@ -4,6 +4,7 @@
 //! Everything derives from one number, the seed: a failure is reproduced with `cargo x fuzz --seed N --count 1`.
 
 mod callees;
+mod configurations;
 mod damage;
 mod differential;
 mod edges;

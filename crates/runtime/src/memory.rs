@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sterna_abi::MemoryDef;
 use sterna_module::MemoryType;
 use sterna_sys::racy;
-use sterna_sys::vm::{MemoryImage, Reservation};
+use sterna_sys::vm::{MemoryImage, Reservation, page_size};
 
 use crate::engine::Settings;
 use crate::loaded::LoadedModule;
@@ -119,7 +119,8 @@ impl OwnMemory {
     fn recycle(self) {
         let memory = self;
         let Some((module, index)) = memory.home else { return };
-        let min = memory.ty.min_bytes().unwrap_or(0) as usize;
+        // Pages of the memory can be smaller than those of the system, of which the last one stays whole.
+        let min = (memory.ty.min_bytes().unwrap_or(0) as usize).next_multiple_of(page_size());
         if memory.committed > min && memory.space.decommit(min..memory.committed).is_err() {
             return;
         }

@@ -2,7 +2,7 @@
 //! Does not own what is done there (`body`).
 
 use super::body::{Body, static_part};
-use crate::differential::RESERVE;
+use crate::configurations::RESERVE;
 
 /// Static offsets around what machines and guard regions make of them.
 const OFFSETS: [u64; 12] = [

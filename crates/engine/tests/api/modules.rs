@@ -5,8 +5,8 @@ use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sterna::{
-    ArtifactError, Config, Engine, ExternType, Feature, FuncType, Linker, Memory, MemoryType,
-    Module, ModuleError, Store, TextError, Tier, ValType,
+    ArtifactError, Config, Engine, ExternType, Feature, FuncType, Instance, Linker, Memory,
+    MemoryType, Module, ModuleError, Store, TextError, Tier, ValType,
 };
 
 use crate::each_tier;
@@ -211,5 +211,36 @@ fn modules_are_shared_by_threads() {
                 });
             }
         });
+    });
+}
+
+/// Of instances that have gone, later ones of the same module take over memory: see to it that it is as new, the part of a page of the system
+/// behind the memory's end included.
+#[test]
+fn memories_with_small_pages_are_as_new_for_every_instance() {
+    each_tier(|engine| {
+        for data in ["", r#"(data (i32.const 1990) "0123456789")"#] {
+            let module = format!(
+                r#"(module
+                    (memory (export "m") 2000 9000 (pagesize 1))
+                    {data}
+                    (func (export "grow") (param i32) (result i32)
+                        (drop (memory.grow (local.get 0)))
+                        (memory.fill (i32.const 1990) (i32.const 7) (i32.const 11))
+                        (i32.load8_u (i32.const 2000))))"#
+            );
+            let module = Module::new(engine, module).unwrap();
+            for by in [1, 5000, 2, 7000, 3] {
+                let mut store = Store::new(engine, ());
+                let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                let memory = instance.get_memory(&mut store, "m").unwrap();
+                let end = if data.is_empty() { [0; 10] } else { *b"0123456789" };
+                assert_eq!(memory.data(&store)[1990..], end);
+                assert_eq!(memory.grow(&mut store, 1).unwrap(), 2000);
+                assert_eq!(memory.data(&store)[2000], 0);
+                let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
+                assert_eq!(grow.call(&mut store, by - 1).unwrap(), 7);
+            }
+        }
     });
 }
