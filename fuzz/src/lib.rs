@@ -12,6 +12,7 @@ mod generate;
 mod host;
 mod loops;
 mod objects;
+mod padding;
 mod random;
 
 pub use differential::Differential;
@@ -67,7 +68,12 @@ impl Differential {
     /// The first difference found.
     pub fn check(&self, seed: u64) -> Result<Tally, Finding> {
         let mut random = Random::new(seed);
-        let generated = Generated::new(&mut random);
+        let mut generated = Generated::new(&mut random);
+        // Numbers of their own, so that what a seed stands for stays the same.
+        let padding = &mut Random::new(!seed);
+        if padding.one_in(4) {
+            generated.wasm = padding::pad(&generated.wasm, padding);
+        }
         let mut tally = self.run(&generated, &mut random)?;
         tally += damage::check(self.engine(), &generated.wasm, &mut random)?;
         Ok(tally)
