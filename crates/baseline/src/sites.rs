@@ -58,9 +58,9 @@ impl SiteBuilder {
     /// The finished table of a function with a frame of so many bytes: places of results, from the stack pointer until now, are from the frame
     /// pointer there.
     pub fn finish(&mut self, frame_size: u32) -> Sites {
-        self.traps.sort_unstable_by_key(|site| site.code);
-        self.calls.sort_unstable_by_key(|site| site.code);
-        self.landings.sort_unstable_by_key(|site| site.code);
+        in_order(&mut self.traps, |site| site.code);
+        in_order(&mut self.calls, |site| site.code);
+        in_order(&mut self.landings, |site| site.code);
         for leave in self.states.iter_mut().filter_map(|state| state.leave.as_mut()) {
             if let ValuePlace::Frame(at) = &mut leave.area {
                 *at -= frame_size as i32;
@@ -75,5 +75,12 @@ impl SiteBuilder {
             saved: self.saved.as_slice().into(),
             inlined: Default::default(),
         }
+    }
+}
+
+/// Sorts a list, which is in order nearly always.
+fn in_order<T>(list: &mut [T], key: impl Fn(&T) -> u32) {
+    if !list.is_sorted_by_key(&key) {
+        list.sort_unstable_by_key(key);
     }
 }

@@ -120,23 +120,18 @@ impl<'a> Cursor<'a> {
         MemArg { align_log2: (align & !HAS_MEMORY) as u8, memory, offset: self.unsigned() }
     }
 
-    /// The type of a block, unless it is a reference type.
+    /// The type of a block.
     #[inline(always)]
-    fn block_type(&mut self) -> Option<BlockType> {
+    fn block_type(&mut self) -> BlockType {
         let start = self.at;
-        Some(match self.signed() {
+        match self.signed() {
             -0x40 => BlockType::Empty,
-            -1 => BlockType::Value(ValType::I32),
-            -2 => BlockType::Value(ValType::I64),
-            -3 => BlockType::Value(ValType::F32),
-            -4 => BlockType::Value(ValType::F64),
-            -5 => BlockType::Value(ValType::V128),
             index @ 0.. => BlockType::Func(TypeIndex::from_u32(index as u32)),
             _ => {
                 self.at = start;
-                return None;
+                BlockType::Value(self.val_type())
             }
-        })
+        }
     }
 
     /// A value type.
@@ -294,7 +289,7 @@ impl<'a> Operators<'a> {
             F32Imm => Imm::F32(u32::from_le_bytes(self.cursor.array())),
             F64Imm => Imm::F64(u64::from_le_bytes(self.cursor.array())),
             V128Imm => Imm::V128(u128::from_le_bytes(self.cursor.array())),
-            Block => Imm::Block(self.cursor.block_type()?),
+            Block => Imm::Block(self.cursor.block_type()),
             ImmKind::HeapType => Imm::HeapType(self.cursor.heap_type()?),
             TypeTable | TypeField | TypeCount | TypeData | TypeElem | TypeType | MemoryMemory
             | DataMemory | TableTable | ElemTable => {
@@ -307,7 +302,14 @@ impl<'a> Operators<'a> {
                 self.cursor.byte();
                 Imm::None
             }
-            BrTable | TryTable | BrOnCast | SelectType => return None,
+            SelectType if self.cursor.index() == 1 => Imm::Select(self.cursor.val_type()),
+            BrOnCast => {
+                let (flags, label) = (self.cursor.byte(), self.cursor.index());
+                let from = RefType { nullable: flags & 1 != 0, heap: self.cursor.heap_type()? };
+                let to = RefType { nullable: flags & 2 != 0, heap: self.cursor.heap_type()? };
+                Imm::BrOnCast { label, from, to }
+            }
+            BrTable | TryTable | SelectType => return None,
         })
     }
 }
@@ -353,6 +355,10 @@ mod tests {
             let mut ahead = both.clone();
             let compact = ahead.next_compact();
             let Some(mut operator) = both.next() else { break };
+            let mut slow = operators(bytes);
+            let (op, imm) = slow.slow((operator.offset - 100) as usize);
+            assert_eq!(slow.cursor.at, both.cursor.at, "{operator:?}");
+            assert_eq!(format!("{op:?} {imm:?}"), format!("{:?} {:?}", operator.op, operator.imm));
             if let Imm::MemArg(MemArg { align_log2, .. }) = &mut operator.imm {
                 *align_log2 = 0;
             }
@@ -392,10 +398,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left() {
         let bytes = [
-            &[0x28, 0x42, 1, 8][..],        // another memory
-            &[0x28, 0x82, 0, 8],            // an alignment of two bytes
-            &[0x02, 0x63, 0x71, 0x0b],      // a block with a reference
-            &[0xfd, 21, 3, 0xfc, 10, 0, 0], // a lane, memory.copy
+            &[0x28, 0x42, 1, 8][..],                        // another memory
+            &[0x28, 0x82, 0, 8],                            // an alignment of two bytes
+            &[0x02, 0x63, 0x71, 0x0b],                      // a block with a reference
+            &[0xfd, 21, 3, 0xfc, 10, 0, 0],                 // a lane, memory.copy
+            &[0x1c, 1, 0x64, 5, 0x1c, 1, 0x7f, 0x02, 0x6e], // typed selects, a block
+            &[0xfb, 24, 2, 1, 0x6e, 5, 0x0e, 1, 0, 1],      // br_on_cast, br_table
         ];
         assert_eq!(agree(&bytes.concat()), 1);
         let bytes = bytes.concat();

@@ -284,9 +284,16 @@ impl<M: Machine> Gen<'_, M> {
         if self.begins_at_loop() && !self.loop_entry.is_bound() {
             return Err("the loop cannot be reached".to_owned());
         }
-        self.flush_polls();
-        self.flush_news();
-        self.flush_counts();
+        // Most functions have few of these: what is not executed is not fetched.
+        if !self.s.polls.is_empty() {
+            self.flush_polls();
+        }
+        if !self.s.news.is_empty() {
+            self.flush_news();
+        }
+        if !self.s.counts.is_empty() {
+            self.flush_counts();
+        }
         self.flush_misses();
         self.finish_counts();
         self.flush_traps();
