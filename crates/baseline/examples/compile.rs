@@ -1,14 +1,18 @@
-//! Compiles all functions of a module: says how fast, and what was refused. With a function's index, writes its code to standard output.
+//! Compiles all functions of a module many times: says how fast the first time and in the middle of the other times, and what was refused. With a function's index, writes its code to standard output.
 //! Not part of the engine.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use rustix::time::{ClockId, clock_gettime};
 use sterna_abi::{CodeSettings, CompileRequest, Compiler};
 use sterna_base::FuncIndex;
 use sterna_baseline::Baseline;
 use sterna_isa::FeatureSet;
 use sterna_module::Module;
+
+/// How often the module is compiled.
+const ROUNDS: usize = 31;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -31,8 +35,10 @@ fn main() {
         return;
     }
     let mut refused = BTreeMap::<String, usize>::new();
-    for round in 0..3 {
-        let (start, mut code, mut count) = (processor_time(), 0, 0);
+    let (mut code, mut count, mut times) = (0, 0, Vec::new());
+    for _ in 0..ROUNDS {
+        let start = processor_time();
+        (code, count) = (0, 0);
         refused.clear();
         for func in module.defined_funcs() {
             match compiler.compile(&CompileRequest::new(&module, func, &settings)) {
@@ -43,20 +49,21 @@ fn main() {
                 Err(error) => *refused.entry(error.reason).or_default() += 1,
             }
         }
-        let (time, size) = (processor_time() - start, module.code_range().len());
-        let speed = size as f64 / 1e6 / time;
-        println!(
-            "{round}: {count} functions, {size} bytes to {code}, {time:.4} s, {speed:.1} MB/s"
-        );
+        times.push(processor_time() - start);
+    }
+    let size = module.code_range().len();
+    println!("{count} functions, {size} bytes to {code}");
+    times[1..].sort_by(f64::total_cmp);
+    for (name, time) in [("first", times[0]), ("then", times[ROUNDS / 2])] {
+        println!("{name}: {:.2} ms, {:.1} MB/s", time * 1e3, size as f64 / 1e6 / time);
     }
     for (reason, count) in refused {
         println!("{count} refused: {reason}");
     }
 }
 
-/// Seconds that this thread has run, where the system tells.
+/// Seconds that this thread has run.
 fn processor_time() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split(' ').next().and_then(|word| word.parse::<f64>().ok());
-    nanoseconds.unwrap_or(0.0) / 1e9
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
