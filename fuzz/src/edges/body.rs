@@ -9,6 +9,9 @@ use std::fmt::Write;
 use super::{MEMORIES, Plan, TABLES};
 use crate::random::Random;
 
+/// Memories from this size on, in bytes, are not written whole.
+const MOST_WRITTEN: u64 = 64 << 20;
+
 /// How a place is read and written.
 struct Kind {
     ty: &'static str,
@@ -294,8 +297,9 @@ impl Body<'_> {
                 let far = self.plan.memories.bytes() - self.random.below(2) * 100;
                 let near = self.random.below(120);
                 let lens = [far, u64::from(u32::MAX) - near, u64::MAX - near];
-                let len = lens[self.random.below(3) as usize];
-                self.wrapped(len)
+                let long = lens[self.random.below(3) as usize];
+                // Where it is not too long, each configuration writes all of it.
+                if self.plan.memories.bytes() < MOST_WRITTEN { self.wrapped(long) } else { len }
             }
             _ => len,
         };
